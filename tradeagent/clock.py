@@ -1,0 +1,206 @@
+"""The only place that reads time: wall, accelerated and simulated clocks."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
+
+SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
+NEVER = 1 << 63
+
+T = TypeVar("T")
+
+monotonic: Callable[[], int] = time.perf_counter_ns
+"""Nanoseconds for durations only; it has no relation to any date."""
+
+
+class Clock(Protocol):
+    """What tells the time, in UTC nanoseconds, and waits for it."""
+
+    simulated: bool
+    speed: float
+
+    def now(self) -> int:
+        """Return the time; it never goes back."""
+        ...
+
+    async def sleep_until(self, when: int) -> None:
+        """Return when the clock shows `when`."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of this clock."""
+        ...
+
+    def hold(self) -> None:
+        """Count one more piece of work; a simulated clock stands still until it is released."""
+        ...
+
+    def release(self) -> None:
+        """Count one piece of work as done."""
+        ...
+
+
+class WallClock:
+    """Real time, kept from going back when the system clock is stepped."""
+
+    simulated = False
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def now(self) -> int:
+        self._last = max(self._last, time.time_ns())
+        return self._last
+
+    async def sleep_until(self, when: int) -> None:
+        while (left := when - self.now()) > 0:
+            await asyncio.sleep(left / SECOND)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def hold(self) -> None:
+        """Do nothing: real time waits for nobody."""
+
+    def release(self) -> None:
+        """Do nothing: real time waits for nobody."""
+
+
+class AcceleratedClock(WallClock):
+    """Time that starts at `origin` and runs `speed` times as fast as the wall's."""
+
+    def __init__(self, origin: int, speed: float, anchor: int | None = None) -> None:
+        """Map wall time `anchor` (ns, now by default) to `origin` (ns)."""
+        super().__init__()
+        if speed <= 0:
+            raise ValueError(f"speed must be above 0, not {speed}")
+        self.speed = speed
+        self.origin = origin
+        wall = time.time_ns()
+        self._start = time.monotonic_ns() - (0 if anchor is None else wall - anchor)
+
+    def now(self) -> int:
+        shown = self.origin + int((time.monotonic_ns() - self._start) * self.speed)
+        self._last = max(self._last, shown)
+        return self._last
+
+    async def sleep_until(self, when: int) -> None:
+        while (left := when - self.now()) > 0:
+            await asyncio.sleep(left / SECOND / self.speed)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)
+
+
+class SimulatedClock:
+    """Time that jumps from event to event, and only when nothing is left to do.
+
+    Work in progress is counted with `hold` and `release`. A sleeper does not count as work while it
+    sleeps and counts again before it wakes, so neither waits for the other. Events of one instant
+    run in the order: streams as they were added, then sleepers and calls as they were scheduled.
+    """
+
+    simulated = True
+    speed = float("inf")
+
+    def __init__(self, origin: int = 0) -> None:
+        self._now = origin
+        self._busy = 0
+        self._scheduled = 0
+        self._streams = 0
+        self._open_streams = 0
+        self._heap: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._idle: asyncio.Future[None] | None = None
+        self.on_idle: Callable[[], bool] = lambda: False
+        self.stopped = False
+
+    def now(self) -> int:
+        return self._now
+
+    def hold(self) -> None:
+        self._busy += 1
+
+    def release(self) -> None:
+        self._busy -= 1
+        if self._busy == 0 and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    async def sleep(self, seconds: float) -> None:
+        await self.sleep_until(self._now + int(seconds * SECOND))
+
+    async def sleep_until(self, when: int) -> None:
+        woken = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            self.hold()
+            if woken.done():
+                self.release()
+            else:
+                woken.set_result(None)
+
+        self.call_at(max(when, self._now), wake)
+        self.release()
+        try:
+            await woken
+        except asyncio.CancelledError:
+            if not woken.done() or woken.cancelled():
+                self.hold()
+            raise
+
+    def call_at(self, when: int, call: Callable[[], None]) -> None:
+        """Run `call` when the clock reaches `when`."""
+        self._scheduled += 1
+        heapq.heappush(self._heap, (when, NEVER, self._scheduled, call))
+
+    def add_stream(self, events: Iterator[tuple[int, T]], deliver: Callable[[T], None]) -> None:
+        """Hand each event to `deliver` at its time; the run lasts as long as a stream does."""
+        self._streams += 1
+        rank = self._streams
+        heap = self._heap
+
+        upcoming: list[T] = []
+
+        def advance() -> None:
+            following = next(events, None)
+            if following is None:
+                self._open_streams -= 1
+                return
+            upcoming.append(following[1])
+            heapq.heappush(heap, (max(following[0], self._now), rank, 0, play))
+
+        def play() -> None:
+            deliver(upcoming.pop())
+            advance()
+
+        self._open_streams += 1
+        advance()
+
+    async def settled(self) -> None:
+        """Return when no work is in progress and nothing was left to release."""
+        while self._busy or self.on_idle():
+            if self._busy:
+                self._idle = asyncio.get_running_loop().create_future()
+                await self._idle
+
+    async def run(self, until: int = NEVER, pause_every: int = 256) -> None:
+        """Run events up to and including `until`, or until the last stream has ended."""
+        heap = self._heap
+        played = 0
+        while heap and self._open_streams and heap[0][0] <= until and not self.stopped:
+            if self._busy or self.on_idle():
+                await self.settled()
+                continue
+            self._now, _, _, call = heapq.heappop(heap)
+            call()
+            played += 1
+            if played % pause_every == 0:
+                await asyncio.sleep(0)
+        await self.settled()
+        if until != NEVER and not self.stopped:
+            self._now = max(self._now, until)

@@ -1,0 +1,129 @@
+"""Market data: closed candles, tickers, books and trades, and what an instrument allows."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from tradeagent.messages.base import Delivery, Finite, Message, Name, Price, Quantity, Time
+
+Side = Literal["buy", "sell"]
+Timeframe = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "3d", "1w"]
+MINUTE = 60 * 1_000_000_000
+TIMEFRAMES: dict[str, int] = {
+    "1m": MINUTE,
+    "3m": 3 * MINUTE,
+    "5m": 5 * MINUTE,
+    "15m": 15 * MINUTE,
+    "30m": 30 * MINUTE,
+    "1h": 60 * MINUTE,
+    "2h": 120 * MINUTE,
+    "4h": 240 * MINUTE,
+    "8h": 480 * MINUTE,
+    "12h": 720 * MINUTE,
+    "1d": 1440 * MINUTE,
+    "3d": 4320 * MINUTE,
+    "1w": 10080 * MINUTE,
+}
+"""The length of each timeframe, in ns."""
+
+
+class MarketData(Message):
+    """A closed candle; `time` is when it opened (UTC ns), `volume` in base units."""
+
+    symbol: Name
+    timeframe: Timeframe
+    time: Time
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Quantity
+
+    @property
+    def close_time(self) -> int:
+        """Return when the candle closed, UTC ns."""
+        return self.time + TIMEFRAMES[self.timeframe]
+
+
+class TickerUpdate(Message, delivery=Delivery.LATEST):
+    """The touch, the last trade and the mark of one symbol; `funding` is the hourly rate."""
+
+    symbol: Name
+    time: Time
+    bid: Price
+    ask: Price
+    last: Price
+    mark: Price | None = None
+    bid_size: Quantity | None = None
+    ask_size: Quantity | None = None
+    volume: Quantity = 0.0
+    funding: Finite | None = None
+
+    @property
+    def mid(self) -> float:
+        """Return the middle of bid and ask."""
+        return (self.bid + self.ask) / 2
+
+
+class OrderBookUpdate(Message, delivery=Delivery.LATEST):
+    """The best levels of a book as (price, size), best first."""
+
+    symbol: Name
+    time: Time
+    bids: tuple[tuple[Price, Quantity], ...]
+    asks: tuple[tuple[Price, Quantity], ...]
+
+
+class MarketTrade(Message, delivery=Delivery.RING):
+    """A public trade; `side` is the aggressor's."""
+
+    symbol: Name
+    time: Time
+    price: Price
+    size: Quantity
+    side: Side
+    trade_id: str = ""
+
+
+class InstrumentUpdate(Message):
+    """What a venue allows for one symbol: its price and size grid and its smallest order.
+
+    A price fits when it is a multiple of `tick` and has at most `significant` digits, or is a whole
+    number; a size fits when it is a multiple of `lot`; an order is worth at least `min_notional` of
+    quote currency.
+    """
+
+    symbol: Name
+    tick: Decimal = Field(gt=0)
+    lot: Decimal = Field(gt=0)
+    min_notional: Decimal = Field(default=Decimal(10), ge=0)
+    significant: int = Field(default=0, ge=0)
+    max_leverage: int = Field(default=10, ge=1)
+
+    def fit_price(self, price: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+        """Return `price` on the grid, rounded as `rounding` says (a `decimal` constant)."""
+        tick = self.tick
+        if self.significant and price != price.to_integral_value():
+            digits = price.adjusted() + 1
+            coarse = Decimal(1).scaleb(min(digits - self.significant, 0))
+            tick = max(tick, coarse)
+        return (price / tick).to_integral_value(rounding) * tick
+
+    def fit_price_against(self, price: Decimal, side: Side) -> Decimal:
+        """Return `price` on the grid, never paying more than asked: buys down, sells up."""
+        return self.fit_price(price, ROUND_FLOOR if side == "buy" else ROUND_CEILING)
+
+    def fit_size(self, size: Decimal) -> Decimal:
+        """Return `size` on the grid, rounded down."""
+        return (size / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+
+    def price_fits(self, price: Decimal) -> bool:
+        """Tell whether `price` stands on the grid."""
+        return self.fit_price(price) == price
+
+    def size_fits(self, size: Decimal) -> bool:
+        """Tell whether `size` stands on the grid."""
+        return size > 0 and self.fit_size(size) == size

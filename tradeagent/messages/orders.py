@@ -1,0 +1,230 @@
+"""Orders from wish to fill, and the account they change. Prices, sizes and money are Decimal."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tradeagent.messages.base import Delivery, Message, Name, Ratio, Time
+from tradeagent.messages.market import Side
+
+Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Amount = Annotated[Decimal, Field(allow_inf_nan=False)]
+ZERO = Decimal(0)
+
+OrderType = Literal["market", "limit", "stop", "take_profit"]
+"""`stop` and `take_profit` rest until the mark reaches `trigger`, then act as market orders."""
+TimeInForce = Literal["GTC", "IOC", "ALO"]
+Liquidity = Literal["maker", "taker"]
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; `execution` holds the table of legal moves."""
+
+    NEW = "NEW"
+    APPROVED = "APPROVED"
+    PREPARED = "PREPARED"
+    UNKNOWN = "UNKNOWN"
+    OPEN = "OPEN"
+    TRIGGERED = "TRIGGERED"
+    PARTIAL = "PARTIAL"
+    PEND_CANCEL = "PEND_CANCEL"
+    PEND_REPLACE = "PEND_REPLACE"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    DENIED = "DENIED"
+    EXPIRED_LOCAL = "EXPIRED_LOCAL"
+    NOT_PLACED = "NOT_PLACED"
+    RESURRECTED = "RESURRECTED"
+
+
+TERMINAL = frozenset(
+    {
+        OrderStatus.FILLED,
+        OrderStatus.CANCELED,
+        OrderStatus.REJECTED,
+        OrderStatus.DENIED,
+        OrderStatus.EXPIRED_LOCAL,
+        OrderStatus.NOT_PLACED,
+    }
+)
+
+
+class Part(BaseModel):
+    """A part of a message: frozen, no message of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StopPlan(Part):
+    """The protective prices an entry carries; they rest at the venue once it fills."""
+
+    stop: Positive
+    target: Positive | None = None
+
+
+class Share(Part):
+    """The part of an order that one strategy wants; the parts of an order add up to 1.
+
+    A share is negative when that strategy wants the other side and was outweighed.
+    """
+
+    strategy: Name
+    part: Amount
+
+
+class OrderRequest(Message):
+    """A wish for an order, for Risk to judge; without a size Risk sizes it.
+
+    `weight` is the fraction of a full-sized position an order without a size asks for.
+    `intent_id` is a pure function of what led to it, so a repeated signal is no second order.
+    `price` and `price_time` (UTC ns) are what the decision rested on.
+    """
+
+    intent_id: Name
+    symbol: Name
+    side: Side
+    size: Positive | None = None
+    weight: Ratio = 1.0
+    type: Literal["market", "limit"] = "market"
+    limit: Positive | None = None
+    tif: TimeInForce = "GTC"
+    reduce_only: bool = False
+    stop_plan: StopPlan | None = None
+    strategy: Name = "operator"
+    shares: tuple[Share, ...] = ()
+    price: Positive
+    price_time: Time
+    valid_until: Time
+    replaces: str | None = None
+    rationale: str = ""
+
+
+class CancelRequest(Message, delivery=Delivery.URGENT):
+    """A wish to cancel: one order, a symbol's, a strategy's, or all. Never judged."""
+
+    cloid: str | None = None
+    symbol: str | None = None
+    strategy: str | None = None
+    keep_protective: bool = True
+    reason: str
+    actor: str = "operator"
+
+
+class Order(Part):
+    """The exact order a venue is asked for."""
+
+    cloid: str
+    intent_id: str
+    symbol: str
+    side: Side
+    size: Positive
+    type: OrderType
+    limit: Positive | None = None
+    trigger: Positive | None = None
+    tif: TimeInForce = "GTC"
+    reduce_only: bool = False
+    group: str | None = None
+    """Orders of one group cancel each other: when one fills, the rest go."""
+
+
+class OrderUpdate(Message):
+    """A step in the life of one of our orders, with all that is known of it."""
+
+    order: Order
+    status: OrderStatus
+    filled: Amount = ZERO
+    average_price: Positive | None = None
+    oid: str | None = None
+    strategy: Name
+    shares: tuple[Share, ...] = ()
+    stop_plan: StopPlan | None = None
+    expires_at: Time
+    reason: str = ""
+
+    @property
+    def symbol(self) -> str:
+        """Return the order's symbol."""
+        return self.order.symbol
+
+
+class Execution(Part):
+    """One fill as the venue reports it; `tid` is unique per account and order."""
+
+    tid: str
+    price: Positive
+    size: Positive
+    fee: Amount
+    liquidity: Liquidity = "taker"
+    while_down: bool = False
+
+
+class ExecutionReport(Message):
+    """What the venue says of an order: its status and, with a fill, the fill.
+
+    `status` UNKNOWN says that no proof of an outcome exists; REJECTED and NOT_PLACED are proof.
+    `cancel_refused` tells that a cancel was refused while the order stands as `status` says.
+    """
+
+    cloid: str
+    symbol: Name
+    status: OrderStatus
+    time: Time
+    oid: str | None = None
+    execution: Execution | None = None
+    cancel_refused: bool = False
+    reason: str = ""
+
+
+class Fill(Message):
+    """A booked fill of one of our orders, exactly once."""
+
+    cloid: str
+    intent_id: str
+    tid: str
+    symbol: Name
+    side: Side
+    size: Positive
+    price: Positive
+    fee: Amount
+    liquidity: Liquidity
+    time: Time
+    strategy: Name
+    shares: tuple[Share, ...] = ()
+    while_down: bool = False
+
+
+class FundingPayment(Message):
+    """Funding paid (positive) or received (negative) on a position, as the venue reports it."""
+
+    symbol: Name
+    time: Time
+    rate: Amount
+    payment: Amount
+    tid: str
+
+
+class PositionUpdate(Message):
+    """The netted position in one symbol after the last fill; long is above 0."""
+
+    symbol: Name
+    size: Amount
+    entry_price: Amount = ZERO
+    realised_pnl: Amount = ZERO
+    fees: Amount = ZERO
+    funding: Amount = ZERO
+    time: Time
+
+
+class AccountUpdate(Message):
+    """The account as the venue shows it, in quote currency."""
+
+    balance: Amount
+    equity: Amount
+    margin_used: Amount = ZERO
+    unrealised_pnl: Amount = ZERO
+    time: Time

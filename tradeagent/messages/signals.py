@@ -1,0 +1,57 @@
+"""Opinions: indicator values, sentiment and trade signals. All expire."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tradeagent.messages.base import Finite, Message, Name, Price, Ratio, Time
+
+Direction = Literal["long", "short", "flat"]
+
+
+class Analysis(Message, expires=True):
+    """Indicator values or a model's view of one symbol, with its evidence."""
+
+    symbol: Name
+    analyst: Name
+    time: Time
+    timeframe: str = ""
+    values: dict[str, Finite] = {}
+    view: Direction | None = None
+    confidence: Ratio | None = None
+    evidence: str = ""
+    valid_until: Time
+
+
+class Sentiment(Message, expires=True):
+    """How the crowd feels about one symbol: `score` from -1 (fear) to 1 (greed)."""
+
+    symbol: Name
+    analyst: Name
+    time: Time
+    score: Finite
+    confidence: Ratio
+    evidence: str = ""
+    valid_until: Time
+
+
+class TradeSignal(Message, expires=True):
+    """What a strategy wants of one symbol.
+
+    `time` (UTC ns) and `price` are those of the candle or tick the signal rests on, so that nobody
+    needs that candle to have arrived first. `stop` and `target` are prices.
+    """
+
+    symbol: Name
+    strategy: Name
+    direction: Direction
+    time: Time
+    price: Price
+    strength: Ratio = 1.0
+    confidence: Ratio = 1.0
+    stop: Price | None = None
+    target: Price | None = None
+    timeframe: str = ""
+    values: dict[str, Finite] = {}
+    rationale: str = ""
+    valid_until: Time
