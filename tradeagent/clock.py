@@ -55,8 +55,11 @@ class WallClock:
         self._last = 0
 
     def now(self) -> int:
-        self._last = max(self._last, time.time_ns())
-        return self._last
+        shown = time.time_ns()
+        if shown < self._last:
+            return self._last
+        self._last = shown
+        return shown
 
     async def sleep_until(self, when: int) -> None:
         while (left := when - self.now()) > 0:

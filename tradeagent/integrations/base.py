@@ -18,6 +18,7 @@ from tradeagent.messages import (
     OrderBookUpdate,
     PositionUpdate,
     TickerUpdate,
+    Timeframe,
 )
 
 MarketEvent = MarketData | TickerUpdate | OrderBookUpdate | MarketTrade | InstrumentUpdate
@@ -86,6 +87,14 @@ class MarketFeed(Protocol):
 
     def instruments(self) -> Sequence[InstrumentUpdate]:
         """Return the instruments the feed covers."""
+        ...
+
+    def timeframes(self, symbol: str) -> Sequence[Timeframe]:
+        """Return the timeframes of the candles the feed has for `symbol`, shortest first."""
+        ...
+
+    def shortest(self, symbol: str) -> Timeframe | None:
+        """Return the shortest of them, None when the feed has no candles of `symbol`."""
         ...
 
     def history(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:

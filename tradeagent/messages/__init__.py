@@ -1,6 +1,6 @@
 """The vocabulary: every message an agent can send or receive."""
 
-from tradeagent.messages.base import SCHEMA_VERSION, Delivery, Envelope, Message, Trace
+from tradeagent.messages.base import SCHEMA_VERSION, Delivery, Envelope, Message, Origin, Trace
 from tradeagent.messages.codec import (
     UndecodableError,
     decode,
@@ -10,6 +10,8 @@ from tradeagent.messages.codec import (
 )
 from tradeagent.messages.market import (
     TIMEFRAMES,
+    History,
+    HistoryRequest,
     InstrumentUpdate,
     MarketData,
     MarketTrade,
@@ -30,6 +32,7 @@ from tradeagent.messages.orders import (
     Order,
     OrderRequest,
     OrderStatus,
+    OrderType,
     OrderUpdate,
     PositionUpdate,
     Share,
@@ -82,6 +85,8 @@ __all__ = [
     "Fill",
     "FundingPayment",
     "Heartbeat",
+    "History",
+    "HistoryRequest",
     "Incident",
     "InstrumentUpdate",
     "MarketData",
@@ -91,7 +96,9 @@ __all__ = [
     "OrderBookUpdate",
     "OrderRequest",
     "OrderStatus",
+    "OrderType",
     "OrderUpdate",
+    "Origin",
     "PositionUpdate",
     "RiskAlert",
     "RiskAssessment",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -81,41 +81,44 @@ class Trace:
         self.count = 1
 
 
+class Origin(IntEnum):
+    """Where a message comes from, as replay must know it."""
+
+    INPUT = 0
+    """From outside a deciding handler: replay takes it as recorded."""
+    DERIVED = 1
+    """Returned by a deciding handler: replay computes it again and compares."""
+    RECORDED = 2
+    """A row of a recorded file: the journal keeps only its place."""
+
+
 class Envelope(Generic[P]):
     """A payload with its identity, time and cause.
 
     `seq` and `ts` (UTC ns) are stamped when the message is dispatched; (`source`, `epoch`, `seq`)
     is never used twice. `cause` is the `seq` of the message that led to this one, 0 when there is
-    none. `derived` tells a message that a deciding handler returned, which replay computes again,
-    from an input, which it takes as recorded. `by_reference` marks a row of a recorded file, of
-    which the journal keeps only the place. `to` names the one agent a timer is for.
+    none. `wire_id` is its identity between processes, once it has one.
     """
 
-    __slots__ = (
-        "by_reference",
-        "cause",
-        "chain",
-        "derived",
-        "epoch",
-        "payload",
-        "seq",
-        "source",
-        "to",
-        "ts",
-        "wire_id",
-    )
+    __slots__ = ("cause", "chain", "epoch", "origin", "payload", "seq", "source", "ts", "wire_id")
 
-    def __init__(self, payload: P, source: str = "", epoch: int = 0) -> None:
+    def __init__(
+        self,
+        payload: P,
+        source: str = "",
+        epoch: int = 0,
+        cause: int = 0,
+        chain: Trace | None = None,
+        origin: Origin = Origin.INPUT,
+    ) -> None:
         self.payload = payload
         self.source = source
         self.epoch = epoch
+        self.cause = cause
+        self.chain = chain
+        self.origin = origin
         self.seq = 0
         self.ts = 0
-        self.cause = 0
-        self.chain: Trace | None = None
-        self.derived = False
-        self.by_reference = False
-        self.to: str | None = None
         self.wire_id: str | None = None
 
     @property

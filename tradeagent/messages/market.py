@@ -88,6 +88,22 @@ class MarketTrade(Message, delivery=Delivery.RING):
     trade_id: str = ""
 
 
+class HistoryRequest(Message):
+    """A wish for the last `count` closed candles before now, to warm up on."""
+
+    symbol: Name
+    timeframe: Timeframe
+    count: int = Field(ge=0)
+
+
+class History(Message):
+    """Closed candles of the past, oldest first, in answer to a request; perhaps none."""
+
+    symbol: Name
+    timeframe: Timeframe
+    bars: tuple[MarketData, ...] = ()
+
+
 class InstrumentUpdate(Message):
     """What a venue allows for one symbol: its price and size grid and its smallest order.
 

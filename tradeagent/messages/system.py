@@ -33,7 +33,6 @@ class Heartbeat(Message, delivery=Delivery.LOSSY):
 
     agent: Name
     state: AgentState
-    handled: int
     waiting: int
     last_seq: int
 

@@ -1,0 +1,209 @@
+"""The fold: average cost, what is forgotten, and a restart that restores all of it."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.storage.examples import START, STRATEGIES, bar, envelope, fill, stream, update
+from tradeagent.messages import AccountUpdate, OrderStatus, Share, TradeSignal
+from tradeagent.storage.base import DayOpen, StrategyPosition
+from tradeagent.storage.memory import MemoryStore
+from tradeagent.storage.projection import DAY, FILLS_KEPT, Projection, book
+from tradeagent.storage.sql import SqlStore
+
+FLAT = StrategyPosition("sma_cross", "BTC")
+
+
+@pytest.mark.parametrize(
+    ("steps", "size", "entry", "realised"),
+    [
+        ([("2", "100"), ("2", "110")], "4", "105", "0"),
+        ([("4", "100"), ("-1", "110")], "3", "100", "10"),
+        ([("-4", "100"), ("1", "110")], "-3", "100", "-10"),
+        ([("2", "100"), ("-2", "90")], "0", "0", "-20"),
+        ([("2", "100"), ("-5", "110")], "-3", "110", "20"),
+        ([("-2", "100"), ("5", "90")], "3", "90", "20"),
+        ([("0", "100")], "0", "0", "0"),
+        ([("1", "100"), ("0", "500")], "1", "100", "0"),
+    ],
+)
+def test_average_cost(steps: list[tuple[str, str]], size: str, entry: str, realised: str) -> None:
+    """Adding averages, reducing realises, turning over opens at the new price."""
+    held = FLAT
+    for change, price in steps:
+        held = book(held, Decimal(change), Decimal(price), Decimal("0.5"))
+
+    assert (held.size, held.entry_price, held.realised_pnl) == tuple(
+        map(Decimal, (size, entry, realised))
+    )
+    assert held.fees == Decimal("0.5") * len(steps)
+
+
+_parts = st.integers(-30, 30).map(lambda tenths: Decimal(tenths) / 10)
+_amounts = st.integers(1, 10_000).map(lambda lots: Decimal(lots) / 100)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["buy", "sell"]), _amounts, _amounts, _parts), max_size=30)
+)
+def test_strategies_add_up_to_the_account(
+    fills: list[tuple[str, Decimal, Decimal, Decimal]],
+) -> None:
+    """Sizes, fees and profit of the strategies add up to those of the account's own fills."""
+    state, size, cash, fees = Projection(), Decimal(0), Decimal(0), Decimal(0)
+    for number, (side, amount, price, part) in enumerate(fills):
+        signed = amount if side == "buy" else -amount
+        size, cash, fees = size + signed, cash - signed * price, fees + amount / 10
+        shares = (Share(strategy="a", part=part), Share(strategy="b", part=1 - part))
+        made = fill("c", str(number), side=side, size=str(amount), price=str(price), shares=shares)
+        state.apply(number, START, made.model_copy(update={"fee": amount / 10}))
+    mark = Decimal("42.5")
+    held = state.strategy_positions.values()
+
+    assert sum(position.size for position in held) == size
+    assert sum(position.fees for position in held) == fees
+    profit = sum(p.realised_pnl + p.size * (mark - p.entry_price) for p in held)
+    assert abs(profit - (cash + size * mark)) < Decimal("1e-12")
+
+
+def test_a_fill_counts_once() -> None:
+    """The same (cloid, tid) again changes no position; another order's equal tid does."""
+    state = Projection()
+    for seq, made in enumerate((fill("a", "1"), fill("a", "1"), fill("b", "1"))):
+        state.apply(seq, START, made)
+
+    assert state.strategy_positions[STRATEGIES[0], "BTC"].size == 2
+
+
+def test_fills_are_remembered_up_to_a_bound(tmp_path: Path) -> None:
+    """Only the last 10,000 fills stay in memory, before a restart and after it."""
+    state = Projection()
+    store = SqlStore.open(tmp_path / "journal.db", waits=False)
+    for seq in range(1, FILLS_KEPT + 6):
+        made = fill("a", str(seq))
+        state.apply(seq, START, made)
+        store.journal.append(envelope(seq, made, START))
+    store.close()
+    again = SqlStore.open(tmp_path / "journal.db")
+    again.close()
+
+    assert len(state.fills) == FILLS_KEPT
+    assert ("a", "5") not in state.fills
+    assert ("a", "6") in state.fills
+    assert again.past() == state.past(2, clean=True)
+
+
+def test_ended_orders_are_forgotten_after_a_day(tmp_path: Path) -> None:
+    """An order that ended more than a day ago leaves memory, an open one never, tables keep all."""
+    store = SqlStore.open(tmp_path / "journal.db")
+    later = START + DAY + 2
+    for seq, (cloid, status, ts) in enumerate(
+        [
+            ("open", OrderStatus.OPEN, START),
+            ("old", OrderStatus.FILLED, START),
+            ("young", OrderStatus.CANCELED, START + 5),
+            ("new", OrderStatus.OPEN, later),
+        ],
+        start=1,
+    ):
+        store.journal.append(envelope(seq, update(cloid, status), ts))
+    store.close()
+
+    again = SqlStore.open(tmp_path / "journal.db")
+    assert {known.order.cloid for known in again.past().orders} == {"open", "young", "new"}
+    assert {record.message.order.cloid for record in again.orders()} >= {"old", "open"}
+    assert {record.message.order.cloid for record in again.orders(open_only=True)} == {
+        "open",
+        "new",
+    }
+    again.close()
+
+
+def test_the_day_opens_with_its_first_account() -> None:
+    """The equity a day began with is that of its first update, by UTC day."""
+    state = Projection()
+    for seq, (ts, equity) in enumerate([(0, 10), (DAY - 1, 20), (DAY, 30), (DAY + 1, 40)]):
+        account = AccountUpdate(balance=Decimal(1), equity=Decimal(equity), time=0)
+        state.apply(seq, ts, account)
+        assert state.day_open == DayOpen(ts // DAY, Decimal(10 if ts < DAY else 30))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_restart_restores_the_same_state(tmp_path: Path, seed: int) -> None:
+    """What the tables give back after any number of restarts is the fold of the whole journal."""
+    memory = MemoryStore(keep=True)
+    path = tmp_path / "journal.db"
+    store = SqlStore.open(path, waits=False)
+    rng = random.Random(seed)
+    for made in stream(seed, 400):
+        memory.journal.append(made)
+        store.journal.append(made)
+        if rng.random() < 0.01:
+            clean = rng.random() < 0.5
+            store.close(clean=clean)
+            memory.close(clean=clean)
+            store = SqlStore.open(path, waits=False)
+            memory.restart()
+            assert store.past() == memory.past()
+    store.close()
+    memory.close()
+    memory.restart()
+
+    store = SqlStore.open(path)
+    assert store.past() == memory.past()
+    assert store.past().fills
+    assert store.past().orders
+    assert store.past().signals
+    for symbol in ("BTC", "ETH/USDT:USDT"):
+        before = bar(symbol, 700).close_time
+        assert store.bars(symbol, "1m", before, 5) == memory.bars(symbol, "1m", before, 5)
+    store.close()
+
+
+async def test_an_agent_restarts_from_the_present(tmp_path: Path) -> None:
+    """While the daemon runs, the past is all that is durable, under the same epoch."""
+    memory, store = MemoryStore(keep=True), SqlStore.open(tmp_path / "journal.db")
+    before = store.past()
+    for made in stream(9, 100):
+        memory.journal.append(made)
+        store.journal.append(made)
+        last = made.seq
+    await store.journal.committed(last)
+
+    assert store.past() == memory.past() != before
+    assert store.past().epoch == before.epoch
+    store.close()
+
+
+def test_the_digest_ignores_how_the_state_came_about() -> None:
+    """Equal states have equal digests whatever the order of arrival and of keys."""
+    values = {"a": 1.0, "b": 2.0}
+    signals = [
+        TradeSignal(
+            symbol=symbol,
+            strategy="s",
+            direction="long",
+            time=1,
+            price=1,
+            values=content,
+            valid_until=1,
+        )
+        for symbol in ("BTC", "ETH")
+        for content in (values, dict(reversed(values.items())))
+    ]
+    one, two, three = Projection(), Projection(), Projection()
+    for signal in (signals[0], signals[2]):
+        one.apply(1, 1, signal)
+    for signal in (signals[3], signals[1]):
+        two.apply(1, 1, signal)
+    three.apply(1, 1, signals[0])
+
+    assert one.digest() == two.digest()
+    assert one.digest() != three.digest()

@@ -1,0 +1,1 @@
+"""The agents: each handles messages and returns messages."""

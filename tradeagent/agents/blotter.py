@@ -1,0 +1,263 @@
+"""The blotter: every order, fill and position of an account, as the venue's reports tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from tradeagent.agents.identity import cloid, intent_id, is_ours
+from tradeagent.agents.lifecycle import advance, is_working, remaining
+from tradeagent.messages import (
+    TERMINAL,
+    ZERO,
+    ExecutionReport,
+    Fill,
+    FundingPayment,
+    Incident,
+    Message,
+    Order,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionUpdate,
+    Severity,
+)
+from tradeagent.quant.portfolio import Portfolio
+from tradeagent.storage.base import Past
+
+S = OrderStatus
+PROTECTIVE = ("stop", "take_profit")
+REMEMBERED = 5_000
+"""Ended orders that are kept at hand, for fills that come late."""
+
+
+class Blotter:
+    """Folds reports into orders, fills and positions; each fill is booked once."""
+
+    def __init__(self, account: str, agent: str) -> None:
+        self.orders: dict[str, OrderUpdate] = {}
+        self.working: dict[str, OrderUpdate] = {}
+        self.portfolio = Portfolio()
+        self.last_fill = 0
+        self._account = account
+        self._agent = agent
+        self._epoch = 0
+        self._intents: dict[str, None] = {}
+        self._booked: set[tuple[str, str]] = set()
+
+    def restore(self, past: Past) -> None:
+        """Take up orders, booked fills and positions."""
+        self._epoch = past.epoch
+        for update in past.orders:
+            self.keep(update)
+        self._booked = set(past.fills)
+        self.last_fill = past.last_fill_time
+        for held in past.positions:
+            self.portfolio.resume(held)
+
+    def keep(self, update: OrderUpdate) -> None:
+        """Put an order's newest state in its place."""
+        name = update.order.cloid
+        self.orders[name] = update
+        self._intents[update.order.intent_id] = None
+        if is_working(update):
+            self.working[name] = update
+            return
+        self.working.pop(name, None)
+        if len(self.orders) > 2 * REMEMBERED:
+            self._forget()
+
+    def _forget(self) -> None:
+        ended = [name for name in self.orders if name not in self.working]
+        for name in ended[: len(ended) - REMEMBERED]:
+            self._intents.pop(self.orders.pop(name).order.intent_id, None)
+
+    def knows(self, order: Order) -> bool:
+        """Tell whether an order or another attempt at its intent is booked."""
+        return order.cloid in self.orders or order.intent_id in self._intents
+
+    def matching(
+        self, symbol: str | None, strategy: str | None, *, protective: bool
+    ) -> Iterator[OrderUpdate]:
+        """Yield the working orders of a symbol and strategy, all for None."""
+        for update in tuple(self.working.values()):
+            if (
+                symbol in (None, update.symbol)
+                and strategy in (None, update.strategy)
+                and (protective or update.order.type not in PROTECTIVE)
+            ):
+                yield update
+
+    def book(self, report: ExecutionReport) -> list[Message]:
+        """Fold the venue's word into the order, the fill and the position it changes."""
+        update = self.orders.get(report.cloid)
+        if update is None:
+            return self._stranger(report)
+        fill = report.execution
+        if fill is None:
+            return self._restate(update, report)
+        key = (report.cloid, fill.tid)
+        if key in self._booked:
+            return []
+        if update.filled + fill.size > update.order.size:
+            return [self.incident(update, "OVERFILL", Severity.CRITICAL, f"{fill}")]
+        self._booked.add(key)
+        return self._book_fill(update, report)
+
+    def _book_fill(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
+        order, done = update.order, report.execution
+        assert done is not None
+        filled = update.filled + done.size
+        paid = (update.average_price or ZERO) * update.filled + done.price * done.size
+        late = update.status in TERMINAL
+        status = S.FILLED if filled == order.size else S.PARTIAL
+        if update.status is S.CANCELED:
+            status = S.CANCELED
+        elif update.status is S.PEND_CANCEL and status is S.PARTIAL:
+            status = S.PEND_CANCEL
+        elif late:
+            update = advance(update, S.RESURRECTED)
+        moved = advance(
+            update,
+            status,
+            filled=filled,
+            average_price=paid / filled,
+            oid=report.oid or update.oid,
+        )
+        self.keep(moved)
+        self.last_fill = max(self.last_fill, report.time)
+        self.portfolio.apply(order.symbol, order.side, done.size, done.price, done.fee)
+        fill = Fill(
+            cloid=order.cloid,
+            intent_id=order.intent_id,
+            tid=done.tid,
+            symbol=order.symbol,
+            side=order.side,
+            size=done.size,
+            price=done.price,
+            fee=done.fee,
+            liquidity=done.liquidity,
+            time=report.time,
+            strategy=update.strategy,
+            shares=update.shares,
+            while_down=done.while_down,
+        )
+        messages: list[Message] = [fill, self.position(order.symbol, report.time), moved]
+        if late:
+            messages.append(self.incident(update, "LATE_FILL", Severity.ERROR, f"{done}"))
+        if update.stop_plan is not None:
+            messages.extend(self._protect(update, fill))
+        return messages
+
+    def position(self, symbol: str, time: int) -> PositionUpdate:
+        held = self.portfolio.position(symbol)
+        return PositionUpdate(
+            symbol=symbol,
+            size=held.size,
+            entry_price=held.entry_price,
+            realised_pnl=held.realised,
+            fees=held.fees,
+            funding=held.funding,
+            time=time,
+        )
+
+    def _protect(self, update: OrderUpdate, fill: Fill) -> list[OrderUpdate]:
+        """Return the stop and the target of a filled entry, one pair for each fill."""
+        plan = update.stop_plan
+        assert plan is not None
+        stop = self._leg(update, fill, "stop", plan.stop)
+        return (
+            [stop, self._leg(update, fill, "take_profit", plan.target)] if plan.target else [stop]
+        )
+
+    def _leg(
+        self, update: OrderUpdate, fill: Fill, kind: OrderType, trigger: Decimal
+    ) -> OrderUpdate:
+        cause = f"{fill.intent_id}:{fill.tid}"
+        intent = intent_id(self._account, update.strategy, fill.symbol, cause, kind)
+        leg = OrderUpdate(
+            order=Order(
+                cloid=cloid(intent, 0, self._epoch),
+                intent_id=intent,
+                symbol=fill.symbol,
+                side="sell" if fill.side == "buy" else "buy",
+                size=fill.size,
+                type=kind,
+                trigger=trigger,
+                reduce_only=True,
+                group=f"{fill.cloid}:{fill.tid}",
+            ),
+            status=S.PREPARED,
+            strategy=update.strategy,
+            shares=update.shares,
+            expires_at=update.expires_at,
+        )
+        self.keep(leg)
+        return leg
+
+    def _again(self, update: OrderUpdate) -> OrderUpdate:
+        """Prepare the next attempt at a protective order that was proven not placed."""
+        order, attempt = update.order, 1
+        while cloid(order.intent_id, attempt, self._epoch) in self.orders:
+            attempt += 1
+        retry = order.model_copy(update={"cloid": cloid(order.intent_id, attempt, self._epoch)})
+        renewed = update.model_copy(update={"order": retry, "status": S.PREPARED, "reason": ""})
+        self.keep(renewed)
+        return renewed
+
+    def _restate(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
+        """Move an order by a report without a fill; what says nothing new changes nothing."""
+        status = report.status
+        if status in (S.PARTIAL, S.FILLED):
+            status = S.FILLED if remaining(update) == 0 else update.status
+        if status is S.OPEN and update.filled:
+            status = S.PARTIAL
+        behind = status is update.status or update.status in TERMINAL
+        if update.status is S.PEND_CANCEL and status in (S.OPEN, S.PARTIAL):
+            behind = behind or not report.cancel_refused
+        if update.status is S.PARTIAL and status is S.OPEN:
+            behind = True
+        if behind:
+            if update.oid is None and report.oid is not None:
+                self.keep(update.model_copy(update={"oid": report.oid}))
+            return []
+        moved = advance(
+            update, status, oid=report.oid or update.oid, reason=report.reason or update.reason
+        )
+        self.keep(moved)
+        messages: list[Message] = [moved]
+        protects = moved.order.type in PROTECTIVE and self.portfolio.position(moved.symbol).size
+        if status is S.NOT_PLACED and protects:
+            messages.append(self._again(moved))
+        if status is S.UNKNOWN:
+            messages.append(self.incident(update, "ORDER_UNKNOWN", Severity.WARNING, report.reason))
+        return messages
+
+    def _stranger(self, report: ExecutionReport) -> list[Message]:
+        """Say so when the venue tells of an order we do not know."""
+        ours = is_ours(report.cloid)
+        return [
+            Incident(
+                code="UNKNOWN_ORDER" if ours else "FOREIGN_ORDER",
+                severity=Severity.CRITICAL if ours else Severity.ERROR,
+                agent=self._agent,
+                symbol=report.symbol,
+                text=f"the venue reports {report.cloid} as {report.status}; it is not in our books",
+                evidence=report.model_dump_json(),
+            )
+        ]
+
+    def fund(self, payment: FundingPayment) -> PositionUpdate:
+        """Book funding on a position."""
+        self.portfolio.fund(payment.symbol, payment.payment)
+        return self.position(payment.symbol, payment.time)
+
+    def incident(self, update: OrderUpdate, code: str, severity: Severity, text: str) -> Incident:
+        """Return an incident about one order."""
+        return Incident(
+            code=code,
+            severity=severity,
+            agent=self._agent,
+            symbol=update.symbol,
+            text=f"{update.order.cloid} ({update.status}): {text}",
+        )

@@ -1,0 +1,157 @@
+"""The Data agent: plays a feed onto the bus, whole, in order, and no faster than useful."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import Field
+
+from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
+from tradeagent.clock import MILLISECOND
+from tradeagent.integrations.base import MarketEvent, MarketFeed
+from tradeagent.messages import (
+    TIMEFRAMES,
+    History,
+    HistoryRequest,
+    MarketData,
+    Message,
+    Origin,
+    TickerUpdate,
+    Timeframe,
+)
+
+
+class DataSettings(AgentSettings):
+    """How often deciding agents see a ticker: each interval, or on a move of so many bp."""
+
+    quote_interval_ms: int = Field(default=250, ge=0)
+    quote_move_bp: float = Field(default=5.0, gt=0)
+
+
+class Resampler:
+    """Builds candles of one longer timeframe from shorter ones."""
+
+    def __init__(self, timeframe: Timeframe) -> None:
+        self.timeframe = timeframe
+        self._length = TIMEFRAMES[timeframe]
+        self._parts: list[MarketData] = []
+
+    def add(self, bar: MarketData) -> MarketData | None:
+        """Take in a shorter candle; returns the longer one it completes.
+
+        A period whose last part is missing is completed by the first bar of a later one.
+        """
+        parts = self._parts
+        done: MarketData | None = None
+        if parts and bar.time // self._length != parts[0].time // self._length:
+            done = self._merge()
+        parts.append(bar)
+        if done is None and bar.close_time % self._length == 0:
+            done = self._merge()
+        return done
+
+    def _merge(self) -> MarketData:
+        parts = self._parts
+        merged = MarketData(
+            symbol=parts[0].symbol,
+            timeframe=self.timeframe,
+            time=parts[0].time // self._length * self._length,
+            open=parts[0].open,
+            high=max(part.high for part in parts),
+            low=min(part.low for part in parts),
+            close=parts[-1].close,
+            volume=sum(part.volume for part in parts),
+        )
+        parts.clear()
+        return merged
+
+
+class Data(BaseAgent[DataSettings]):
+    """Publish what a feed delivers: candles, tickers, books, trades and the instruments.
+
+    Timeframes that `needed` names and the feed lacks are built from the feed's shortest.
+    """
+
+    def __init__(
+        self,
+        settings: DataSettings,
+        feed: MarketFeed,
+        start: int,
+        needed: Iterable[tuple[str, Timeframe]] = (),
+        name: str = "data",
+    ) -> None:
+        """Play `feed` from `start` (UTC ns) on."""
+        super().__init__(settings, name)
+        self.feed = feed
+        self._start = start
+        self._interval = settings.quote_interval_ms * MILLISECOND
+        self._move = settings.quote_move_bp / 1e4
+        self._quoted: dict[str, tuple[int, float]] = {}
+        self._origin = Origin.INPUT
+        self._resamplers: dict[tuple[str, str], list[Resampler]] = {}
+        for symbol, timeframe in sorted(set(needed)):
+            base = feed.shortest(symbol)
+            if base and timeframe not in feed.timeframes(symbol):
+                self._resamplers.setdefault((symbol, base), []).append(Resampler(timeframe))
+
+    async def setup(self) -> None:
+        """Publish what the feed covers, then play it."""
+        runtime = self.runtime
+        if self.feed.recorded and runtime.exact:
+            self._origin = Origin.RECORDED
+        first: Sequence[Message] = [*self.feed.references(), *self.feed.instruments()]
+        for message in first:
+            runtime.publish(self.name, message)
+        runtime.play(self.name, self.feed.events(self._start), self.take)
+
+    def take(self, event: MarketEvent) -> None:
+        """Publish one event of the feed; a ticker only when it is news."""
+        if type(event) is TickerUpdate and not self._is_news(event):
+            return
+        self.runtime.publish(self.name, event, None, self._origin)
+        if type(event) is MarketData and self._resamplers:
+            for resampler in self._resamplers.get((event.symbol, event.timeframe), ()):
+                longer = resampler.add(event)
+                if longer is not None:
+                    self.runtime.publish(self.name, longer)
+
+    def _is_news(self, tick: TickerUpdate) -> bool:
+        last = self._quoted.get(tick.symbol)
+        mid = tick.mid
+        if (
+            last is not None
+            and tick.time - last[0] < self._interval
+            and abs(mid - last[1]) < last[1] * self._move
+        ):
+            return False
+        self._quoted[tick.symbol] = (tick.time, mid)
+        return True
+
+    @on(HistoryRequest)
+    def history(self, wish: HistoryRequest) -> None:
+        """Answer with the candles that closed before now."""
+        self.start(self._history(wish, self.now()), lane="history")
+
+    async def _history(self, wish: HistoryRequest, before: int) -> History:
+        known = wish.timeframe in self.feed.timeframes(wish.symbol)
+        bars = self.feed.history(wish.symbol, wish.timeframe, before, wish.count) if known else ()
+        if not known and (base := self.feed.shortest(wish.symbol)):
+            bars = self._resampled(wish, base, before)
+        return History(symbol=wish.symbol, timeframe=wish.timeframe, bars=tuple(bars))
+
+    def _resampled(
+        self, wish: HistoryRequest, base: Timeframe, before: int
+    ) -> Sequence[MarketData]:
+        parts = TIMEFRAMES[wish.timeframe] // TIMEFRAMES[base]
+        resampler = Resampler(wish.timeframe)
+        shorter = self.feed.history(wish.symbol, base, before, (wish.count + 1) * parts)
+        built = [resampler.add(bar) for bar in shorter]
+        return [bar for bar in built if bar is not None][-wish.count :]
+
+    @every(60)
+    def report(self) -> None:
+        """Tell how whole the data is."""
+        self.start(self._report())
+
+    async def _report(self) -> Sequence[Message]:
+        return self.feed.status()

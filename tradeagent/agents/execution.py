@@ -1,0 +1,258 @@
+"""The Execution agent: the only one that speaks to a venue, and only with Risk's approval."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+
+from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
+from tradeagent.agents.blotter import PROTECTIVE, Blotter
+from tradeagent.agents.identity import sealed
+from tradeagent.agents.lifecycle import advance
+from tradeagent.clock import SECOND
+from tradeagent.errors import OrderRefused, VenueUnavailable
+from tradeagent.integrations.base import Exchange, VenueEvent
+from tradeagent.messages import (
+    CancelRequest,
+    ExecutionReport,
+    Fill,
+    FundingPayment,
+    Incident,
+    Message,
+    Order,
+    OrderStatus,
+    OrderUpdate,
+    PositionUpdate,
+    RiskAssessment,
+    Severity,
+    TradingMode,
+    TradingState,
+)
+from tradeagent.storage.base import Past
+
+S = OrderStatus
+SETTLED_TOO = 10 * 60 * SECOND
+"""How far before the last known fill a reconciliation looks, ns."""
+FRESH_FOR = 10 * SECOND
+"""How long after its preparation an order may still be sent, ns."""
+
+
+class Execution(BaseAgent[AgentSettings]):
+    """Turn approvals into orders, reports into fills, and fills into positions.
+
+    An order is journaled and committed before a byte is sent. An error of the venue is no refusal:
+    without proof an order is UNKNOWN. Fills are booked once, by (order, trade id).
+    """
+
+    essential = True
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        exchange: Exchange,
+        account: str,
+        seal_key: bytes,
+        name: str = "execution",
+    ) -> None:
+        super().__init__(settings, name)
+        self.exchange = exchange
+        self.blotter = Blotter(account, name)
+        self.mode = TradingMode.ACTIVE
+        self._key = seal_key
+        self._unwanted: set[str] = set()
+
+    # -- start ------------------------------------------------------------------------------------
+
+    def restore(self, past: Past) -> None:
+        """Take up orders, booked fills, positions and the trading state."""
+        self.blotter.restore(past)
+        if past.trading_state is not None:
+            self.mode = past.trading_state.mode
+
+    async def setup(self) -> None:
+        """Connect, then learn what happened while we were away, before anything is sent."""
+        await self.exchange.start()
+        self.exchange.subscribe(self._reported)
+        for message in await self.reconcile():
+            self.publish(message)
+
+    async def teardown(self) -> None:
+        """Disconnect; orders and stops stay at the venue."""
+        await self.exchange.close()
+
+    def _reported(self, event: VenueEvent) -> None:
+        self.runtime.publish("exchange", event)
+
+    async def reconcile(self) -> list[Message]:
+        """Return the venue's word on every open order, on missed fills, and on the account."""
+        since = max(0, self.blotter.last_fill - SETTLED_TOO)
+        fills = await self.exchange.get_fills(since)
+        working = tuple(self.blotter.working.values())
+        reports = [await self.get_order_status(update.order) for update in working]
+        return [*fills, *reports, await self.exchange.get_account_info()]
+
+    async def get_order_status(self, order: Order) -> ExecutionReport:
+        """Return how an order stands by the venue's word, UNKNOWN when it gives none."""
+        try:
+            report = await self.exchange.get_order_status(order.symbol, order.cloid)
+        except VenueUnavailable as error:
+            return self._own_report(order, S.UNKNOWN, str(error))
+        if report is None:
+            return self._own_report(order, S.NOT_PLACED, "the venue has never seen it")
+        return report
+
+    # -- orders out -------------------------------------------------------------------------------
+
+    @on(RiskAssessment)
+    def execute_order(self, approval: RiskAssessment) -> Message | None:
+        """Prepare an approved order; refuse what is not approved exactly so and in time."""
+        order = approval.order
+        if not approval.approved or order is None:
+            return None
+        if not sealed(self._key, approval.seal, order, approval.stop_plan, approval.expires_at):
+            return Incident(
+                code="FORGED_APPROVAL",
+                severity=Severity.ERROR,
+                agent=self.name,
+                symbol=order.symbol,
+                text=f"an approval of {order.cloid} carries a wrong seal and was refused",
+            )
+        if self.blotter.knows(order):
+            return None
+        update = OrderUpdate(
+            order=order,
+            status=S.APPROVED,
+            strategy=approval.strategy,
+            shares=approval.shares,
+            stop_plan=approval.stop_plan,
+            expires_at=approval.expires_at,
+        )
+        if self.now() > approval.expires_at:
+            return advance(update, S.EXPIRED_LOCAL, reason="the approval came too late")
+        prepared = advance(update, S.PREPARED)
+        self.blotter.keep(prepared)
+        return prepared
+
+    @on(OrderUpdate)
+    def prepared(self, update: OrderUpdate) -> None:
+        """Send an order once its own PREPARED has its place in the journal and is durable."""
+        hand = self.hand
+        if update.status is S.PREPARED and (hand is None or hand.source == self.name):
+            work = self._send(update, self.now(), self.committed())
+            self.start(work, lane=update.symbol)
+
+    async def _send(
+        self, update: OrderUpdate, prepared: int, committed: Awaitable[None]
+    ) -> ExecutionReport:
+        """Wait for the commit, look once more, and place the order."""
+        await committed
+        order = update.order
+        refusal = self._gate(update, prepared)
+        if refusal:
+            return self._own_report(order, S.NOT_PLACED, refusal)
+        try:
+            return await self.exchange.place_order(order)
+        except OrderRefused as refused:
+            return self._own_report(order, S.REJECTED, str(refused))
+        except VenueUnavailable as error:
+            return self._own_report(order, S.UNKNOWN, str(error))
+
+    def _gate(self, update: OrderUpdate, prepared: int) -> str:
+        """Return why an order must not leave now, or nothing."""
+        order = update.order
+        if order.cloid in self._unwanted:
+            return "cancelled before it was sent"
+        if self.runtime.time() - prepared > FRESH_FOR * max(1.0, self.runtime.speed):
+            return "it waited too long to be sent"
+        protective = order.reduce_only and order.type in PROTECTIVE
+        if self.mode is TradingMode.ACTIVE or protective:
+            return ""
+        if order.reduce_only and self.mode in (TradingMode.REDUCE_ONLY, TradingMode.FLATTENING):
+            return ""
+        return f"trading is {self.mode}"
+
+    @on(CancelRequest)
+    def cancel_order(self, wish: CancelRequest) -> list[Message]:
+        """Cancel what the wish names; cancels wait for nobody."""
+        if wish.cloid is not None:
+            named = self.blotter.working.get(wish.cloid)
+            meant = [named] if named is not None else []
+        else:
+            meant = list(
+                self.blotter.matching(
+                    wish.symbol, wish.strategy, protective=not wish.keep_protective
+                )
+            )
+        return [message for update in meant for message in self._withdraw(update, wish.reason)]
+
+    def _withdraw(self, update: OrderUpdate, reason: str) -> list[Message]:
+        """Start to cancel one order; one that is not sent yet never will be."""
+        order = update.order
+        self.start(self._cancel(order))
+        if update.status is S.PREPARED:
+            self._unwanted.add(order.cloid)
+        elif update.status in (S.OPEN, S.PARTIAL):
+            pending = advance(update, S.PEND_CANCEL, reason=reason)
+            self.blotter.keep(pending)
+            return [pending]
+        return []
+
+    async def _cancel(self, order: Order) -> ExecutionReport | None:
+        try:
+            return await self.exchange.cancel_order(order.symbol, order.cloid)
+        except VenueUnavailable:
+            return None
+
+    @on(TradingState)
+    def obey(self, state: TradingState) -> list[Message]:
+        """Take over the trading state; outside ACTIVE, resting increases are cancelled."""
+        self.mode = state.mode
+        if state.mode is TradingMode.ACTIVE:
+            return []
+        reason = f"trading is {state.mode}"
+        increases = [one for one in self.blotter.working.values() if not one.order.reduce_only]
+        return [message for update in increases for message in self._withdraw(update, reason)]
+
+    # -- reports in -------------------------------------------------------------------------------
+
+    @on(ExecutionReport)
+    def book(self, report: ExecutionReport) -> list[Message]:
+        """Fold the venue's word into the order, the fill and the position it changes."""
+        messages = self.blotter.book(report)
+        if any(isinstance(message, Fill) for message in messages):
+            self.start(self._account_now())
+        return messages
+
+    @on(FundingPayment)
+    def funded(self, payment: FundingPayment) -> PositionUpdate:
+        """Book funding on the position."""
+        return self.blotter.fund(payment)
+
+    # -- keeping in step --------------------------------------------------------------------------
+
+    @every(300)
+    def keep_in_step(self) -> None:
+        """Compare with the venue on schedule."""
+        self.start(self._settle_open(), lane="reconcile")
+
+    async def _settle_open(self) -> Sequence[Message]:
+        """Ask for what has no proof yet, and for the account."""
+        unsure = (S.UNKNOWN, S.PEND_CANCEL, S.PEND_REPLACE)
+        orders = [one.order for one in self.blotter.working.values() if one.status in unsure]
+        reports: list[Message] = [await self.get_order_status(order) for order in orders]
+        reports.append(await self.exchange.get_account_info())
+        return reports
+
+    async def _account_now(self) -> Message | None:
+        try:
+            return await self.exchange.get_account_info()
+        except VenueUnavailable:
+            return None
+
+    def _own_report(self, order: Order, status: OrderStatus, reason: str) -> ExecutionReport:
+        return ExecutionReport(
+            cloid=order.cloid,
+            symbol=order.symbol,
+            status=status,
+            time=self.runtime.time(),
+            reason=reason,
+        )

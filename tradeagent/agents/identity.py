@@ -1,0 +1,47 @@
+"""Who an order is: ids as pure functions of what they identify, and the seal of an approval."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from tradeagent.messages import Order, StopPlan
+
+TAG = "7a67"
+"""The first two bytes of each of our client order ids."""
+
+
+def intent_id(account: str, strategy: str, symbol: str, trigger: str, leg: str) -> str:
+    """Return the id of a decision: the same cause gives the same intent, whenever it is made."""
+    text = "|".join((account, strategy, symbol, trigger, leg))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def cloid(intent: str, attempt: int, epoch: int) -> str:
+    """Return the client order id (128 bits) of one attempt at an intent.
+
+    Tag and epoch let us tell ours, a foreign one and one of another run apart on the venue.
+    """
+    digest = hashlib.sha256(f"{intent}|{attempt}".encode()).hexdigest()[:24]
+    return f"0x{TAG}{epoch & 0xFFFF:04x}{digest}"
+
+
+def is_ours(client_order_id: str) -> bool:
+    """Tell whether a client order id carries our tag."""
+    return client_order_id.startswith(f"0x{TAG}")
+
+
+def seal(key: bytes, order: Order, plan: StopPlan | None, expires_at: int) -> str:
+    """Return the keyed digest over exactly what is approved and until when (UTC ns)."""
+    plan_text = "-" if plan is None else f"{plan.stop}/{plan.target}"
+    text = (
+        f"{order.cloid}|{order.intent_id}|{order.symbol}|{order.side}|{order.size}|{order.type}|"
+        f"{order.limit}|{order.trigger}|{order.tif}|{order.reduce_only}|{order.group}|{plan_text}|"
+        f"{expires_at}"
+    )
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def sealed(key: bytes, mark: str, order: Order, plan: StopPlan | None, expires_at: int) -> bool:
+    """Tell whether `mark` is the seal of exactly this approval."""
+    return hmac.compare_digest(mark, seal(key, order, plan, expires_at))

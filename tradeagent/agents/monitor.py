@@ -1,0 +1,143 @@
+"""The Monitor agent: is the data fresh, is everybody alive, and does an up daemon trade at all."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
+from tradeagent.clock import SECOND
+from tradeagent.messages import (
+    AgentState,
+    AgentStatus,
+    DataStatus,
+    Fill,
+    Heartbeat,
+    Incident,
+    MarketData,
+    Message,
+    RiskAlert,
+    RiskAssessment,
+    Severity,
+    TickerUpdate,
+    TradeSignal,
+    TradingMode,
+    TradingState,
+)
+from tradeagent.storage.base import Past
+
+
+class MonitorSettings(AgentSettings):
+    """When silence is worth an alert: of data, and of decisions."""
+
+    max_data_age_s: float = Field(default=300.0, gt=0)
+    max_idle_hours: float = Field(default=24.0, gt=0)
+    max_rejected_in_a_row: int = Field(default=50, ge=1)
+
+
+class Monitor(BaseAgent[MonitorSettings]):
+    """Watch the messages themselves; speak up once when something stays away."""
+
+    def __init__(self, settings: MonitorSettings, name: str = "monitor") -> None:
+        super().__init__(settings, name)
+        self.mode = TradingMode.ACTIVE
+        self.agents: dict[str, AgentState] = {}
+        self.data: dict[str, int] = {}
+        self.feeds: dict[str, DataStatus] = {}
+        self.incidents: list[Incident] = []
+        self.last_decision = 0
+        self.last_fill = 0
+        self.rejected_in_a_row = 0
+        self._started = 0
+        self._told: set[str] = set()
+
+    def restore(self, past: Past) -> None:
+        """Take up the trading state."""
+        if past.trading_state is not None:
+            self.mode = past.trading_state.mode
+
+    @on(MarketData)
+    def bar(self, bar: MarketData) -> None:
+        """Note when the symbol was heard of."""
+        self.data[bar.symbol] = bar.close_time
+
+    @on(TickerUpdate)
+    def quoted(self, tick: TickerUpdate) -> None:
+        """Note when the symbol was heard of."""
+        self.data[tick.symbol] = tick.time
+
+    @on(DataStatus)
+    def feed(self, status: DataStatus) -> None:
+        """Keep how whole each feed is."""
+        self.feeds[f"{status.name}:{status.symbol}"] = status
+
+    @on(TradeSignal)
+    def decided(self, _signal: TradeSignal) -> None:
+        """Note that somebody decided something."""
+        self.last_decision = self.now()
+
+    @on(RiskAssessment)
+    def judged(self, verdict: RiskAssessment) -> None:
+        """Count rejections in a row."""
+        self.rejected_in_a_row = 0 if verdict.approved else self.rejected_in_a_row + 1
+
+    @on(Fill)
+    def filled(self, _fill: Fill) -> None:
+        """Note that we trade."""
+        self.last_fill = self.now()
+
+    @on(TradingState)
+    def follow(self, state: TradingState) -> None:
+        """Note the trading state."""
+        self.mode = state.mode
+
+    @on(Incident)
+    def happened(self, incident: Incident) -> None:
+        """Keep the last incidents."""
+        self.incidents = [*self.incidents[-99:], incident]
+
+    @on(Heartbeat)
+    def beat(self, beat: Heartbeat) -> None:
+        """Note who is alive."""
+        self.agents[beat.agent] = beat.state
+
+    @on(AgentStatus)
+    def status(self, status: AgentStatus) -> None:
+        """Note a change in an agent's life."""
+        self.agents[status.agent] = status.state
+
+    @every(60)
+    def look(self) -> list[Message]:
+        """Speak up once about each thing that is wrong, and again after it was right."""
+        self._started = self._started or self.now()
+        troubles = self._troubles()
+        new = [alert for key, alert in troubles.items() if key not in self._told]
+        self._told = set(troubles)
+        return new
+
+    def _troubles(self) -> dict[str, Message]:
+        now, settings = self.now(), self.settings
+        troubles: dict[str, Message] = {}
+        for symbol, last in self.data.items():
+            age = (now - last) / SECOND
+            if age > settings.max_data_age_s:
+                troubles[f"data {symbol}"] = RiskAlert(
+                    code="DATA_STALE",
+                    severity=Severity.WARNING,
+                    symbol=symbol,
+                    evidence=f"nothing was heard of {symbol} for {age:.0f} s",
+                    value=age,
+                    limit=settings.max_data_age_s,
+                )
+        if self.mode is TradingMode.ACTIVE and (text := self._idle(now)):
+            troubles["idle"] = RiskAlert(
+                code="NOT_TRADING", severity=Severity.WARNING, evidence=text
+            )
+        return troubles
+
+    def _idle(self, now: int) -> str:
+        idle = (now - max(self.last_decision, self._started)) / SECOND / 3600
+        if idle > self.settings.max_idle_hours:
+            return f"up, but no strategy has signalled for {idle:.1f} h"
+        if self.rejected_in_a_row >= self.settings.max_rejected_in_a_row:
+            return f"up, but the last {self.rejected_in_a_row} requests were all rejected"
+        return ""

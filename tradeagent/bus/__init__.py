@@ -1,0 +1,1 @@
+"""Buses: how messages travel, chosen by the scheme of a URL."""

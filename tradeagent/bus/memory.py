@@ -1,0 +1,332 @@
+"""The bus of one process: one run queue, run to completion, no task and no hop per message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from typing import Any
+
+from tradeagent.bus.base import Handler, Host, Out, Subscriber, Unsubscribe
+from tradeagent.clock import Clock, monotonic
+from tradeagent.messages import Delivery, Envelope, Message, Origin, Timer, Trace
+
+TURN = 64
+"""Messages a live drain delivers before it lets the event loop breathe."""
+CHAIN = 10_000
+"""Messages under one trace, or at one instant, after which the chain is cut."""
+REMEMBERED = 100_000
+SAMPLE = 63
+LOSSLESS, LATEST, URGENT = Delivery.LOSSLESS, Delivery.LATEST, Delivery.URGENT
+
+
+class Route:
+    """The way from one message class to one subscriber, with what it cost so far."""
+
+    __slots__ = ("count", "handler", "nanoseconds", "slow", "subscriber", "timed")
+
+    def __init__(self, subscriber: Subscriber, kind: type[Message]) -> None:
+        self.subscriber = subscriber
+        self.handler: Handler | None = subscriber.handlers.get(
+            kind, subscriber.handlers.get(Message)
+        )
+        self.slow = subscriber.slow.get(kind)
+        self.count = 0
+        self.timed = 0
+        self.nanoseconds = 0
+
+
+class Plan:
+    """All routes of one message class, worked out once."""
+
+    __slots__ = ("expires", "recorded", "routes")
+
+    def __init__(self, kind: type[Message], routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self.expires = kind.expires
+        self.recorded = kind.delivery in (LOSSLESS, URGENT) or any(
+            not route.subscriber.observer and route.handler is not None for route in routes
+        )
+
+
+class MemoryBus:
+    """Delivers each message to all its subscribers before any message they return.
+
+    `record` is called once for each message at dispatch, in order; it is the journal.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        host: Host,
+        record: Callable[[Envelope[Message]], None] | None = None,
+        epoch: int = 1,
+        seq: int = 0,
+    ) -> None:
+        self.seq = seq
+        self.epoch = epoch
+        self.current: Envelope[Message] | None = None
+        self.dropped: Counter[str] = Counter()
+        self.subscribers: list[Subscriber] = []
+        self.routes: dict[tuple[str, str], Route] = {}
+        self._clock = clock
+        self._now = clock.now
+        self._host = host
+        self._record = record
+        self._queue: deque[Envelope[Message]] = deque()
+        self._urgent: deque[Envelope[Message]] = deque()
+        self._latest: dict[tuple[type[Message], str], Envelope[Message]] = {}
+        self._plans: dict[type[Message], Plan] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._draining = False
+        self._again: asyncio.Handle | None = None
+        self._instant = 0
+        self._instant_seq = 0
+
+    async def start(self) -> None:
+        """Do nothing: memory is always there."""
+
+    async def close(self) -> None:
+        """Deliver what still waits."""
+        self._drain()
+
+    def subscribe(self, subscriber: Subscriber) -> Unsubscribe:
+        """Deliver to `subscriber`, after those that came before it."""
+        self.subscribers.append(subscriber)
+        self._plans.clear()
+
+        def leave() -> None:
+            self.subscribers.remove(subscriber)
+            self._plans.clear()
+
+        return leave
+
+    def publish(
+        self,
+        payload: Message,
+        source: str,
+        cause: Envelope[Message] | None = None,
+        origin: Origin = Origin.INPUT,
+    ) -> None:
+        """Send `payload`; `cause` is the message that led to it."""
+        if cause is None:
+            self.post(Envelope(payload, source, self.epoch))
+            return
+        chain = cause.chain
+        if chain is None:
+            chain = cause.chain = Trace(cause.seq)
+        chain.count += 1
+        envelope = Envelope(payload, source, self.epoch, cause.seq, chain, origin)
+        if chain.count > CHAIN:
+            self._host.ran_away(envelope)
+        else:
+            self.post(envelope)
+
+    def post(self, envelope: Envelope[Message]) -> None:
+        """Send an envelope; one whose wire id was seen before is dropped."""
+        if envelope.wire_id is not None and self._repeated(envelope.wire_id):
+            self.dropped["duplicate"] += 1
+            return
+        delivery = envelope.payload.delivery
+        if delivery is URGENT:
+            self._urgent.append(envelope)
+        elif self._draining or self._queue:
+            self._enqueue(envelope, delivery)
+        elif self._again is None:
+            self._draining = True
+            try:
+                self._dispatch(envelope)
+            finally:
+                self._draining = False
+            if not self._queue and not self._urgent:
+                return
+        else:
+            self._enqueue(envelope, delivery)
+        if not self._draining and self._again is None:
+            self._drain()
+
+    def _enqueue(self, envelope: Envelope[Message], delivery: Delivery) -> None:
+        if delivery is LATEST:
+            key = (type(envelope.payload), envelope.payload.symbol)  # type: ignore[attr-defined]
+            waiting = self._latest.get(key)
+            if waiting is not None:
+                waiting.payload = envelope.payload
+                waiting.source, waiting.cause = envelope.source, envelope.cause
+                waiting.chain, waiting.origin = envelope.chain, envelope.origin
+                waiting.wire_id = envelope.wire_id
+                self.dropped["conflated"] += 1
+                return
+            self._latest[key] = envelope
+        self._queue.append(envelope)
+
+    def _repeated(self, wire_id: str) -> bool:
+        seen = self._seen
+        if wire_id in seen:
+            return True
+        seen[wire_id] = None
+        if len(seen) > REMEMBERED:
+            seen.popitem(last=False)
+        return False
+
+    def _drain(self) -> None:
+        self._again = None
+        self._draining = True
+        queue, urgent = self._queue, self._urgent
+        left = TURN
+        try:
+            while urgent or queue:
+                if left == 0:
+                    if not self._clock.simulated:
+                        break
+                    left = TURN
+                left -= 1
+                if urgent:
+                    envelope = urgent.popleft()
+                else:
+                    envelope = queue.popleft()
+                    if envelope.payload.delivery is LATEST:
+                        del self._latest[type(envelope.payload), envelope.payload.symbol]  # type: ignore[attr-defined]
+                self._dispatch(envelope)
+        finally:
+            self._draining = False
+            if urgent or queue:
+                self._again = asyncio.get_running_loop().call_soon(self._drain)
+
+    def _dispatch(self, envelope: Envelope[Message]) -> None:
+        payload = envelope.payload
+        kind = type(payload)
+        self.seq = seq = self.seq + 1
+        envelope.seq = seq
+        envelope.ts = now = self._now()
+        plan = self._plans.get(kind) or self._plan(kind)
+        if now != self._instant:
+            self._instant = now
+            self._instant_seq = seq
+        elif seq - self._instant_seq > CHAIN and self._clock.simulated:
+            self._instant_seq = seq
+            self._host.ran_away(envelope)
+            return
+        if self._record is not None and plan.recorded:
+            self._record(envelope)
+        if plan.expires and payload.valid_until < now:  # type: ignore[attr-defined]
+            self.dropped["expired"] += 1
+            return
+        self.current = envelope
+        sampled = not seq & SAMPLE
+        for route in plan.routes if kind is not Timer else self._timer_routes(plan, payload):
+            subscriber = route.subscriber
+            if subscriber.idle and route.slow is None:
+                if sampled:
+                    self._deliver_timed(route, envelope)
+                    continue
+                subscriber.hand = envelope
+                route.count += 1
+                try:
+                    out = route.handler(payload)  # type: ignore[misc]
+                except Exception as error:
+                    self._host.failed(subscriber, envelope, error)
+                    continue
+                if out is not None:
+                    self._emit(out, subscriber, envelope)
+            else:
+                self._hold(subscriber, envelope)
+
+    def _deliver_timed(self, route: Route, envelope: Envelope[Message]) -> None:
+        started = monotonic()
+        self._deliver(route, envelope)
+        route.nanoseconds += monotonic() - started
+        route.timed += 1
+
+    def _deliver(self, route: Route, envelope: Envelope[Message]) -> None:
+        """Call one handler here and now."""
+        assert route.handler is not None
+        route.subscriber.hand = envelope
+        route.count += 1
+        try:
+            out = route.handler(envelope.payload)
+        except Exception as error:
+            self._host.failed(route.subscriber, envelope, error)
+            return
+        if out is not None:
+            self._emit(out, route.subscriber, envelope)
+
+    def _emit(self, out: Out, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
+        origin = Origin.INPUT if subscriber.observer else Origin.DERIVED
+        if isinstance(out, Message):
+            self.publish(out, subscriber.name, envelope, origin)
+        elif out is not None:
+            for payload in out:
+                self.publish(payload, subscriber.name, envelope, origin)
+
+    def _plan(self, kind: type[Message]) -> Plan:
+        routes = tuple(
+            self.routes.setdefault((subscriber.name, kind.wire), Route(subscriber, kind))
+            for subscriber in self.subscribers
+            if kind in subscriber.handlers
+            or kind in subscriber.slow
+            or Message in subscriber.handlers
+        )
+        for route in routes:
+            fresh = Route(route.subscriber, kind)
+            route.handler, route.slow = fresh.handler, fresh.slow
+        plan = self._plans[kind] = Plan(kind, routes)
+        return plan
+
+    def _route(self, subscriber: Subscriber, kind: type[Message]) -> Route:
+        plan = self._plans.get(kind) or self._plan(kind)
+        return next(route for route in plan.routes if route.subscriber is subscriber)
+
+    def _timer_routes(self, plan: Plan, payload: Any) -> list[Route]:
+        return [
+            route
+            for route in plan.routes
+            if route.subscriber.observer or route.subscriber.name == payload.agent
+        ]
+
+    def _hold(self, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
+        """Let a message wait in the inbox of an agent that cannot take it now."""
+        if not subscriber.inbox.put(envelope, envelope.ts):
+            self._host.overflowed(subscriber, envelope)
+        subscriber.idle = False
+        if subscriber.up and not subscriber.working:
+            self._serve(subscriber)
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing waits to be delivered."""
+        return not (self._queue or self._urgent or self._draining or self._again)
+
+    def resume(self, subscriber: Subscriber) -> None:
+        """Hand an agent that is free again what waited for it."""
+        subscriber.working = False
+        if subscriber.rebound:
+            subscriber.rebound = False
+            self._plans.clear()
+        if self._draining:
+            self._serve(subscriber)
+            return
+        self._draining = True
+        try:
+            self._serve(subscriber)
+        finally:
+            self._draining = False
+        self._drain()
+
+    def _serve(self, subscriber: Subscriber) -> None:
+        inbox = subscriber.inbox
+        while inbox and subscriber.up and not subscriber.working:
+            envelope = inbox.take()
+            deadline = envelope.payload.deadline if type(envelope.payload).expires else None
+            if deadline is not None and deadline < self._now():
+                self.dropped["expired"] += 1
+                continue
+            route = self._route(subscriber, type(envelope.payload))
+            if route.slow is None:
+                self._deliver(route, envelope)
+                continue
+            subscriber.working = True
+            subscriber.hand = envelope
+            route.count += 1
+            work: Any = route.slow(envelope.payload)
+            self._host.operate(subscriber, envelope, work)
+        subscriber.settle()

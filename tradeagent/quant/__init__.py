@@ -1,0 +1,1 @@
+"""Pure arithmetic of trading: indicators, sizing, risk rules, positions and performance."""

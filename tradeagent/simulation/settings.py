@@ -1,0 +1,96 @@
+"""The settings of the simulated exchange and of the generated market."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tradeagent.messages import InstrumentUpdate, Timeframe
+
+
+class ExchangeSettings(BaseModel):
+    """What a simulated account starts with and what trading costs it.
+
+    Fees are parts of the notional; the defaults are Hyperliquid's for perpetuals without volume.
+    `slippage_bp` is what market and trigger orders lose against the touch or the open, in basis
+    points. `leverage` is the most the account may use; an instrument may allow less.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    balance: Decimal = Field(default=Decimal(10_000), gt=0, allow_inf_nan=False)
+    maker_fee: Decimal = Field(default=Decimal("0.00015"), gt=-1, lt=1)
+    taker_fee: Decimal = Field(default=Decimal("0.00045"), gt=-1, lt=1)
+    slippage_bp: Decimal = Field(default=Decimal(2), ge=0, le=1000)
+    leverage: int = Field(default=5, ge=1)
+
+
+class Listing(BaseModel):
+    """A symbol of the generated market: its grid, its typical price and how much it moves.
+
+    `volatility` is the standard deviation of a day's return; `turnover` is what a usual day trades,
+    in quote currency, and sets volumes and sizes at the touch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instrument: InstrumentUpdate
+    price: float = Field(gt=0, allow_inf_nan=False)
+    volatility: float = Field(default=0.035, gt=0, le=0.2)
+    turnover: float = Field(default=500e6, gt=0, allow_inf_nan=False)
+
+    @property
+    def symbol(self) -> str:
+        """Return the instrument's symbol."""
+        return self.instrument.symbol
+
+
+def _listing(symbol: str, decimals: int, price: float, volatility: float, most: int) -> Listing:
+    """Return a listing on Hyperliquid's grid: five digits, and six decimals less the size's."""
+    instrument = InstrumentUpdate(
+        symbol=symbol,
+        tick=Decimal(1).scaleb(decimals - 6),
+        lot=Decimal(1).scaleb(-decimals),
+        significant=5,
+        max_leverage=most,
+    )
+    return Listing(instrument=instrument, price=price, volatility=volatility)
+
+
+LISTINGS = (
+    _listing("BTC", 5, 60_000.0, 0.03, 40),
+    _listing("ETH", 4, 3_000.0, 0.035, 25),
+    _listing("SOL", 2, 150.0, 0.045, 20),
+)
+
+
+class MarketSettings(BaseModel):
+    """What the generated market trades and how often it speaks.
+
+    The seed, the listings and `tick_seconds` decide every price; `timeframes` are the candles it
+    closes. Ticks divide a minute; books come on ticks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 1
+    listings: tuple[Listing, ...] = Field(default=LISTINGS, min_length=1)
+    timeframes: tuple[Timeframe, ...] = ("1m",)
+    tick_seconds: int = Field(default=5, ge=1, le=60)
+    book_seconds: int = Field(default=60, ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if 60 % self.tick_seconds:
+            raise ValueError(f"tick_seconds must divide 60; {self.tick_seconds} does not")
+        if self.book_seconds % self.tick_seconds or 86_400 % self.book_seconds:
+            raise ValueError(
+                f"book_seconds must be a multiple of tick_seconds that divides a day; "
+                f"{self.book_seconds} is not"
+            )
+        symbols = [listing.symbol for listing in self.listings]
+        if len(set(symbols)) != len(symbols):
+            raise ValueError("listings must name each symbol once")
+        return self

@@ -1,0 +1,1 @@
+"""The journal, the state tables folded from it, and the folder they live in."""

@@ -1,0 +1,217 @@
+"""The ports of storage: the journal agents wait for and the past a start restores."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from tradeagent.errors import JournalError
+from tradeagent.messages import (
+    ZERO,
+    AccountUpdate,
+    Analysis,
+    Envelope,
+    Fill,
+    InstrumentUpdate,
+    MarketData,
+    Message,
+    OrderUpdate,
+    PositionUpdate,
+    RiskAssessment,
+    RiskOverride,
+    Sentiment,
+    TradeSignal,
+    TradingState,
+    decode_payload,
+)
+
+M = TypeVar("M", bound=Message)
+
+
+class Head(NamedTuple):
+    """Where a journal ends: its last row's `seq`, `ts` (UTC ns) and hash, and how many rows."""
+
+    seq: int
+    ts: int
+    hash: str
+    entries: int
+
+
+class StrategyPosition(NamedTuple):
+    """One strategy's part of the position in one symbol, by average cost; long is above 0.
+
+    `realised_pnl` is before `fees`; both are in quote currency.
+    """
+
+    strategy: str
+    symbol: str
+    size: Decimal = ZERO
+    entry_price: Decimal = ZERO
+    realised_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+
+
+class DayOpen(NamedTuple):
+    """The equity a UTC day (days since 1970) began with."""
+
+    day: int
+    equity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a start restores, all of it folded from the journal.
+
+    `epoch` is this start's, `seq` and `ts` (UTC ns) are the last row's. `clean` tells whether the
+    run before ended by itself, `digest` names the whole restored state. `orders` are all that may
+    still change and those that ended within a day of `ts`; `fills` are (cloid, tid) of the last
+    10,000. `signals` are the last of each strategy and symbol, `overrides` the last of each rule
+    and scope; whether they still hold is for the reader to judge by their `valid_until`.
+    """
+
+    epoch: int
+    seq: int
+    ts: int
+    clean: bool
+    digest: str
+    trading_state: TradingState | None
+    orders: tuple[OrderUpdate, ...]
+    fills: frozenset[tuple[str, str]]
+    last_fill_time: int
+    positions: tuple[PositionUpdate, ...]
+    strategy_positions: tuple[StrategyPosition, ...]
+    signals: tuple[TradeSignal, ...]
+    overrides: tuple[RiskOverride, ...]
+    instruments: tuple[InstrumentUpdate, ...]
+    day_open: DayOpen | None
+    account: AccountUpdate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the journal."""
+
+    seq: int
+    ts: int
+    type: str
+    source: str
+    epoch: int
+    cause: int
+    trace: int
+    derived: bool
+    payload: bytes
+    hash: str
+
+    @property
+    def message(self) -> Message:
+        """Return the payload as a message; raises UndecodableError."""
+        return decode_payload(self.type, self.payload)
+
+
+class Settled:
+    """An awaitable that is done: it returns without suspending, or raises JournalError."""
+
+    __slots__ = ("_failure",)
+
+    def __init__(self, failure: str = "") -> None:
+        self._failure = failure
+
+    def __await__(self) -> Generator[None, None, None]:
+        if self._failure:
+            raise JournalError(self._failure)
+        yield from ()
+
+
+class Journal(Protocol):
+    """The one sequence of every dispatched message."""
+
+    def append(self, envelope: Envelope[Message]) -> None:
+        """Take a dispatched message, in the order of `seq`; what is by reference leaves no row."""
+        ...
+
+    def committed(self, seq: int) -> Awaitable[None]:
+        """Return what is done once all up to `seq` is durable, at once under a simulated clock.
+
+        Awaiting it raises JournalError when the journal has failed.
+        """
+        ...
+
+    def head(self) -> Head:
+        """Return where the durable part ends."""
+        ...
+
+
+class Store(Protocol):
+    """The journal and what was restored from it."""
+
+    @property
+    def journal(self) -> Journal:
+        """Return the journal."""
+        ...
+
+    def past(self) -> Past:
+        """Return what this start restores, or later an agent's restart: all that is durable."""
+        ...
+
+    def bars(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
+        """Return up to `count` journaled candles that closed by `before` (UTC ns), oldest first."""
+        ...
+
+    def close(self, *, clean: bool = True) -> None:
+        """Write what is left and end; `clean` marks that the run ended by itself."""
+        ...
+
+
+class Record(NamedTuple, Generic[M]):
+    """A message of the state tables with its place in the journal; `ts` is in UTC ns."""
+
+    seq: int
+    ts: int
+    source: str
+    message: M
+
+
+class Records(Protocol):
+    """What can be read of a store, running or stopped; lists are newest first."""
+
+    def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:
+        """Return the last update of each order."""
+        ...
+
+    def fills(self, limit: int = 100) -> Sequence[Record[Fill]]:
+        """Return fills."""
+        ...
+
+    def positions(self) -> Sequence[PositionUpdate]:
+        """Return the netted position of each symbol, by symbol."""
+        ...
+
+    def strategy_positions(self) -> Sequence[StrategyPosition]:
+        """Return each strategy's part of them, by strategy and symbol."""
+        ...
+
+    def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:
+        """Return incidents and risk alerts."""
+        ...
+
+    def analyses(self, limit: int = 100) -> Sequence[Record[Analysis | Sentiment | TradeSignal]]:
+        """Return analyses, sentiments and trade signals."""
+        ...
+
+    def events(self, limit: int = 100) -> Sequence[Record[Message]]:
+        """Return operators' actions and changes of state."""
+        ...
+
+    def assessments(self, limit: int = 100) -> Sequence[Record[RiskAssessment]]:
+        """Return Risk's verdicts."""
+        ...
+
+    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+        """Yield the journal's rows from `first` to `last`, oldest first, read page by page."""
+        ...
+
+    def explain(self, reference: str) -> Sequence[Entry]:
+        """Return the rows that led to the order or intent `reference`, and what became of it."""
+        ...

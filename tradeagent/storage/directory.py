@@ -1,0 +1,160 @@
+"""The folder a daemon keeps its state in: locked, private, and for one account only."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tradeagent.errors import LockedError, StateError
+
+SOCKET_PATH_LIMIT = 107 if os.uname().sysname == "Linux" else 103
+"""Bytes a Unix socket's path may have."""
+SEAL_BYTES = 32
+KEPT = frozenset({"lock", "identity", "seal.key", "previous"})
+"""What `fresh` leaves where it is."""
+
+
+class StateDirectory:
+    """One daemon's folder, made with mode 0700; as a context it is locked.
+
+    Raises StateError when the folder cannot be made or used.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._lock: int | None = None
+        with _explained(self.path):
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def journal(self) -> Path:
+        """Return where the journal and its state tables are."""
+        return self.path / "journal.db"
+
+    @property
+    def ledger(self) -> Path:
+        """Return where the simulated exchange keeps its books."""
+        return self.path / "exchange.db"
+
+    @property
+    def control(self) -> Path:
+        """Return where the daemon listens for commands.
+
+        A socket's path is short by law, so a long folder's socket stands in a private folder named
+        after it, under XDG_RUNTIME_DIR or /tmp. Raises StateError if that is not ours alone.
+        """
+        own = self.path / "control.sock"
+        if _fits(own):
+            return own
+        name = f"tradeagent-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}"
+        runtime = os.environ.get("XDG_RUNTIME_DIR")
+        if runtime and _fits(found := Path(runtime) / name / "control.sock"):
+            return _private(found.parent) / found.name
+        return _private(Path("/tmp") / f"{name}-{os.getuid()}") / "control.sock"  # noqa: S108
+
+    def lock(self) -> None:
+        """Keep every other daemon out until `release`; raises LockedError naming the one inside."""
+        with _explained(place := self.path / "lock"):
+            opened = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.read(opened, 20).decode(errors="replace").strip() or "unknown"
+            os.close(opened)
+            raise LockedError(
+                f"{self.path} is in use by process {owner}; stop it or choose another --state"
+            ) from error
+        os.ftruncate(opened, 0)
+        os.pwrite(opened, f"{os.getpid()}\n".encode(), 0)
+        self._lock = opened
+
+    def release(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> StateDirectory:
+        self.lock()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def claim(self, identity: str) -> None:
+        """Make the folder that of `identity` (profile-network-account) for good.
+
+        Raises StateError when it is another's.
+        """
+        with _explained(place := self.path / "identity"):
+            if not place.exists():
+                _write_once(place, identity.encode() + b"\n")
+            owner = place.read_text().strip()
+        if owner != identity:
+            raise StateError(
+                f"{place}: this is the state of {owner}, not of {identity}; use --state"
+            )
+
+    def seal_key(self) -> bytes:
+        """Return the key Risk seals approvals with: 32 random bytes, made once, mode 0600."""
+        with _explained(place := self.path / "seal.key"):
+            if not place.exists():
+                _write_once(place, secrets.token_bytes(SEAL_BYTES))
+            key = place.read_bytes()
+        if len(key) != SEAL_BYTES:
+            raise StateError(f"{place}: has {len(key)} bytes, not {SEAL_BYTES}; delete it")
+        return key
+
+    def fresh(self) -> None:
+        """Move an old run's files to `previous/`, in place of those of the run before it.
+
+        Call it locked, before anything is opened.
+        """
+        old = [entry for entry in self.path.iterdir() if entry.name not in KEPT]
+        if not old:
+            return
+        with _explained(previous := self.path / "previous"):
+            shutil.rmtree(previous, ignore_errors=True)
+            previous.mkdir(mode=0o700)
+            for entry in old:
+                entry.rename(previous / entry.name)
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= SOCKET_PATH_LIMIT
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}; choose another --state") from error
+
+
+def _private(folder: Path) -> Path:
+    with _explained(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StateError(f"{folder}: not a private folder of this user; remove it")
+    return folder
+
+
+def _write_once(place: Path, content: bytes) -> None:
+    """Write a private file so that it is there whole or not at all."""
+    draft = place.with_name(place.name + ".new")
+    draft.unlink(missing_ok=True)
+    opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(opened, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(place)

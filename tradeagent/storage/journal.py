@@ -1,0 +1,180 @@
+"""The durable journal: one writer thread that commits in groups, and those who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from tradeagent.errors import JournalError
+from tradeagent.messages import Envelope, Message, Origin
+from tradeagent.storage.base import Head, Settled
+from tradeagent.storage.scribe import Scribe
+
+GROUP = 4096
+"""Rows per transaction at most."""
+LINGER = 0.02
+"""Seconds a row may wait for company when nobody waits for it."""
+BACKLOG = 200_000
+"""Rows a simulated run may be ahead of the disk."""
+
+Failed = Callable[[JournalError], None]
+DONE = Settled()
+RECORDED = Origin.RECORDED
+
+
+class SqlJournal:
+    """A journal in a database; `append` only queues, a thread encodes, chains and commits.
+
+    With `waits`, `committed` waits for the disk, and `failed` is called on the loop when the
+    journal can be written no more; it stays so until a restart. Without, as under a simulated
+    clock, nobody waits, and `append` blocks when the disk falls too far behind. All methods are
+    called on the loop's thread.
+    """
+
+    def __init__(
+        self,
+        scribe: Scribe,
+        *,
+        waits: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+        failed: Failed | None = None,
+    ) -> None:
+        self._scribe = scribe
+        self._waits = waits
+        self._loop = loop
+        self._failed = failed
+        self._failure = ""
+        self._queue: deque[Envelope[Message]] = deque()
+        self._last = self._durable = scribe.head.seq
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._asleep = False
+        self._closing: str | None = None
+        self._wake = threading.Event()
+        self._room = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def backlog(self) -> int:
+        """Return how many rows wait to be written."""
+        return len(self._queue)
+
+    def append(self, envelope: Envelope[Message]) -> None:
+        """Queue a dispatched message; one from a recorded file leaves no row."""
+        if envelope.origin is RECORDED:
+            return
+        self._last = envelope.seq
+        self._queue.append(envelope)
+        if self._asleep:
+            self._wake.set()
+        if not self._waits and len(self._queue) > BACKLOG:
+            self._catch_up()
+
+    def committed(self, seq: int) -> Awaitable[None]:
+        """Return what is done when all rows up to `seq` are durable; see `Journal.committed`."""
+        if min(seq, self._last) <= self._durable:
+            return DONE
+        if self._waits and self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        if self._failure:
+            return Settled(self._failure)
+        if not self._waits or self._loop is None:
+            return DONE
+        waiter = self._loop.create_future()
+        self._waiters.append((min(seq, self._last), waiter))
+        self._wake.set()
+        return waiter
+
+    def head(self) -> Head:
+        """Return the last durable row's place and hash."""
+        return self._scribe.head
+
+    def close(self, *, clean: bool = True) -> None:
+        """Write what is queued and end the thread; raises JournalError if that failed."""
+        if self._closing is None:
+            self._closing = "clean" if clean else "abandoned"
+            self._wake.set()
+            self._thread.join()
+            if self._failure:
+                raise JournalError(self._failure)
+            self._failure = "the journal is closed"
+            self._queue = deque(maxlen=0)
+
+    def _catch_up(self) -> None:
+        while len(self._queue) > BACKLOG:
+            self._room.clear()
+            if len(self._queue) > BACKLOG:
+                self._room.wait(1.0)
+
+    def _run(self) -> None:
+        failure = "the journal's thread ended by a fault of the program"
+        try:
+            while self._rest():
+                self._write()
+            self._scribe.close(clean=self._closing == "clean")
+            failure = ""
+        except (sqlite3.Error, OSError, ValueError) as error:
+            failure = f"the journal cannot be written ({error}): put that right and restart"
+        finally:
+            if failure:
+                self._failure = failure
+                self._queue = deque(maxlen=0)
+                self._scribe.abandon()
+                self._room.set()
+                self._tell(self._fail)
+
+    def _rest(self) -> bool:
+        """Wait until something is to be written; returns False when all is and the end has come."""
+        wake = self._wake
+        while not self._queue:
+            if self._closing:
+                return False
+            self._scribe.tidy()
+            wake.clear()
+            self._asleep = True
+            if not self._queue and not self._closing:
+                wake.wait()
+            self._asleep = False
+            self._release_soon()
+        wake.clear()
+        if not (self._waiters or self._closing or len(self._queue) >= GROUP):
+            wake.wait(LINGER)
+        return True
+
+    def _write(self) -> None:
+        queue = self._queue
+        self._scribe.write([queue.popleft() for _ in range(min(len(queue), GROUP))])
+        self._durable = self._scribe.head.seq
+        self._room.set()
+        self._release_soon()
+
+    def _release_soon(self) -> None:
+        if self._waiters:
+            self._tell(self._release)
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # a loop that is closed has nobody left to tell
+                self._loop.call_soon_threadsafe(call)
+
+    def _release(self) -> None:
+        waiting = []
+        for seq, waiter in self._waiters:
+            if seq > self._durable:
+                waiting.append((seq, waiter))
+            elif not waiter.done():
+                waiter.set_result(None)
+        self._waiters = waiting
+
+    def _fail(self) -> None:
+        self._release()
+        waiters, self._waiters = self._waiters, []
+        for _, waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(JournalError(self._failure))
+        if self._failed is not None:
+            self._failed(JournalError(self._failure))

@@ -1,0 +1,210 @@
+"""The state of trading as a fold of the journal, held in memory."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, TypeVar, cast
+
+from tradeagent.clock import SECOND
+from tradeagent.messages import (
+    TERMINAL,
+    ZERO,
+    AccountUpdate,
+    AgentStatus,
+    Boot,
+    Fill,
+    InstrumentUpdate,
+    Message,
+    OrderUpdate,
+    PositionUpdate,
+    RiskOverride,
+    Share,
+    TradeSignal,
+    TradingState,
+)
+from tradeagent.storage.base import DayOpen, Past, StrategyPosition
+
+DAY = 86_400 * SECOND
+FILLS_KEPT = 10_000
+M = TypeVar("M", bound=Message)
+
+LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
+    TradingState: lambda _: ("", ""),
+    AccountUpdate: lambda _: ("", ""),
+    Boot: lambda _: ("", ""),
+    InstrumentUpdate: lambda message: ("", message.symbol),
+    TradeSignal: lambda message: (message.strategy, message.symbol),
+    RiskOverride: lambda message: (message.rule, message.scope),
+    AgentStatus: lambda message: (message.agent, ""),
+}
+"""Classes of which only the last message of each (name, scope) counts."""
+
+
+def book(held: StrategyPosition, change: Decimal, price: Decimal, fee: Decimal) -> StrategyPosition:
+    """Return `held` after `change` (signed) at `price`, by average cost.
+
+    What adds moves the entry price to the average; what reduces realises its part; what turns the
+    position over opens the rest at `price`.
+    """
+    size, entry, realised = held.size + change, held.entry_price, held.realised_pnl
+    if not held.size:
+        entry = price if change else entry
+    elif held.size * change > 0:
+        entry = (entry * held.size + price * change) / size
+    elif change:
+        closed = min(abs(change), abs(held.size))
+        realised += (price - entry) * closed.copy_sign(held.size)
+        if size * held.size <= 0:
+            entry = price if size else ZERO
+    return held._replace(size=size, entry_price=entry, realised_pnl=realised, fees=held.fees + fee)
+
+
+class Projection:
+    """What a start needs of all that was journaled; bounded, whatever the journal's length.
+
+    Orders that ended more than a day before the last row are forgotten, as are fills before the
+    last 10,000; the tables keep both. Intents, incidents and analyses live in the tables only.
+    """
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.ts = 0
+        self.latest: dict[tuple[type[Message], str, str], Message] = {}
+        self.orders: dict[str, tuple[int, OrderUpdate]] = {}
+        self.fills: set[tuple[str, str]] = set()
+        self.last_fill_time = 0
+        self.positions: dict[str, PositionUpdate] = {}
+        self.strategy_positions: dict[tuple[str, str], StrategyPosition] = {}
+        self.day_open: DayOpen | None = None
+        self._fill_order: deque[tuple[str, str]] = deque()
+        self._ended: deque[tuple[int, str]] = deque()
+        self._folds: dict[type[Message], Callable[[Any, int], None]] = {
+            OrderUpdate: self._order,
+            Fill: self._fill,
+            PositionUpdate: self._position,
+            AccountUpdate: self._account,
+        }
+
+    def apply(self, seq: int, ts: int, message: Message) -> None:
+        """Fold the message of row `seq`, dispatched at `ts` (UTC ns)."""
+        kind = type(message)
+        key = LATEST.get(kind)
+        if key is not None:
+            self.latest[(kind, *key(message))] = message
+        fold = self._folds.get(kind)
+        if fold is not None:
+            fold(message, ts)
+        self.advance(seq, ts)
+
+    def advance(self, seq: int, ts: int) -> None:
+        """Note that the journal reaches up to `seq`."""
+        self.seq, self.ts = seq, ts
+
+    def remember_order(self, update: OrderUpdate, ts: int) -> None:
+        """Note where an order stands since `ts` (UTC ns)."""
+        cloid = update.order.cloid
+        self.orders[cloid] = (ts, update)
+        if update.status in TERMINAL:
+            self._ended.append((ts, cloid))
+
+    def remember_fill(self, key: tuple[str, str]) -> bool:
+        """Note that the fill (cloid, tid) is booked; returns whether it was new."""
+        if key in self.fills:
+            return False
+        self.fills.add(key)
+        self._fill_order.append(key)
+        if len(self._fill_order) > FILLS_KEPT:
+            self.fills.discard(self._fill_order.popleft())
+        return True
+
+    def digest(self) -> str:
+        """Return a hash of the whole state, the same for equal states however they came about."""
+        self._forget_ended()
+        sections: dict[str, Iterable[tuple[tuple[str, ...], object]]] = {
+            "journal": [((), [self.seq, self.ts])],
+            "latest": [((k.wire, *key), _plain(m)) for (k, *key), m in self.latest.items()],
+            "orders": [((cloid,), [ts, _plain(m)]) for cloid, (ts, m) in self.orders.items()],
+            "fills": [(key, self.last_fill_time) for key in self.fills],
+            "positions": [((symbol,), _plain(m)) for symbol, m in self.positions.items()],
+            "strategies": [(key, held) for key, held in self.strategy_positions.items()],
+            "day": [((), self.day_open)],
+        }
+        state = sha256()
+        for name, rows in sections.items():
+            for key, value in sorted(rows, key=lambda row: row[0]):
+                line = json.dumps([name, key, value], sort_keys=True, default=str)
+                state.update(line.encode() + b"\n")
+        return state.hexdigest()
+
+    def past(self, epoch: int, *, clean: bool) -> Past:
+        """Return the state as what the start with number `epoch` restores."""
+        return Past(
+            epoch=epoch,
+            seq=self.seq,
+            ts=self.ts,
+            clean=clean,
+            digest=self.digest(),
+            trading_state=self._last(TradingState),
+            orders=tuple(self.orders[cloid][1] for cloid in sorted(self.orders)),
+            fills=frozenset(self.fills),
+            last_fill_time=self.last_fill_time,
+            positions=tuple(self.positions[symbol] for symbol in sorted(self.positions)),
+            strategy_positions=tuple(sorted(self.strategy_positions.values())),
+            signals=self._all(TradeSignal),
+            overrides=self._all(RiskOverride),
+            instruments=self._all(InstrumentUpdate),
+            day_open=self.day_open,
+            account=self._last(AccountUpdate),
+        )
+
+    def _order(self, update: OrderUpdate, ts: int) -> None:
+        self.remember_order(update, ts)
+        self.ts = ts
+        self._forget_ended()
+
+    def _forget_ended(self) -> None:
+        ended = self._ended
+        while ended and ended[0][0] < self.ts - DAY:
+            ts, cloid = ended.popleft()
+            known = self.orders.get(cloid)
+            if known is not None and known[0] == ts and known[1].status in TERMINAL:
+                del self.orders[cloid]
+
+    def _fill(self, fill: Fill, _ts: int) -> None:
+        if not self.remember_fill((fill.cloid, fill.tid)):
+            return
+        self.last_fill_time = max(self.last_fill_time, fill.time)
+        size = fill.size if fill.side == "buy" else -fill.size
+        for strategy, part in parts(fill):
+            key = strategy, fill.symbol
+            held = self.strategy_positions.get(key) or StrategyPosition(*key)
+            self.strategy_positions[key] = book(held, size * part, fill.price, fill.fee * part)
+
+    def _position(self, position: PositionUpdate, _ts: int) -> None:
+        self.positions[position.symbol] = position
+
+    def _account(self, account: AccountUpdate, ts: int) -> None:
+        day = ts // DAY
+        if self.day_open is None or self.day_open.day != day:
+            self.day_open = DayOpen(day, account.equity)
+
+    def _all(self, kind: type[M]) -> tuple[M, ...]:
+        found = [(key, message) for (known, *key), message in self.latest.items() if known is kind]
+        return tuple(cast(M, message) for _, message in sorted(found, key=lambda pair: pair[0]))
+
+    def _last(self, kind: type[M]) -> M | None:
+        return cast(M | None, self.latest.get((kind, "", "")))
+
+
+def parts(fill: Fill) -> list[tuple[str, Decimal]]:
+    """Return each strategy with its part of `fill`; the parts add up to 1."""
+    shares = fill.shares or (Share(strategy=fill.strategy, part=Decimal(1)),)
+    return [(share.strategy, share.part) for share in shares]
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    return message.model_dump(mode="json")

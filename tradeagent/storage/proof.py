@@ -1,0 +1,116 @@
+"""Proof that a journal is whole, and that the state tables are what it says."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+
+from sqlalchemy import Connection, Row, Table, create_engine, select
+from sqlalchemy.pool import StaticPool
+
+from tradeagent.messages import Message, UndecodableError, decode_payload
+from tradeagent.storage import tables
+from tradeagent.storage.chain import GENESIS, first_break
+from tradeagent.storage.projection import Projection
+from tradeagent.storage.records import SqlRecords, read_journal, read_rows
+from tradeagent.storage.rows import PROJECTED, Place, Sheet, fold
+from tradeagent.storage.scribe import insert
+from tradeagent.storage.tables import STATE, STORE
+
+SHOWN = 100
+"""Differences reported at most; the first ones tell what is wrong."""
+BATCH = 5000
+
+
+def verify(store: SqlRecords, start: int = 0) -> int | None:
+    """Return the first seq from `start` whose hash or link does not hold, None when all do.
+
+    A row that is missing is reported by the one after it, rows missing at the end by the seq the
+    journal ought to reach. What is written meanwhile is left out.
+    """
+    head, table = store.head(), tables.journal
+    before = select(table.c.hash).where(table.c.seq < start).order_by(table.c.seq.desc()).limit(1)
+    anchor = read_rows(store.engine, before)
+    rows = read_journal(store.engine, start, head.seq)
+    broken, last = first_break(rows, anchor[0].hash if anchor else GENESIS)
+    if broken is None and start <= head.seq and last.hex() != head.hash:
+        return head.seq
+    return broken
+
+
+def rebuild(store: SqlRecords) -> list[str]:
+    """Return where the state tables differ from the journal folded anew, a line for each row.
+
+    It reads one snapshot, so the daemon may run meanwhile, and writes nothing to the store.
+    """
+    with closing(sqlite3.connect("", isolation_level=None)) as scratch:
+        fresh = create_engine("sqlite://", creator=lambda: scratch, poolclass=StaticPool)
+        tables.metadata.create_all(fresh)
+        with store.engine.connect() as stored, fresh.connect() as folded:
+            mistakes = _fold(stored, scratch)
+            differences = (line for table in STATE for line in _compare(table, stored, folded))
+            return mistakes + list(islice(differences, SHOWN))
+
+
+def _fold(stored: Connection, scratch: sqlite3.Connection) -> list[str]:
+    journal = tables.journal.c
+    query = select(journal.seq, journal.ts, journal.source, journal.type, journal.payload)
+    known = sorted(kind.wire for kind in PROJECTED)
+    state, mistakes = Projection(), []
+    sheet: Sheet = defaultdict(list)
+    rows = stored.execute(query.where(journal.type.in_(known)).order_by(journal.seq))
+    for batch in rows.partitions(BATCH):
+        for seq, ts, source, wire, payload in batch:
+            try:
+                message: Message = decode_payload(wire, payload)
+            except UndecodableError as error:
+                mistakes.append(f"journal {seq}: cannot be read: {error}")
+                continue
+            fold(Place(seq, ts, source, payload.decode()), message, state, sheet)
+        scratch.execute("BEGIN")
+        for way, lines in sheet.items():
+            insert(scratch, way, lines)
+        scratch.execute("COMMIT")
+        sheet.clear()
+    return mistakes
+
+
+def _compare(table: Table, stored: Connection, folded: Connection) -> Iterator[str]:
+    """Walk both tables side by side in the order of their keys."""
+    query = select(table).order_by(*table.primary_key)
+    if table is tables.runtime_state:
+        query = query.where(table.c.type != STORE)
+    have, want = iter(stored.execute(query)), iter(folded.execute(query))
+    mine, theirs = next(have, None), next(want, None)
+    while mine is not None or theirs is not None:
+        if mine == theirs:
+            mine, theirs = next(have, None), next(want, None)
+        elif theirs is None or (mine is not None and _key(table, mine) < _key(table, theirs)):
+            yield f"{table.name} {_name(table, mine)}: stands in the table, not in the journal"
+            mine = next(have, None)
+        elif mine is None or _key(table, theirs) < _key(table, mine):
+            yield f"{table.name} {_name(table, theirs)}: is missing from the table"
+            theirs = next(want, None)
+        else:
+            yield _unlike(table, mine, theirs)
+            mine, theirs = next(have, None), next(want, None)
+
+
+def _unlike(table: Table, mine: Row[tuple[object, ...]], theirs: Row[tuple[object, ...]]) -> str:
+    unlike = [
+        f"{name} is {was!r}, the journal says {told!r}"
+        for name, was, told in zip(table.columns.keys(), mine, theirs, strict=True)
+        if was != told
+    ]
+    return f"{table.name} {_name(table, mine)}: {'; '.join(unlike)}"
+
+
+def _key(table: Table, row: Row[tuple[object, ...]]) -> tuple[object, ...]:
+    return tuple(row._mapping[column] for column in table.primary_key)
+
+
+def _name(table: Table, row: Row[tuple[object, ...]] | None) -> str:
+    return "" if row is None else " ".join(str(part) for part in _key(table, row))

@@ -1,0 +1,229 @@
+"""Reading a journal file, of a daemon that runs or of one that has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    create_engine,
+    event,
+    literal_column,
+    select,
+)
+from sqlalchemy.engine import URL
+
+from tradeagent.errors import StateError
+from tradeagent.messages import (
+    TIMEFRAMES,
+    Analysis,
+    Fill,
+    MarketData,
+    Message,
+    OrderUpdate,
+    PositionUpdate,
+    RiskAssessment,
+    Sentiment,
+    TradeSignal,
+    decode_payload,
+)
+from tradeagent.storage import tables
+from tradeagent.storage.base import Entry, Head, Record, StrategyPosition
+from tradeagent.storage.restore import read_head, strategy_position
+
+PAGE = 1000
+"""Rows per read, so that no reader keeps the write-ahead log from being folded in."""
+M = TypeVar("M", bound=Message)
+
+
+def open_engine(path: Path, *, writable: bool) -> Engine:
+    """Return an engine on the file; each connection is one transaction, so one snapshot."""
+    mode = "rw" if writable else "ro"
+    url = URL.create(
+        "sqlite", database=f"file:{quote(str(path.resolve()))}", query={"mode": mode, "uri": "true"}
+    )
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def autocommit(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+class SqlRecords:
+    """What stands in a journal file, as `Records`; reads never wait for the writer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def read(cls, path: Path) -> SqlRecords:
+        """Open the file of a daemon that need not run; raises StateError if there is none."""
+        if not path.is_file():
+            raise StateError(f"{path}: no journal is here; name the folder of a run with --state")
+        return cls(open_engine(path, writable=False))
+
+    def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:
+        """Return the last update of each order."""
+        query = _newest(tables.orders, limit)
+        if open_only:
+            query = query.where(tables.orders.c.open == 1)
+        return _records(OrderUpdate, read_rows(self.engine, query))
+
+    def fills(self, limit: int = 100) -> Sequence[Record[Fill]]:
+        """Return fills."""
+        return _records(Fill, read_rows(self.engine, _newest(tables.fills, limit)))
+
+    def positions(self) -> Sequence[PositionUpdate]:
+        """Return the netted position of each symbol."""
+        query = select(tables.positions.c.payload).order_by(tables.positions.c.symbol)
+        return [_decode(PositionUpdate, row.payload) for row in read_rows(self.engine, query)]
+
+    def strategy_positions(self) -> Sequence[StrategyPosition]:
+        """Return each strategy's part of the positions."""
+        table = tables.strategy_positions
+        query = select(table).order_by(table.c.strategy, table.c.symbol)
+        return [strategy_position(row) for row in read_rows(self.engine, query)]
+
+    def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:
+        """Return incidents and risk alerts."""
+        return _typed(read_rows(self.engine, _newest(tables.incidents, limit)))
+
+    def analyses(self, limit: int = 100) -> Sequence[Record[Analysis | Sentiment | TradeSignal]]:
+        """Return analyses, sentiments and trade signals."""
+        found = _typed(read_rows(self.engine, _newest(tables.analyses, limit)))
+        return cast(Sequence[Record[Analysis | Sentiment | TradeSignal]], found)
+
+    def events(self, limit: int = 100) -> Sequence[Record[Message]]:
+        """Return operators' actions and changes of state."""
+        return _typed(read_rows(self.engine, _newest(tables.events, limit)))
+
+    def assessments(self, limit: int = 100) -> Sequence[Record[RiskAssessment]]:
+        """Return Risk's verdicts."""
+        seq, ts, source, payload = (
+            tables.intents.c[name]
+            for name in ("assessed_seq", "assessed_ts", "assessed_by", "assessment")
+        )
+        query = select(
+            seq.label("seq"), ts.label("ts"), source.label("source"), payload.label("payload")
+        )
+        query = query.where(seq.is_not(None)).order_by(seq.desc()).limit(limit)
+        return _records(RiskAssessment, read_rows(self.engine, query))
+
+    def bars(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
+        """Return up to `count` candles that closed by `before` (UTC ns), oldest first."""
+        table = tables.bars
+        query = (
+            select(table)
+            .where(table.c.symbol == symbol, table.c.timeframe == timeframe)
+            .where(table.c.time <= before - TIMEFRAMES[timeframe])
+            .order_by(table.c.time.desc())
+            .limit(count)
+        )
+        rows = read_rows(self.engine, query)
+        return [MarketData.model_validate(dict(row._mapping)) for row in reversed(rows)]
+
+    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+        """Yield the journal's rows from `first` to `last`, oldest first, read page by page."""
+        for row in read_journal(self.engine, first, last):
+            yield _entry(row)
+
+    def explain(self, reference: str) -> Sequence[Entry]:
+        """Return the rows that led to the order or intent `reference`, and what became of it."""
+        with self.engine.connect() as connection:
+            wanted = _about(connection, reference)
+            known: dict[int, Entry] = {}
+            while wanted:
+                seq = wanted.pop()
+                row = connection.execute(
+                    select(tables.journal).where(tables.journal.c.seq == seq)
+                ).first()
+                if row is not None:
+                    entry = known[seq] = _entry(row)
+                    if entry.cause and entry.cause not in known:
+                        wanted.append(entry.cause)
+        return [known[seq] for seq in sorted(known)]
+
+    def head(self) -> Head:
+        """Return the last row's place and hash."""
+        with self.engine.connect() as connection:
+            return read_head(connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.engine.dispose()
+
+
+def read_rows(engine: Engine, query: Select[Any]) -> Sequence[Row[Any]]:
+    """Return what a query finds."""
+    with engine.connect() as connection:
+        return connection.execute(query).all()
+
+
+def read_journal(engine: Engine, first: int, last: int | None) -> Iterator[Row[Any]]:
+    """Yield the journal's rows from `first` to `last`, oldest first."""
+    table = tables.journal
+    # as the driver gives them: a tampered cell may be of any type
+    cells: list[Any] = [literal_column(column.name) for column in table.columns]
+    query = select(*cells).select_from(table).order_by(table.c.seq).limit(PAGE)
+    if last is not None:
+        query = query.where(table.c.seq <= last)
+    page = read_rows(engine, query.where(table.c.seq >= first))
+    while page:
+        yield from page
+        page = read_rows(engine, query.where(table.c.seq > page[-1].seq))
+
+
+def _newest(table: Table, limit: int) -> Select[Any]:
+    return select(table).order_by(table.c.seq.desc()).limit(limit)
+
+
+def _records(kind: type[M], rows: Sequence[Row[Any]]) -> list[Record[M]]:
+    return [Record(row.seq, row.ts, row.source, _decode(kind, row.payload)) for row in rows]
+
+
+def _typed(rows: Sequence[Row[Any]]) -> list[Record[Message]]:
+    return [
+        Record(row.seq, row.ts, row.source, decode_payload(row.type, row.payload)) for row in rows
+    ]
+
+
+def _decode(kind: type[M], body: str) -> M:
+    return cast(M, decode_payload(kind.wire, body))
+
+
+def _entry(row: Row[Any]) -> Entry:
+    seq, ts, wire, source, epoch, cause, trace, derived, body, _, digest = tuple(row)
+    return Entry(seq, ts, wire, source, epoch, cause, trace, bool(derived), body, digest.hex())
+
+
+def _about(connection: Connection, reference: str) -> list[int]:
+    intents, orders, fills, events = tables.intents, tables.orders, tables.fills, tables.events
+    query = select(orders.c.cloid, orders.c.intent_id)
+    known = connection.execute(
+        query.where((orders.c.cloid == reference) | (orders.c.intent_id == reference))
+    ).all()
+    cloids = {row.cloid for row in known}
+    named = {reference, *(row.intent_id for row in known)}
+    judged = intents.c.intent_id.in_(named) | (intents.c.cloid == reference)
+    found: list[int] = []
+    for columns, condition in (
+        ((intents.c.seq, intents.c.assessed_seq), judged),
+        ((events.c.seq,), events.c.subject.in_(cloids)),
+        ((fills.c.seq,), fills.c.cloid.in_(cloids)),
+    ):
+        for row in connection.execute(select(*columns).where(condition)):
+            found.extend(seq for seq in row if seq is not None)
+    return found

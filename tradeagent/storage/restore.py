@@ -1,0 +1,90 @@
+"""Reading back, from the state tables alone, what the next start needs."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from tradeagent.errors import JournalError
+from tradeagent.messages import (
+    Message,
+    OrderUpdate,
+    PositionUpdate,
+    decode_payload,
+)
+from tradeagent.storage import tables
+from tradeagent.storage.base import DayOpen, Head, StrategyPosition
+from tradeagent.storage.chain import GENESIS
+from tradeagent.storage.projection import DAY, FILLS_KEPT, LATEST, Projection
+from tradeagent.storage.rows import DAY_OPEN
+from tradeagent.storage.tables import STORE
+
+
+def read_note(connection: Connection, name: str) -> object:
+    """Return a fact of the store's own (see `scribe.note`), or None; raises JournalError."""
+    table = tables.runtime_state
+    query = select(table.c.value).where(table.c.type == STORE, table.c.name == name)
+    value = connection.execute(query).scalar()
+    try:
+        return None if value is None else json.loads(value)
+    except ValueError as error:
+        raise JournalError(f"the note {name} of the journal cannot be read: {error}") from error
+
+
+def read_head(connection: Connection) -> Head:
+    """Return where the journal ends."""
+    noted = cast(list[Any] | None, read_note(connection, "head"))
+    return Head(0, 0, GENESIS.hex(), 0) if noted is None else Head(*noted)
+
+
+def restore(connection: Connection) -> Projection:
+    """Return the state at the journal's end; its cost does not grow with the journal."""
+    state = Projection()
+    head = read_head(connection)
+    state.advance(head.seq, head.ts)
+    _restore_latest(connection, state)
+    _restore_orders(connection, state)
+    _restore_fills(connection, state)
+    for row in connection.execute(select(tables.positions)):
+        message = decode_payload(PositionUpdate.wire, row.payload)
+        state.positions[row.symbol] = cast(PositionUpdate, message)
+    for row in connection.execute(select(tables.strategy_positions)):
+        state.strategy_positions[row.strategy, row.symbol] = strategy_position(row)
+    return state
+
+
+def strategy_position(row: Row[Any]) -> StrategyPosition:
+    """Return a row of `strategy_positions` as what it stands for."""
+    money = (row.size, row.entry_price, row.realised_pnl, row.fees)
+    return StrategyPosition(row.strategy, row.symbol, *map(Decimal, money))
+
+
+def _restore_latest(connection: Connection, state: Projection) -> None:
+    table = tables.runtime_state
+    for row in connection.execute(select(table).where(table.c.type != STORE)):
+        if row.type == DAY_OPEN:
+            day, equity = json.loads(row.value)
+            state.day_open = DayOpen(day, Decimal(equity))
+            continue
+        message: Message = decode_payload(row.type, row.value)
+        if type(message) in LATEST:
+            state.latest[type(message), row.name, row.scope] = message
+
+
+def _restore_orders(connection: Connection, state: Projection) -> None:
+    table = tables.orders
+    recent = or_(table.c.open == 1, (table.c.open == 0) & (table.c.ts >= state.ts - DAY))
+    for row in connection.execute(select(table).where(recent).order_by(table.c.seq)):
+        update = cast(OrderUpdate, decode_payload(OrderUpdate.wire, row.payload))
+        state.remember_order(update, row.ts)
+
+
+def _restore_fills(connection: Connection, state: Projection) -> None:
+    table = tables.fills
+    last = select(table.c.cloid, table.c.tid).order_by(table.c.seq.desc()).limit(FILLS_KEPT)
+    for row in reversed(connection.execute(last).all()):
+        state.remember_fill((row.cloid, row.tid))
+    state.last_fill_time = connection.execute(select(func.max(table.c.time))).scalar() or 0

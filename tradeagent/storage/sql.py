@@ -1,0 +1,200 @@
+"""The store of a daemon: a SQLite file that is checked, brought up to date, restored and written.
+
+The file is a journal with its state tables. Only one process may have it open as a store; the lock
+of the state directory sees to that. Any number may read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from tradeagent.errors import JournalError, StateError
+from tradeagent.messages import UndecodableError
+from tradeagent.storage.base import Head, Past
+from tradeagent.storage.chain import GENESIS, first_break
+from tradeagent.storage.journal import Failed, SqlJournal
+from tradeagent.storage.projection import Projection
+from tradeagent.storage.records import SqlRecords, open_engine
+from tradeagent.storage.restore import read_head, read_note, restore
+from tradeagent.storage.rows import RUNTIME
+from tradeagent.storage.scribe import Scribe, insert, note
+from tradeagent.storage.tables import REVISION
+
+BUSY = 5.0
+"""Seconds to wait for another process's lock."""
+LOG_LIMIT = 8000
+"""Pages of write-ahead log that are folded in even if the writer has no pause to do it in."""
+TAIL = 1000
+"""Rows whose chain is checked at every start; `verify` checks them all."""
+
+
+class SqlStore(SqlRecords):
+    """The journal in a SQLite file, and what was restored from it."""
+
+    def __init__(self, engine: Engine, journal: SqlJournal, past: Past) -> None:
+        super().__init__(engine)
+        self.journal = journal
+        self._past = past
+
+    @classmethod
+    def open(
+        cls,
+        place: Path | str,
+        *,
+        waits: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+        on_failure: Failed | None = None,
+    ) -> SqlStore:
+        """Open the store at a path or `sqlite:///path`, made if missing, and begin a new epoch.
+
+        `waits`, `loop` (the running one by default) and `on_failure` are the journal's, see
+        SqlJournal. Raises StateError when the file cannot be used.
+        """
+        path = _path(place)
+        with _explained(path):
+            writer = connect(path)
+            engine = open_engine(path, writable=True)
+            try:
+                _check(writer, path)
+                _migrate(writer, engine, path)
+                with engine.connect() as connection:
+                    state, head = restore(connection), read_head(connection)
+                    past = _past(connection, state)
+                _check_tail(writer, head, path)
+                _begin_epoch(writer, head, past.epoch)
+            except BaseException:
+                writer.close()
+                engine.dispose()
+                raise
+        scribe = Scribe(writer, head, state)
+        loop = loop or _running_loop()
+        return cls(engine, SqlJournal(scribe, waits=waits, loop=loop, failed=on_failure), past)
+
+    def past(self) -> Past:
+        """Return what this start restores, or later an agent's restart: all that is durable."""
+        known = self._past
+        if self.journal.head().seq > known.seq:
+            with self.engine.connect() as connection:
+                self._past = restore(connection).past(known.epoch, clean=known.clean)
+        return self._past
+
+    def close(self, *, clean: bool = True) -> None:
+        """Write what is left and end; `clean` marks that the run ended by itself."""
+        try:
+            self.journal.close(clean=clean)
+        finally:
+            super().close()
+
+
+def _path(place: Path | str) -> Path:
+    if isinstance(place, Path):
+        return place
+    scheme, found, rest = place.partition("://")
+    if not found:
+        return Path(place).expanduser()
+    if scheme != "sqlite" or len(rest) < 2:
+        raise StateError(f"store {place}: not a store; write sqlite:///<path>")
+    return Path(rest[1:]).expanduser()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise StateError(_remedy(path, str(error.orig))) from error
+    except sqlite3.Error as error:
+        raise StateError(_remedy(path, str(error))) from error
+    except (JournalError, UndecodableError, ValueError) as error:
+        raise StateError(
+            f"{path}: a state row cannot be read ({error}); restore a backup"
+        ) from error
+
+
+def _remedy(path: Path, text: str) -> str:
+    text = " ".join(text.split())
+    if "locked" in text:
+        return f"{path}: another process holds the file ({text}); end it and start again"
+    if "not a database" in text or "malformed" in text:
+        return f"{path}: damaged or no journal ({text}); restore a backup or move the file away"
+    return f"{path}: cannot be used ({text}); check that folder and file are yours, and the disk"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return the writing connection: write-ahead log, synced at every commit."""
+    connection = sqlite3.connect(
+        path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_LIMIT}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StateError(_remedy(path, f"malformed: {found}"))
+
+
+def _migrate(connection: sqlite3.Connection, engine: Engine, path: Path) -> None:
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if names and "alembic_version" not in names:
+        raise StateError(f"{path}: another program's database; choose another --state")
+    revision = None
+    if names:
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        revision = found and found[0]
+    if revision != REVISION:
+        from tradeagent.storage.migrations import upgrade
+
+        if not upgrade(engine, revision):
+            raise StateError(
+                f"{path}: schema revision {revision} is unknown here, {REVISION} is the last; "
+                "a newer tradeagent wrote it: upgrade, or choose another --state"
+            )
+
+
+def _past(connection: Connection, state: Projection) -> Past:
+    epoch = read_note(connection, "epoch")
+    clean = epoch is None or read_note(connection, "clean") is True
+    return state.past(epoch + 1 if isinstance(epoch, int) else 1, clean=clean)
+
+
+def _check_tail(connection: sqlite3.Connection, head: Head, path: Path) -> None:
+    query = "SELECT * FROM journal ORDER BY seq DESC LIMIT ?"
+    rows = connection.execute(query, (TAIL + 1,)).fetchall()[::-1]
+    previous = GENESIS
+    if len(rows) > TAIL:
+        previous = rows.pop(0)[-1]
+    broken, last = first_break(rows, previous)
+    if broken is None and last.hex() != head.hash:
+        broken = head.seq
+    if broken is not None:
+        raise StateError(f"{path}: the journal's chain breaks at {broken}; restore a backup")
+
+
+def _begin_epoch(connection: sqlite3.Connection, head: Head, epoch: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    facts = [note("epoch", json.dumps(epoch), head), note("clean", "false", head)]
+    insert(connection, RUNTIME, facts)
+    connection.execute("COMMIT")

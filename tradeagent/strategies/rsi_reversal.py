@@ -1,0 +1,76 @@
+"""Trade back to the middle when an exaggerated move ends."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from tradeagent.messages import Direction, MarketData, Timeframe, TradeSignal
+from tradeagent.quant.indicators import ATR, RSI
+from tradeagent.strategies.base import Event, Inputs, Strategy, StrategyParams, View, stop_price
+
+
+class RsiReversal(Strategy):
+    """Buy when RSI leaves oversold, sell when it leaves overbought, be flat at the middle."""
+
+    class Params(StrategyParams):
+        """RSI levels from 0 to 100; the stop stands `stop_atr` average ranges away."""
+
+        timeframe: Timeframe = "15m"
+        period: int = Field(default=14, ge=2, le=200)
+        oversold: float = Field(default=30.0, gt=0, lt=100)
+        middle: float = Field(default=50.0, gt=0, lt=100)
+        overbought: float = Field(default=70.0, gt=0, lt=100)
+        atr: int = Field(default=14, ge=1, le=200)
+        stop_atr: float = Field(default=2.5, gt=0, le=20)
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Self:
+            if not self.oversold < self.middle < self.overbought:
+                raise ValueError("oversold, middle and overbought must ascend")
+            return self
+
+    params: Params
+
+    def prepare(self) -> None:
+        """Make the index and the range."""
+        self.rsi = RSI(self.params.period)
+        self.atr = ATR(self.params.atr)
+        self.direction: Direction = "flat"
+
+    def inputs(self) -> Inputs:
+        """Ask for candles of one timeframe."""
+        p = self.params
+        return Inputs(bars=(p.timeframe,), warmup=max(p.period, p.atr) + 1)
+
+    def decide(self, event: Event, _: View) -> TradeSignal | None:
+        """Signal when RSI crosses a level."""
+        if not isinstance(event, MarketData):
+            return None
+        before, rsi = self.rsi.value, self.rsi.update(event.close)
+        ranged = self.atr.ready
+        atr = self.atr.update(event.high, event.low, event.close)
+        direction = self._direction(before, rsi) if ranged else self.direction
+        if direction == self.direction:
+            return None
+        self.direction = direction
+        return self.signal(
+            event,
+            direction,
+            stop=stop_price(event.close, direction, self.params.stop_atr * atr),
+            values={"rsi": rsi, "before": before, "atr": atr},
+            rationale=f"RSI({self.params.period}) went from {before:.1f} to {rsi:.1f}: {direction}",
+        )
+
+    def _direction(self, before: float, rsi: float) -> Direction:
+        p = self.params
+        if before < p.oversold <= rsi < p.middle:
+            return "long"
+        if before > p.overbought >= rsi > p.middle:
+            return "short"
+        if self.direction == "long" and rsi >= p.middle:
+            return "flat"
+        if self.direction == "short" and rsi <= p.middle:
+            return "flat"
+        return self.direction

@@ -1,0 +1,67 @@
+"""Follow the trend when a fast average crosses a slow one."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from tradeagent.messages import Direction, MarketData, Timeframe, TradeSignal
+from tradeagent.quant.indicators import ATR, SMA
+from tradeagent.strategies.base import Event, Inputs, Strategy, StrategyParams, View, stop_price
+
+
+class SmaCross(Strategy):
+    """Be long while the fast average is above the slow one, else short, or flat without shorts."""
+
+    class Params(StrategyParams):
+        """Periods in bars; the stop stands `stop_atr` average ranges away."""
+
+        timeframe: Timeframe = "1h"
+        fast: int = Field(default=20, ge=1, le=500)
+        slow: int = Field(default=50, ge=2, le=1000)
+        shorts: bool = True
+        atr: int = Field(default=14, ge=1, le=200)
+        stop_atr: float = Field(default=2.0, gt=0, le=20)
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Self:
+            if self.fast >= self.slow:
+                raise ValueError(f"fast ({self.fast}) must be below slow ({self.slow})")
+            return self
+
+    params: Params
+
+    def prepare(self) -> None:
+        """Make both averages and the range."""
+        self.fast = SMA(self.params.fast)
+        self.slow = SMA(self.params.slow)
+        self.atr = ATR(self.params.atr)
+        self.above: bool | None = None
+
+    def inputs(self) -> Inputs:
+        """Ask for candles of one timeframe."""
+        p = self.params
+        return Inputs(bars=(p.timeframe,), warmup=max(p.slow, p.atr + 1))
+
+    def decide(self, event: Event, _: View) -> TradeSignal | None:
+        """Signal when the averages cross."""
+        if not isinstance(event, MarketData):
+            return None
+        fast, slow = self.fast.update(event.close), self.slow.update(event.close)
+        atr = self.atr.update(event.high, event.low, event.close)
+        if not (self.slow.ready and self.atr.ready) or fast == slow:
+            return None
+        before, self.above = self.above, fast > slow
+        if before is None or before == self.above:
+            return None
+        below: Direction = "short" if self.params.shorts else "flat"
+        direction: Direction = "long" if self.above else below
+        return self.signal(
+            event,
+            direction,
+            stop=stop_price(event.close, direction, self.params.stop_atr * atr),
+            values={"fast": fast, "slow": slow, "atr": atr},
+            rationale=f"SMA({self.params.fast}) {fast:.6g} crossed"
+            f" {'above' if self.above else 'below'} SMA({self.params.slow}) {slow:.6g}",
+        )
