@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tradeagent.agents.base import BaseAgent
 from tradeagent.bus.base import Bus, Out, Subscriber
 from tradeagent.clock import NEVER, SECOND, Clock, SimulatedClock, monotonic
-from tradeagent.errors import IntegrityError, Runaway
+from tradeagent.errors import IntegrityError, JournalError, Runaway
 from tradeagent.log import log
 from tradeagent.messages import (
     AgentState,
@@ -274,6 +274,10 @@ class Supervisor:
             life = self.lives.get(subscriber.name)
             if life is not None and life.agent.state is AgentState.RUNNING:
                 self._status(life, AgentState.DEGRADED, text)
+
+    def journal_failed(self, error: JournalError) -> None:
+        """Halt: what is not on record must not happen."""
+        self._halt(str(error), "journal")
 
     def ran_away(self, envelope: Envelope[Message]) -> None:
         """Halt: the chain was cut at `envelope`."""

@@ -28,7 +28,7 @@ A = TypeVar("A", bound="BaseAgent[Any]")
 S = TypeVar("S", bound=AgentSettings, default=AgentSettings)
 R = TypeVar(
     "R",
-    bound="Message | Sequence[Message] | None | Coroutine[Any, Any, Message | Sequence[Message] | None]",  # noqa: E501
+    bound="Message | Sequence[Message] | Coroutine[Any, Any, Message | Sequence[Message] | None] | None",  # noqa: E501
 )
 
 
@@ -240,10 +240,12 @@ def _check_handler(
     parameters = list(inspect.signature(handler).parameters.values())
     if len(parameters) != 2:
         raise TypeError(f"{where} must take the message and nothing else")
-    annotation = parameters[1].annotation
-    said = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    if annotation is not inspect.Parameter.empty and said.split(".")[-1] != kind.__name__:
-        raise TypeError(f"{where}: @on({kind.__name__}) but the parameter is a {said}")
+    said = parameters[1].annotation
+    if isinstance(said, str):
+        said = getattr(handler, "__globals__", {}).get(said, said)
+    if said not in (kind, inspect.Parameter.empty) and said != kind.__name__:
+        shown = getattr(said, "__name__", said)
+        raise TypeError(f"{where}: @on({kind.__name__}) but the parameter is a {shown}")
 
 
 def _check_override(cls: type, name: str, member: object, parent: object) -> None:

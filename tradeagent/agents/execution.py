@@ -75,10 +75,6 @@ class Execution(BaseAgent[AgentSettings]):
         for message in await self.reconcile():
             self.publish(message)
 
-    async def teardown(self) -> None:
-        """Disconnect; orders and stops stay at the venue."""
-        await self.exchange.close()
-
     def _reported(self, event: VenueEvent) -> None:
         self.runtime.publish("exchange", event)
 

@@ -169,7 +169,7 @@ class Trading(BaseAgent[TradingSettings]):
     # -- targets ----------------------------------------------------------------------------------
 
     def generate_signals(self, desk: Desk) -> list[Message]:
-        """Merge the live opinions on a symbol into one target; return the order that leads to it."""
+        """Merge the live opinions on a symbol into one target; return the order to get there."""
         if desk.working is not None or self.mode not in (
             TradingMode.ACTIVE,
             TradingMode.REDUCE_ONLY,

@@ -63,6 +63,11 @@ class SqlJournal:
         """Return how many rows wait to be written."""
         return len(self._queue)
 
+    @property
+    def failure(self) -> str:
+        """Return why the journal can be written no more, or nothing."""
+        return self._failure
+
     def append(self, envelope: Envelope[Message]) -> None:
         """Queue a dispatched message; one from a recorded file leaves no row."""
         if envelope.origin is RECORDED:

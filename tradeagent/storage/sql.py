@@ -87,9 +87,13 @@ class SqlStore(SqlRecords):
         return self._past
 
     def close(self, *, clean: bool = True) -> None:
-        """Write what is left and end; `clean` marks that the run ended by itself."""
+        """Write what is left and end; `clean` marks that the run ended by itself.
+
+        `past` tells how it ended from then on.
+        """
         try:
             self.journal.close(clean=clean)
+            self.past()
         finally:
             super().close()
 

@@ -1,0 +1,126 @@
+"""Write the reference pages: messages, configuration and commands, from the code itself.
+
+Usage: python docs/generate.py            (a test fails when a page is not what this would write)
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MADE = "<!-- made by docs/generate.py; change the code, not this page -->\n\n"
+
+
+def messages_page() -> str:
+    """Return the reference of every message."""
+    from tradeagent.messages import SCHEMA_VERSION, Message
+
+    lines = [
+        "# Messages\n",
+        f"Schema version {SCHEMA_VERSION}. Times are UTC nanoseconds; money, prices and sizes from "
+        "`ORDER_REQUEST` on are decimal strings in JSON.\n",
+        "| Message | Delivery | Expires |",
+        "|---|---|---|",
+    ]
+    kinds = {
+        wire: kind
+        for wire, kind in sorted(Message.kinds.items())
+        if kind.__module__.startswith("tradeagent.")
+    }
+    for wire, kind in kinds.items():
+        expires = "by `valid_until`" if kind.expires else ""
+        lines.append(f"| [`{wire}`](#{wire.lower()}) | {kind.delivery.value} | {expires} |")
+    for wire, kind in kinds.items():
+        lines += [f"\n## {wire}\n", _paragraphs(kind.__doc__ or ""), ""]
+        lines += ["| field | type | default |", "|---|---|---|"]
+        for name, field in kind.model_fields.items():
+            default = "required" if field.is_required() else f"`{_default(field)}`"
+            lines.append(f"| `{name}` | `{_type(field.annotation)}` | {default} |")
+    return MADE + "\n".join(lines) + "\n"
+
+
+def configuration_page() -> str:
+    """Return the reference of every setting."""
+    from tradeagent.config.settings import reference
+    from tradeagent.plan import SECTIONS
+
+    return MADE + reference(SECTIONS)
+
+
+def commands_page() -> str:
+    """Return the help of every command."""
+    import click
+    from click.testing import CliRunner
+
+    from tradeagent.cli import COMMANDS, group
+
+    runner = CliRunner()
+    lines = ["# Commands\n"]
+    for name in ("", *COMMANDS):
+        arguments = [name, "--help"] if name else ["--help"]
+        shown = runner.invoke(group, arguments, prog_name="tradeagent", terminal_width=90)
+        lines += [
+            f"## tradeagent {name}\n".replace(" \n", "\n"),
+            "```text",
+            shown.output.rstrip(),
+            "```\n",
+        ]
+        command = group.get_command(click.Context(group), name) if name else None
+        for sub in getattr(command, "commands", {}):
+            shown = runner.invoke(
+                group, [name, sub, "--help"], prog_name="tradeagent", terminal_width=90
+            )
+            lines += [f"### tradeagent {name} {sub}\n", "```text", shown.output.rstrip(), "```\n"]
+    return MADE + "\n".join(lines)
+
+
+def _paragraphs(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+def _type(annotation: object) -> str:
+    text = (
+        str(getattr(annotation, "__name__", annotation))
+        if isinstance(annotation, type)
+        else str(annotation)
+    )
+    for noise in (
+        "tradeagent.messages.orders.",
+        "tradeagent.messages.risk.",
+        "tradeagent.messages.market.",
+        "tradeagent.messages.system.",
+        "tradeagent.messages.base.",
+        "typing.",
+        "decimal.",
+        "<class '",
+        "'>",
+    ):
+        text = text.replace(noise, "")
+    import re
+
+    text = re.sub(r"Annotated\[(\w+), .*?\)\]", r"\1", text)
+    return text.replace("|", "or")
+
+
+def _default(field: object) -> str:
+    value = getattr(field, "default", None)
+    return str(getattr(value, "value", value)) or '""'
+
+
+PAGES = {
+    "messages.md": messages_page,
+    "configuration.md": configuration_page,
+    "commands.md": commands_page,
+}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
+        sys.stdout.write(f"{name}\n")
+
+
+if __name__ == "__main__":
+    main()

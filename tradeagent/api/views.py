@@ -1,0 +1,172 @@
+"""What operators are shown, read from the store's tables whether the daemon runs or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from tradeagent.storage.base import Records
+
+
+class View(BaseModel):
+    """A row of a table for people and scripts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AgentView(View):
+    """One agent: its state, how long its inbox is, what it did last."""
+
+    agent: str
+    state: str
+    waiting: int = 0
+    last_seq: int = 0
+    restarts: int = 0
+    errors: int = 0
+    reason: str = ""
+
+
+class StrategyView(View):
+    """One strategy's part in one symbol; P&L is realised, before fees, in quote currency."""
+
+    strategy: str
+    symbol: str
+    size: str
+    entry_price: str
+    realised_pnl: str
+    fees: str
+
+
+class OrderView(View):
+    """The newest state of an order."""
+
+    time: int
+    cloid: str
+    symbol: str
+    side: str
+    type: str
+    size: str
+    filled: str
+    price: str
+    status: str
+    strategy: str
+    reason: str
+
+
+class PositionView(View):
+    """The netted position in one symbol."""
+
+    symbol: str
+    size: str
+    entry_price: str
+    realised_pnl: str
+    fees: str
+    funding: str
+
+
+class TradeView(View):
+    """One fill."""
+
+    time: int
+    symbol: str
+    side: str
+    size: str
+    price: str
+    fee: str
+    liquidity: str
+    strategy: str
+    cloid: str
+    tid: str
+
+
+class StatusView(View):
+    """Where the daemon stands."""
+
+    profile: str
+    pid: int
+    mode: str
+    reason: str
+    time: int
+    equity: str
+    balance: str
+    signals: int
+    approvals: int
+    rejections: dict[str, int]
+    fills: int
+    lag_seconds: float
+    ready: bool
+    not_ready_because: tuple[str, ...]
+
+
+def strategies(records: Records) -> Sequence[StrategyView]:
+    """Return each strategy's parts."""
+    return [
+        StrategyView(
+            strategy=part.strategy,
+            symbol=part.symbol,
+            size=f"{part.size:f}",
+            entry_price=f"{part.entry_price:.8f}",
+            realised_pnl=f"{part.realised_pnl:.4f}",
+            fees=f"{part.fees:.4f}",
+        )
+        for part in records.strategy_positions()
+    ]
+
+
+def orders(records: Records, *, open_only: bool, limit: int) -> Sequence[OrderView]:
+    """Return orders, newest first."""
+    views = []
+    for record in records.orders(open_only=open_only, limit=limit):
+        update, order = record.message, record.message.order
+        price = update.average_price or order.limit or order.trigger
+        views.append(
+            OrderView(
+                time=record.ts,
+                cloid=order.cloid,
+                symbol=order.symbol,
+                side=order.side,
+                type=order.type,
+                size=f"{order.size:f}",
+                filled=f"{update.filled:f}",
+                price="" if price is None else f"{price:f}",
+                status=update.status.value,
+                strategy=update.strategy,
+                reason=update.reason,
+            )
+        )
+    return views
+
+
+def positions(records: Records) -> Sequence[PositionView]:
+    """Return the position of each symbol."""
+    return [
+        PositionView(
+            symbol=held.symbol,
+            size=f"{held.size:f}",
+            entry_price=f"{held.entry_price:.8f}",
+            realised_pnl=f"{held.realised_pnl:.4f}",
+            fees=f"{held.fees:.4f}",
+            funding=f"{held.funding:.4f}",
+        )
+        for held in records.positions()
+    ]
+
+
+def trades(records: Records, limit: int) -> Sequence[TradeView]:
+    """Return fills, newest first."""
+    return [
+        TradeView(
+            time=record.message.time,
+            symbol=record.message.symbol,
+            side=record.message.side,
+            size=f"{record.message.size:f}",
+            price=f"{record.message.price:f}",
+            fee=f"{record.message.fee:f}",
+            liquidity=record.message.liquidity,
+            strategy=record.message.strategy,
+            cloid=record.message.cloid,
+            tid=record.message.tid,
+        )
+        for record in records.fills(limit)
+    ]

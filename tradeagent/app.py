@@ -1,0 +1,236 @@
+"""The composition root: the only place that opens stores, buses, exchanges and feeds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import tradeagent
+from tradeagent.agents.analysis import Analysis
+from tradeagent.agents.base import BaseAgent
+from tradeagent.agents.data import Data, DataSettings
+from tradeagent.agents.execution import Execution
+from tradeagent.agents.risk import Risk, RiskSettings
+from tradeagent.agents.trading import Trading, TradingSettings
+from tradeagent.bus.base import Bus, Subscriber
+from tradeagent.bus.memory import MemoryBus
+from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock, WallClock
+from tradeagent.errors import JournalError
+from tradeagent.integrations.base import Exchange, MarketFeed
+from tradeagent.integrations.recorded import RecordedFeed
+from tradeagent.messages import AccountUpdate, Boot, MarketData, OrderBookUpdate, TickerUpdate
+from tradeagent.plan import AgentPlan, Plan
+from tradeagent.simulation.exchange import SimulatedExchange
+from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.market import GeneratedMarket
+from tradeagent.storage.base import Past
+from tradeagent.storage.directory import StateDirectory
+from tradeagent.storage.sql import SqlStore
+from tradeagent.supervisor import Supervisor
+from tradeagent.tally import Summary, Tally
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SERVICES = ("tradeagent.api.control:serve", "tradeagent.api.health:serve")
+"""What answers operators while the daemon runs; each is started by import string."""
+
+
+def iso(nanoseconds: int) -> str:
+    """Write a time in UTC ns as ISO-8601."""
+    moment = EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class Daemon:
+    """One run: its parts, opened by `open_daemon`."""
+
+    plan: Plan
+    directory: StateDirectory
+    store: SqlStore
+    clock: Clock
+    bus: Bus
+    supervisor: Supervisor
+    exchange: Exchange
+    feed: MarketFeed
+    past: Past
+    tally: Tally
+    started: int = 0
+
+    async def run(self, duration: int | None = None) -> Summary:
+        """Run for `duration` (ns of the clock), or until stopped; returns what it came to."""
+        before = await self.exchange.get_account_info()
+        self.started = self.clock.now()
+        until = NEVER if duration is None else self.started + duration
+        clean = False
+        try:
+            await self.supervisor.run(until)
+            clean = True
+        finally:
+            await self.bus.close()
+            after = await self.exchange.get_account_info()
+            await self.exchange.close()
+            self.store.close(clean=clean)
+        return self._summary(before, after)
+
+    def stop(self) -> None:
+        """Ask for an orderly stop."""
+        self.supervisor.stop()
+
+    def _summary(self, before: AccountUpdate, after: AccountUpdate) -> Summary:
+        tally, head = self.tally, self.store.journal.head()
+        return Summary(
+            bars=tally.bars,
+            ticks=tally.ticks,
+            signals=tally.signals,
+            requests=tally.requests,
+            approvals=tally.approvals,
+            rejections=dict(sorted(tally.rejections.items())),
+            orders=tally.orders,
+            fills=tally.fills,
+            fees=tally.fees,
+            funding=tally.funding,
+            realised_pnl=after.balance - before.balance + tally.fees + tally.funding,
+            unrealised_pnl=after.unrealised_pnl,
+            start_equity=before.equity,
+            end_equity=after.equity,
+            journal_entries=head.entries,
+            journal_hash=head.hash,
+            state_hash=self.store.past().digest,
+            seed=self.plan.seed,
+            started=iso(self.started),
+            ended=iso(self.clock.now()),
+        )
+
+
+@asynccontextmanager
+async def open_daemon(
+    plan: Plan, state: Path, serve: Sequence[str] = SERVICES
+) -> AsyncIterator[Daemon]:
+    """Open every part of a run in `state` and close what is open afterwards.
+
+    Raises an OperatorError with one line for whatever is not there or not usable.
+    """
+    settings = plan.settings
+    async with AsyncExitStack() as stack:
+        directory = StateDirectory(state)
+        stack.enter_context(directory)
+        directory.claim(plan.identity)
+        if settings.store.fresh:
+            directory.fresh()
+        simulated = settings.clock.mode == "simulated"
+        daemons: list[Daemon] = []
+
+        def journal_failed(error: JournalError) -> None:
+            for daemon in daemons:
+                daemon.supervisor.journal_failed(error)
+
+        store = SqlStore.open(directory.journal, waits=not simulated, on_failure=journal_failed)
+        stack.callback(store.close, clean=False)
+        past = store.past()
+        feed = _open_feed(plan)
+        clock = _open_clock(plan, feed, past)
+        daemon = _assemble(plan, directory, store, feed, clock)
+        daemons.append(daemon)
+        await daemon.bus.start()
+        for service in serve:
+            module, _, name = service.partition(":")
+            await stack.enter_async_context(getattr(import_module(module), name)(daemon))
+        yield daemon
+
+
+def _assemble(
+    plan: Plan, directory: StateDirectory, store: SqlStore, feed: MarketFeed, clock: Clock
+) -> Daemon:
+    """Make bus, exchange and agents and connect them, receivers of prices in order."""
+    settings, past = plan.settings, store.past()
+    supervisor = Supervisor(clock, store.past, store.journal.committed)
+    bus = MemoryBus(clock, supervisor, store.journal.append, past.epoch, past.seq)
+    supervisor.connect(bus)
+    exchange = SimulatedExchange(
+        plan.exchange, feed.instruments(), Ledger(directory.ledger), clock.now
+    )
+    prices = (MarketData, TickerUpdate, OrderBookUpdate)
+    bus.subscribe(Subscriber("exchange", dict.fromkeys(prices, exchange.on_market), observer=True))
+    tally = Tally()
+    bus.subscribe(tally.subscriber())
+    bus.publish(_boot(plan, past), "boot")
+    key = _seal_key(plan, directory)
+    weights = {one.name: one.weight for one in plan.strategies}
+    account = plan.identity
+    makers: dict[str, Callable[[AgentPlan], BaseAgent[Any]]] = {
+        "execution": lambda one: Execution(one.settings, exchange, account, key, one.name),
+        "risk": lambda one: Risk(cast(RiskSettings, one.settings), key, one.name),
+        "trading": lambda one: Trading(
+            cast(TradingSettings, one.settings), weights, account, one.name
+        ),
+        "analysis": lambda one: Analysis(
+            one.settings, [made for each in plan.strategies for made in each.make()], one.name
+        ),
+        "data": lambda one: Data(
+            cast(DataSettings, one.settings), feed, clock.now() + 1, plan.needed(), one.name
+        ),
+    }
+    for one in plan.agents:
+        make = makers.get(one.name, lambda one: one.kind(one.settings, one.name))
+        supervisor.add(partial(make, one), settings.bus.inbox_cap)
+    return Daemon(plan, directory, store, clock, bus, supervisor, exchange, feed, past, tally)
+
+
+def _open_feed(plan: Plan) -> MarketFeed:
+    if plan.market is not None:
+        return GeneratedMarket(plan.market)
+    assert plan.recorded is not None
+    return RecordedFeed(plan.recorded)
+
+
+def _open_clock(plan: Plan, feed: MarketFeed, past: Past) -> Clock:
+    """Return the clock, from where the last run ended or the feed begins."""
+    chosen = plan.settings.clock
+    if chosen.mode == "wall":
+        return WallClock()
+    origin = int((chosen.origin - EPOCH) / timedelta(microseconds=1)) * 1000
+    if feed.recorded:
+        first = next(feed.events(0), None)
+        origin = first[0] - 1 if first is not None else origin
+    origin = max(origin, past.ts)
+    if chosen.mode == "simulated":
+        return SimulatedClock(origin)
+    return AcceleratedClock(origin, chosen.speed)
+
+
+def _seal_key(plan: Plan, directory: StateDirectory) -> bytes:
+    """Return the key of approvals: the directory's own, or the seed's so that runs repeat."""
+    if plan.settings.clock.mode == "simulated":
+        return hashlib.sha256(f"seal|{plan.seed}".encode()).digest()
+    return directory.seal_key()
+
+
+def _boot(plan: Plan, past: Past) -> Boot:
+    return Boot(
+        version=tradeagent.__version__,
+        profile=plan.settings.profile,
+        epoch=past.epoch,
+        clock=plan.settings.clock.mode,
+        seed=plan.seed,
+        configuration=plan.digest,
+        code=code_digest(),
+        state=past.digest,
+        clean=past.clean,
+    )
+
+
+def code_digest() -> str:
+    """Return a digest over our own source files."""
+    root = Path(tradeagent.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

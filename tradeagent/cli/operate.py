@@ -1,0 +1,79 @@
+"""`tradeagent halt|resume|flatten|cancel|override`: act on a running daemon, with a reason."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeagent.cli.options import Profile, Reason, State
+from tradeagent.cli.places import Caller, state_path
+
+
+def _group(name: str) -> typer.Typer:
+    return typer.Typer(name=name, add_completion=False, rich_markup_mode=None)
+
+
+halt, resume, flatten = _group("halt"), _group("resume"), _group("flatten")
+cancel, override = _group("cancel"), _group("override")
+
+
+def _ask(state: Path | None, profile: str | None, method: str, **params: object) -> None:
+    answer = Caller(state_path(state, profile)).call(
+        method, actor=getpass.getuser(), **params
+    )
+    assert isinstance(answer, dict)
+    sys.stdout.write("  ".join(f"{name}: {value}" for name, value in answer.items()) + "\n")
+
+
+@halt.command()
+def do_halt(reason: Reason, state: State = None, profile: Profile = None) -> None:
+    """Stop all trading at once; protective stops stay in place."""
+    _ask(state, profile, "halt", reason=reason)
+
+
+@resume.command()
+def do_resume(reason: Reason, state: State = None, profile: Profile = None) -> None:
+    """Trade again."""
+    _ask(state, profile, "resume", reason=reason)
+
+
+@flatten.command()
+def do_flatten(reason: Reason, state: State = None, profile: Profile = None) -> None:
+    """Close every position, then halt."""
+    _ask(state, profile, "flatten", reason=reason)
+
+
+@cancel.command()
+def do_cancel(
+    reason: Reason,
+    cloid: Annotated[str | None, typer.Option("--order", help="This order only.")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", help="Of this symbol.")] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="Of this strategy.")] = None,
+    protective: Annotated[
+        bool, typer.Option("--protective", help="Stops and targets as well.")
+    ] = False,
+    state: State = None,
+    profile: Profile = None,
+) -> None:
+    """Cancel orders; without a choice all that are not protective."""
+    _ask(
+        state, profile, "cancel", reason=reason, cloid=cloid, symbol=symbol, strategy=strategy,
+        protective=protective,
+    )  # fmt: skip
+
+
+@override.command()
+def do_override(
+    rule: Annotated[str, typer.Argument(help="The rule's code, such as GROSS.")],
+    reason: Reason,
+    minutes: Annotated[float, typer.Option("--minutes", help="For how long.")] = 15.0,
+    scope: Annotated[str, typer.Option("--scope", help="A symbol, a strategy, or *.")] = "*",
+    state: State = None,
+    profile: Profile = None,
+) -> None:
+    """Lift one risk rule for a while; some cannot be lifted."""
+    _ask(state, profile, "override", rule=rule, scope=scope, minutes=minutes, reason=reason)

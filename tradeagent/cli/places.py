@@ -1,0 +1,86 @@
+"""Where things are: the state directory, the configuration, and a running daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from tradeagent.config.load import Loaded, load
+from tradeagent.config.settings import DEFAULT_PROFILE
+from tradeagent.config.secrets import SecretSource
+from tradeagent.errors import CommandError
+from tradeagent.storage.directory import StateDirectory
+from tradeagent.storage.records import SqlRecords
+
+ANSWER_WITHIN = 10.0
+
+
+def configuration(
+    profile: str | None, files: list[Path], overrides: Mapping[str, object] | None = None
+) -> Loaded:
+    """Return the configuration of this working directory and environment."""
+    return load(
+        profile=profile,
+        files=files,
+        overrides=overrides or {},
+        environ=os.environ,
+        env_file=Path(".env"),
+        secrets=SecretSource.found(os.environ),
+    )
+
+
+def state_path(given: Path | None, profile: str | None) -> Path:
+    """Return the state directory: the one given, else the profile's own."""
+    if given is not None:
+        return given
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return home / "tradeagent" / f"{profile or DEFAULT_PROFILE}-simulated-main"
+
+
+class Caller:
+    """Speaks to a running daemon over its control socket, or reads what a stopped one left."""
+
+    def __init__(self, state: Path) -> None:
+        """Raises CommandError when there is nothing at `state`."""
+        self.state = state
+        if not state.is_dir():
+            raise CommandError(f"{state}: no daemon has run here; name its folder with --state")
+        self._place = StateDirectory(state)
+
+    def call(self, method: str, **params: object) -> object:
+        """Return a method's result; raises CommandError when no daemon answers or it refuses."""
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(ANSWER_WITHIN)
+                connection.connect(str(self._place.control))
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                answer = json.loads(connection.makefile("rb").readline() or b"{}")
+        except (OSError, ValueError) as error:
+            raise CommandError(
+                f"no daemon answers in {self.state} ({error}); is it running?"
+            ) from error
+        if "error" in answer:
+            raise CommandError(answer["error"]["message"])
+        result: object = answer["result"]
+        return result
+
+    @property
+    def running(self) -> bool:
+        """Tell whether a daemon listens."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(ANSWER_WITHIN)
+                connection.connect(str(self._place.control))
+        except OSError:
+            return False
+        return True
+
+    def records(self) -> SqlRecords:
+        """Open the tables a daemon left, for reading."""
+        if not self._place.journal.exists():
+            raise CommandError(f"{self.state}: holds no journal yet")
+        return SqlRecords.read(self._place.journal)

@@ -1,0 +1,107 @@
+"""`tradeagent run`: the daemon itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeagent.cli.options import Files, Profile, State
+from tradeagent.cli.places import configuration, state_path
+from tradeagent.clock import SECOND
+from tradeagent.errors import ConfigError
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+run = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@run.command()
+def start(
+    profile: Profile = None,
+    config: Files = None,
+    state: State = None,
+    bus: Annotated[
+        str | None, typer.Option("--bus", help="memory:// or redis://HOST:PORT/DB.")
+    ] = None,
+    agents: Annotated[
+        str | None, typer.Option("--agents", help="Run these agents only: A,B,C.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="A recorded market file to play. Repeatable."),
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="The symbol of the recorded files.")
+    ] = None,
+    speed: Annotated[str | None, typer.Option("--speed", help="Times real time, or max.")] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", help="How long to run, in market time: 90s, 15m, 4h, 1d, 2w."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Which generated market to trade.")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", help="Write what the run came to, as JSON.")
+    ] = None,
+) -> None:
+    """Run the daemon until interrupted, or as long as --for says."""
+    overrides = _overrides(bus, data, symbol, speed)
+    loaded = configuration(profile or ("replay" if data else None), config or [], overrides)
+    from tradeagent.plan import make_plan
+
+    only = tuple(name.strip() for name in agents.split(",")) if agents else ()
+    plan = make_plan(loaded, seed, only)
+    length = _length(duration) if duration is not None else None
+    place = state_path(state, plan.settings.profile)
+    if only and "execution" not in only and state is None:
+        place = place.with_name(f"{place.name}-{'-'.join(sorted(only))}")
+    from tradeagent.cli.session import run_session
+
+    loop_factory = _fast_loop()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(run_session(plan, place, length, summary))
+
+
+def _overrides(
+    bus: str | None, data: list[Path] | None, symbol: str | None, speed: str | None
+) -> dict[str, object]:
+    overrides: dict[str, object] = {}
+    if bus is not None:
+        overrides["bus.url"] = bus
+    if data:
+        files = [{"path": str(path), **({"symbol": symbol} if symbol else {})} for path in data]
+        overrides["feeds"] = [{"type": "recorded", "files": files}]
+    elif symbol is not None:
+        overrides["watchlist"] = [symbol]
+    if speed == "max":
+        overrides["clock.mode"] = "simulated"
+    elif speed is not None:
+        try:
+            overrides["clock.speed"] = float(speed)
+        except ValueError as error:
+            raise ConfigError(f"--speed: {speed!r} is neither a number nor max") from error
+        overrides["clock.mode"] = "accelerated"
+    return overrides
+
+
+def _length(text: str) -> int:
+    """Return a duration in ns; raises ConfigError for what is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise ConfigError(f"--for: {text!r} is no duration; write 90s, 15m, 4h, 1d or 2w")
+    return int(float(found[1]) * UNITS[found[2]] * SECOND)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where it is installed, None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return made

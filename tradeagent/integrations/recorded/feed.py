@@ -1,0 +1,180 @@
+"""The market feed that plays recorded files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from heapq import merge
+from itertools import chain, pairwise
+from math import floor, log10
+from operator import itemgetter
+
+from tradeagent.errors import DataError
+from tradeagent.integrations.base import MarketEvent
+from tradeagent.integrations.recorded.book import Books
+from tradeagent.integrations.recorded.columns import BARS, QUOTE_BARS, QUOTES, TRADES, Layout
+from tradeagent.integrations.recorded.read import read
+from tradeagent.integrations.recorded.series import Bars, Quotes, Series, Trades
+from tradeagent.integrations.recorded.settings import RecordedFile, RecordedSettings
+from tradeagent.integrations.recorded.table import Table, decimals
+from tradeagent.messages import (
+    TIMEFRAMES,
+    DataReference,
+    DataStatus,
+    InstrumentUpdate,
+    MarketData,
+    Timeframe,
+)
+
+PRICE_DECIMALS = 12
+SIZE_DECIMALS = 8
+"""Decimals beyond these are noise of somebody's floating point."""
+
+_time_of = itemgetter(0)
+
+
+class Recording:
+    """One file, loaded: its messages, what it is and how whole it is."""
+
+    def __init__(self, file: RecordedFile) -> None:
+        """Load `file`; raises DataError."""
+        layout, table = read(file)
+        faults = table.faults
+        self.file = file
+        self.symbol = file.listed
+        self.series = _series(file, layout, table)
+        self.status = DataStatus(
+            symbol=self.symbol,
+            name=file.name,
+            rows=self.series.rows,
+            gaps=faults.gaps,
+            missing=faults.missing,
+            duplicates=faults.duplicates,
+            disordered=faults.disordered,
+            malformed=faults.malformed,
+            last_time=self.series.last_time,
+        )
+        self.reference = DataReference(
+            name=file.name,
+            symbol=self.symbol,
+            sha256=_digest(file),
+            rows=self.series.rows,
+            content=layout.schema.content,
+            mapping=layout.columns,
+        )
+
+
+class RecordedFeed:
+    """A market feed of recorded files, loaded and validated once, and the same at every playing.
+
+    Columns stay in memory, messages are built while they play. Nothing is invented: holes stay
+    holes and malformed rows are left out; `status` counts both.
+    """
+
+    name = "recorded"
+    recorded = True
+
+    def __init__(self, settings: RecordedSettings) -> None:
+        """Load the files; raises DataError for one that cannot be used."""
+        self.settings = settings
+        self._recordings = [Recording(file) for file in settings.files]
+        self._instruments: list[InstrumentUpdate] | None = None
+        self._bars: dict[tuple[str, str], list[Bars]] = {}
+        for recording in self._recordings:
+            bars = recording.series
+            if isinstance(bars, Bars):
+                self._bars.setdefault((bars.symbol, bars.timeframe), []).append(bars)
+        for same in self._bars.values():
+            same.sort(key=lambda bars: bars.last_time)
+        self._refuse_overlaps()
+
+    def instruments(self) -> Sequence[InstrumentUpdate]:
+        """Return one instrument for each symbol, as given or as prices and sizes show."""
+        if self._instruments is None:
+            symbols = dict.fromkeys(recording.symbol for recording in self._recordings)
+            self._instruments = [self._instrument(symbol) for symbol in symbols]
+        return self._instruments
+
+    def timeframes(self, symbol: str) -> Sequence[Timeframe]:
+        """Return the timeframes of the candles of `symbol`, shortest first."""
+        found = {same[0].timeframe for (of, _), same in self._bars.items() if of == symbol}
+        return sorted(found, key=TIMEFRAMES.__getitem__)
+
+    def shortest(self, symbol: str) -> Timeframe | None:
+        """Return the shortest of them, None when there are no candles of `symbol`."""
+        return next(iter(self.timeframes(symbol)), None)
+
+    def history(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
+        """Return the last `count` candles that closed at or before `before` (UTC ns), oldest first.
+
+        Only recorded candles: none for a symbol or timeframe that no file holds.
+        """
+        parts: list[list[MarketData]] = []
+        for bars in reversed(self._bars.get((symbol, timeframe), ())):
+            end = bars.before(before)
+            taken = list(bars.candles(max(end - count, 0), end))
+            count -= len(taken)
+            parts.append(taken)
+        return list(chain.from_iterable(reversed(parts)))
+
+    def events(self, start: int) -> Iterator[tuple[int, MarketEvent]]:
+        """Yield (time in UTC ns, message) from `start` on, candles at their close.
+
+        Messages of one instant come in the order of the files.
+        """
+        streams = [recording.series.events(start) for recording in self._recordings]
+        return streams[0] if len(streams) == 1 else merge(*streams, key=_time_of)
+
+    def status(self) -> Sequence[DataStatus]:
+        """Return how whole each file is."""
+        return [recording.status for recording in self._recordings]
+
+    def references(self) -> Sequence[DataReference]:
+        """Return what each file is: name, digest, rows and columns."""
+        return [recording.reference for recording in self._recordings]
+
+    def _refuse_overlaps(self) -> None:
+        for (symbol, timeframe), same in self._bars.items():
+            for earlier, later in pairwise(same):
+                if later.time[0] < earlier.last_time:
+                    names = [one.file.name for one in self._recordings if one.series in same]
+                    raise DataError(
+                        f"{' and '.join(names)}: both hold {timeframe} bars of {symbol} at the "
+                        f"same times; leave one out of files, or set symbol"
+                    )
+
+    def _instrument(self, symbol: str) -> InstrumentUpdate:
+        own = [recording for recording in self._recordings if recording.symbol == symbol]
+        spec = next((one.file.instrument for one in own if one.file.instrument), None)
+        if spec is not None:
+            return spec.of(symbol)
+        prices = set(chain.from_iterable(one.series.prices() for one in own))
+        sizes = set(chain.from_iterable(one.series.sizes() for one in own))
+        # Without sizes the lot is the power of ten that is worth between 0.1 and 1 of the quote.
+        by_worth = max(floor(log10(max(prices))) + 1, 0)
+        digits = decimals(sizes, SIZE_DECIMALS) if sizes else by_worth
+        return InstrumentUpdate(
+            symbol=symbol,
+            tick=Decimal(1).scaleb(-decimals(prices, PRICE_DECIMALS)),
+            lot=Decimal(1).scaleb(-digits),
+        )
+
+
+def _series(file: RecordedFile, layout: Layout, table: Table) -> Series:
+    schema = layout.schema
+    if schema is BARS:
+        return Bars(file, table)
+    if schema in (QUOTES, QUOTE_BARS):
+        return Quotes(file, schema, table)
+    if schema is TRADES:
+        return Trades(file, table)
+    return Books(file, schema, table)
+
+
+def _digest(file: RecordedFile) -> str:
+    try:
+        with file.path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{file.name}: cannot be read: {error.strerror}; correct path") from error

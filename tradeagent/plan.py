@@ -1,0 +1,253 @@
+"""What a configuration comes to: every part resolved and checked, nothing opened yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tradeagent.agents.analysis import Analysis
+from tradeagent.agents.base import AgentSettings, BaseAgent
+from tradeagent.agents.data import Data, DataSettings
+from tradeagent.agents.execution import Execution
+from tradeagent.agents.monitor import Monitor, MonitorSettings
+from tradeagent.agents.risk import Risk, RiskSettings
+from tradeagent.agents.trading import Trading, TradingSettings
+from tradeagent.config.load import Loaded
+from tradeagent.config.settings import Section, Settings
+from tradeagent.errors import ConfigError
+from tradeagent.integrations.recorded import RecordedSettings
+from tradeagent.messages import Timeframe
+from tradeagent.simulation.settings import ExchangeSettings, MarketSettings
+from tradeagent.strategies import Strategy, StrategyParams, load_strategy
+
+BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
+    "execution": Execution,
+    "risk": Risk,
+    "trading": Trading,
+    "analysis": Analysis,
+    "monitor": Monitor,
+    "data": Data,
+}
+"""Our agents in the order they receive a message; they stop in reverse."""
+GROUP = "tradeagent.agents"
+
+
+class AgentPlan(BaseModel):
+    """One agent to run: its class and its settings."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    name: str
+    kind: type
+    settings: AgentSettings
+
+
+class StrategyPlan(BaseModel):
+    """One strategy to run, on each of its symbols."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    name: str
+    kind: type
+    params: StrategyParams
+    symbols: tuple[str, ...]
+    weight: float = Field(gt=0, le=1)
+
+    def make(self) -> list[Strategy]:
+        """Return a fresh strategy for each symbol."""
+        return [self.kind(self.name, symbol, self.params) for symbol in self.symbols]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration, resolved; `mistakes` were refused before one is made."""
+
+    settings: Settings
+    digest: str
+    seed: int
+    exchange: ExchangeSettings
+    market: MarketSettings | None
+    recorded: RecordedSettings | None
+    strategies: tuple[StrategyPlan, ...]
+    agents: tuple[AgentPlan, ...]
+
+    @property
+    def identity(self) -> str:
+        """Return what a state directory belongs to: profile, network and account."""
+        return f"{self.settings.profile}-simulated-main"
+
+    def needed(self) -> list[tuple[str, Timeframe]]:
+        """Return every (symbol, timeframe) of candles that a strategy asks for."""
+        wanted: dict[tuple[str, Timeframe], None] = {}
+        for plan in self.strategies:
+            for strategy in plan.make():
+                inputs = strategy.inputs()
+                for symbol in (strategy.symbol, *inputs.symbols):
+                    for timeframe in inputs.bars:
+                        wanted[symbol, timeframe] = None
+        return list(wanted)
+
+
+def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = ()) -> Plan:
+    """Resolve a configuration; `seed` replaces the feed's, `only` names the agents to run.
+
+    Raises ConfigError with every mistake at once.
+    """
+    market, recorded = _feeds(loaded, seed)
+    exchange = loaded.refine(("exchange",), ExchangeSettings, skip=("type",))
+    kind = loaded.settings.exchange.get("type", "simulated")
+    if kind != "simulated":
+        loaded.complain(("exchange", "type"), f"unknown exchange {kind!r}; known: simulated")
+    symbols = _symbols(loaded, market, recorded)
+    strategies = _strategies(loaded, symbols)
+    agents = _agents(loaded, only)
+    loaded.settle()
+    assert exchange is not None
+    return Plan(
+        settings=loaded.settings,
+        digest=loaded.digest(),
+        seed=market.seed if market is not None else (seed or 0),
+        exchange=exchange,
+        market=market,
+        recorded=recorded,
+        strategies=tuple(strategies),
+        agents=tuple(agents),
+    )
+
+
+def _feeds(
+    loaded: Loaded, seed: int | None
+) -> tuple[MarketSettings | None, RecordedSettings | None]:
+    feeds = loaded.settings.feeds
+    if len(feeds) != 1:
+        loaded.complain(("feeds",), f"exactly one feed is needed, not {len(feeds)}")
+        return None, None
+    kind = feeds[0].get("type")
+    if kind == "generated":
+        market = loaded.refine(("feeds", 0), MarketSettings, skip=("type",))
+        if market is not None and seed is not None:
+            market = market.model_copy(update={"seed": seed})
+        return market, None
+    if kind == "recorded":
+        recorded = loaded.refine(("feeds", 0), RecordedSettings, skip=("type",))
+        if recorded is not None and not recorded.files:
+            loaded.complain(("feeds", 0, "files"), "no file to play; name one with --data FILE")
+        return None, recorded
+    loaded.complain(("feeds", 0, "type"), f"unknown feed {kind!r}; known: generated, recorded")
+    return None, None
+
+
+def _symbols(
+    loaded: Loaded, market: MarketSettings | None, recorded: RecordedSettings | None
+) -> Sequence[str]:
+    """Return the symbols to trade: the watchlist, or all that the feed has."""
+    watchlist = loaded.settings.watchlist
+    if market is not None:
+        listed = [one.symbol for one in market.listings]
+        for index, symbol in enumerate(watchlist):
+            if symbol not in listed:
+                text = f"{symbol!r} is not in the feed; it has {', '.join(listed)}"
+                loaded.complain(("watchlist", index), text)
+        return watchlist or listed
+    if recorded is not None:
+        return watchlist or tuple(dict.fromkeys(file.named for file in recorded.files))
+    return watchlist
+
+
+def _strategies(loaded: Loaded, symbols: Sequence[str]) -> list[StrategyPlan]:
+    plans = []
+    for name, entry in loaded.settings.strategies.items():
+        if not entry.enabled:
+            continue
+        try:
+            kind = load_strategy(entry.type)
+        except ConfigError as error:
+            loaded.complain(("strategies", name, "type"), error.mistakes[0])
+            continue
+        params = loaded.refine(("strategies", name, "params"), kind.Params)
+        if params is None:
+            continue
+        plan = StrategyPlan(
+            name=name,
+            kind=kind,
+            params=params,
+            symbols=entry.symbols or tuple(symbols),
+            weight=entry.weight,
+        )
+        try:
+            plan.make()
+        except ConfigError as error:
+            loaded.complain(("strategies", name), error.mistakes[0])
+            continue
+        plans.append(plan)
+    return plans
+
+
+def _agents(loaded: Loaded, only: Collection[str]) -> list[AgentPlan]:
+    entries: dict[str, Section] = {**{name: {} for name in BUILT_IN}, **loaded.settings.agents}
+    for name in only:
+        if name not in entries:
+            loaded.complain(
+                ("agents",), f"--agents: there is no agent {name!r}{_hint(name, entries)}"
+            )
+    plans = []
+    for name, entry in entries.items():
+        if entry.get("enabled", True) is False or (only and name not in only):
+            continue
+        kind = _agent_class(loaded, name, str(entry.get("type", name)))
+        if kind is None:
+            continue
+        if name == "risk":
+            settings: AgentSettings | None = loaded.refine(("risk",), RiskSettings)
+        else:
+            settings = loaded.refine(("agents", name), kind.settings_type, skip=("type", "enabled"))
+        if settings is not None:
+            plans.append(AgentPlan(name=name, kind=kind, settings=settings))
+    return plans
+
+
+def _agent_class(loaded: Loaded, name: str, type_: str) -> type[BaseAgent[Any]] | None:
+    """Return the class a `type` names: built in, an entry point, or `package.module:Class`."""
+    if type_ in BUILT_IN:
+        return BUILT_IN[type_]
+    offered = {entry.name: entry.value for entry in entry_points(group=GROUP)}
+    module, _, attribute = offered.get(type_, type_).partition(":")
+    path = ("agents", name, "type")
+    if not attribute:
+        loaded.complain(
+            path, f"unknown agent type {type_!r}{_hint(type_, [*BUILT_IN, *offered])};"
+            " your own is named package.module:Class",
+        )  # fmt: skip
+        return None
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except (ImportError, TypeError) as error:
+        loaded.complain(path, f"cannot import {module!r}: {error}")
+        return None
+    if not (isinstance(found, type) and issubclass(found, BaseAgent)):
+        loaded.complain(path, f"{module} has no agent called {attribute!r}")
+        return None
+    return found
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "exchange": ExchangeSettings,
+    "feeds.generated": MarketSettings,
+    "feeds.recorded": RecordedSettings,
+    "risk": RiskSettings,
+    "agents.data": DataSettings,
+    "agents.trading": TradingSettings,
+    "agents.monitor": MonitorSettings,
+}
+"""The owner's model of each section that other layers read."""
