@@ -50,28 +50,20 @@ def configuration_page() -> str:
 
 def commands_page() -> str:
     """Return the help of every command."""
-    import click
-    from click.testing import CliRunner
+    from typer.testing import CliRunner
 
-    from tradeagent.cli import COMMANDS, group
+    from tradeagent.cli import COMMANDS, command, usage
 
     runner = CliRunner()
-    lines = ["# Commands\n"]
-    for name in ("", *COMMANDS):
-        arguments = [name, "--help"] if name else ["--help"]
-        shown = runner.invoke(group, arguments, prog_name="tradeagent", terminal_width=90)
-        lines += [
-            f"## tradeagent {name}\n".replace(" \n", "\n"),
-            "```text",
-            shown.output.rstrip(),
-            "```\n",
-        ]
-        command = group.get_command(click.Context(group), name) if name else None
-        for sub in getattr(command, "commands", {}):
-            shown = runner.invoke(
-                group, [name, sub, "--help"], prog_name="tradeagent", terminal_width=90
-            )
-            lines += [f"### tradeagent {name} {sub}\n", "```text", shown.output.rstrip(), "```\n"]
+    lines = ["# Commands\n", "```text", usage().rstrip(), "```\n"]
+    for name in COMMANDS:
+        app = command(name)
+        subs = [one.name or "" for one in app.registered_commands] if app.registered_callback else []
+        for sub in ("", *sorted(subs)):
+            words = [sub, "--help"] if sub else ["--help"]
+            shown = runner.invoke(app, words, prog_name=f"tradeagent {name}", terminal_width=90)
+            text = shown.output.rstrip()
+            lines += [f"## tradeagent {name} {sub}".rstrip() + "\n", "```text", text, "```\n"]
     return MADE + "\n".join(lines)
 
 

@@ -195,7 +195,7 @@ def _open_clock(plan: Plan, feed: MarketFeed, past: Past) -> Clock:
     chosen = plan.settings.clock
     if chosen.mode == "wall":
         return WallClock()
-    origin = int((chosen.origin - EPOCH) / timedelta(microseconds=1)) * 1000
+    origin = chosen.origin_ns
     if feed.recorded:
         first = next(feed.events(0), None)
         origin = first[0] - 1 if first is not None else origin

@@ -199,7 +199,9 @@ class SimulatedClock:
             if self._busy or self.on_idle():
                 await self.settled()
                 continue
-            self._now, _, _, call = heapq.heappop(heap)
+            when, _, _, call = heapq.heappop(heap)
+            if when > self._now:
+                self._now = when
             call()
             played += 1
             if played % pause_every == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -36,6 +37,8 @@ BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
 }
 """Our agents in the order they receive a message; they stop in reverse."""
 GROUP = "tradeagent.agents"
+INDIFFERENT = frozenset({"bus", "api", "log"})
+"""Sections that decide nothing: equal runs may differ in them."""
 
 
 class AgentPlan(BaseModel):
@@ -111,7 +114,7 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
     assert exchange is not None
     return Plan(
         settings=loaded.settings,
-        digest=loaded.digest(),
+        digest=_digest(loaded),
         seed=market.seed if market is not None else (seed or 0),
         exchange=exchange,
         market=market,
@@ -119,6 +122,13 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
         strategies=tuple(strategies),
         agents=tuple(agents),
     )
+
+
+def _digest(loaded: Loaded) -> str:
+    """Return a digest of all settings that can change a decision."""
+    rows = [row for row in loaded.show() if row[0].split(".")[0] not in INDIFFERENT]
+    text = "\n".join(f"{path}={value}" for path, value, _ in rows)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _feeds(
@@ -156,7 +166,7 @@ def _symbols(
                 loaded.complain(("watchlist", index), text)
         return watchlist or listed
     if recorded is not None:
-        return watchlist or tuple(dict.fromkeys(file.named for file in recorded.files))
+        return watchlist or tuple(dict.fromkeys(file.listed for file in recorded.files))
     return watchlist
 
 

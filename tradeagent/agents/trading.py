@@ -206,7 +206,9 @@ class Trading(BaseAgent[TradingSettings]):
 
     def _open(self, desk: Desk, wanted: dict[str, float], weight: float, leg: str) -> list[Message]:
         leader = self._leader(desk, wanted, weight)
-        if leader is None or desk.refused == (leader.strategy, leader.time):
+        if leader is None or leader.valid_until < self.now():
+            return []
+        if desk.refused == (leader.strategy, leader.time):
             return []
         changes = {name: wanted[name] - desk.held.get(name, 0.0) for name in wanted}
         side: Side = "buy" if weight > 0 else "sell"

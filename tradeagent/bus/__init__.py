@@ -1,1 +1,40 @@
 """Buses: how messages travel, chosen by the scheme of a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from tradeagent.bus.base import Bus, Host
+from tradeagent.bus.options import BusOptions
+from tradeagent.clock import Clock
+from tradeagent.errors import ConfigError
+from tradeagent.messages import Envelope, Message
+
+SCHEMES = {
+    "memory": "tradeagent.bus.memory:MemoryBus",
+    "redis": "tradeagent.bus.redis:RedisBus",
+    "rediss": "tradeagent.bus.redis:RedisBus",
+    "unix": "tradeagent.bus.redis:RedisBus",
+}
+"""The class behind each scheme; its `open` takes what `open_bus` takes."""
+
+
+def open_bus(
+    options: BusOptions | str,
+    clock: Clock,
+    host: Host,
+    record: Callable[[Envelope[Message]], None] | None = None,
+    epoch: int = 1,
+    seq: int = 0,
+) -> Bus:
+    """Return the bus at a URL, not started yet; raises ConfigError for an unknown scheme."""
+    if isinstance(options, str):
+        options = BusOptions(options)
+    scheme, mark, _ = options.url.partition("://")
+    if not mark or scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise ConfigError(f"bus.url: {scheme}:// is no bus; use one of {known}")
+    module, _, name = SCHEMES[scheme].partition(":")
+    bus: Bus = getattr(import_module(module), name).open(options, clock, host, record, epoch, seq)
+    return bus

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-import click
-import typer
-from typer.core import TyperGroup
+from tradeagent.errors import CommandError, OperatorError
 
-from tradeagent.errors import OperatorError
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS = {
     "run": ("run:run", "Run the daemon; this is also what happens without a command."),
@@ -34,43 +34,41 @@ COMMANDS = {
 """Each command: where it is, imported when it is called, and its line of help."""
 
 
-class LazyCommands(TyperGroup):
-    """Imports a command's module only when that command is called."""
+USAGE = """Usage: tradeagent [COMMAND] [OPTIONS]
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names of all commands."""
-        return list(COMMANDS)
+A crypto trading daemon of small agents. Without a command it runs the demo.
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return a command, imported now."""
-        if cmd_name not in COMMANDS:
-            return None
-        place, _ = COMMANDS[cmd_name]
-        module, _, name = place.partition(":")
-        made = getattr(import_module(f"tradeagent.cli.{module}"), name)
-        return made if isinstance(made, click.Command) else typer.main.get_command(made)
+Commands:
+"""
 
-    def format_commands(self, ctx: click.Context, formatter: Any) -> None:  # noqa: ARG002
-        """Write the list of commands without importing one."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+def usage() -> str:
+    """Return the list of commands."""
+    lines = [f"  {name:<12} {text}\n" for name, (_, text) in COMMANDS.items()]
+    return f"{USAGE}{''.join(lines)}\n'tradeagent COMMAND --help' tells more.\n"
+
+
+def command(name: str) -> typer.Typer:
+    """Return a command, imported now; raises CommandError for an unknown one."""
+    if name not in COMMANDS:
+        close = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "'tradeagent --help' lists them"
+        raise CommandError(f"there is no command {name!r}; {hint}")
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found: typer.Typer = getattr(import_module(f"tradeagent.cli.{module}"), attribute)
+    return found
 
 
 def main() -> None:
     """Run the command line; an operator's mistake is one line and an exit status."""
     arguments = sys.argv[1:]
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+    if arguments[:1] in (["-h"], ["--help"]):
+        sys.stdout.write(usage())
+        return
+    if not arguments or arguments[0].startswith("-"):
         arguments = ["run", *arguments]
     try:
-        group(args=arguments, prog_name="tradeagent")
+        command(arguments[0])(args=arguments[1:], prog_name=f"tradeagent {arguments[0]}")
     except OperatorError as error:
         sys.stderr.write("".join(f"error: {line}\n" for line in str(error).splitlines()))
         sys.exit(error.exit_status)
-
-
-group = LazyCommands(
-    name="tradeagent",
-    help="A crypto trading daemon of small agents. Without a command it runs the demo.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-)

@@ -22,9 +22,7 @@ cancel, override = _group("cancel"), _group("override")
 
 
 def _ask(state: Path | None, profile: str | None, method: str, **params: object) -> None:
-    answer = Caller(state_path(state, profile)).call(
-        method, actor=getpass.getuser(), **params
-    )
+    answer = Caller(state_path(state, profile)).call(method, actor=getpass.getuser(), **params)
     assert isinstance(answer, dict)
     sys.stdout.write("  ".join(f"{name}: {value}" for name, value in answer.items()) + "\n")
 

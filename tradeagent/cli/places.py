@@ -8,8 +8,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from tradeagent.config.load import Loaded, load
-from tradeagent.config.settings import DEFAULT_PROFILE
+from tradeagent.config.load import FALLBACK, Loaded, load
 from tradeagent.config.secrets import SecretSource
 from tradeagent.errors import CommandError
 from tradeagent.storage.directory import StateDirectory
@@ -28,8 +27,25 @@ def configuration(
         overrides=overrides or {},
         environ=os.environ,
         env_file=Path(".env"),
-        secrets=SecretSource.found(os.environ),
+        secrets=secret_source(),
     )
+
+
+def secret_source() -> SecretSource:
+    """Return where this working directory keeps its secrets."""
+    file = secrets_file()
+    return SecretSource(os.environ, Path(".env"), file if file.exists() else None, secrets_key())
+
+
+def secrets_file() -> Path:
+    """Return the encrypted file of secrets."""
+    return Path(os.environ.get("TRADEAGENT_SECRETS_FILE") or "secrets.yaml.age")
+
+
+def secrets_key() -> Path:
+    """Return the key that opens it; kept outside the working directory."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return Path(os.environ.get("TRADEAGENT_SECRETS_KEY") or home / "tradeagent" / "age.key")
 
 
 def state_path(given: Path | None, profile: str | None) -> Path:
@@ -37,7 +53,7 @@ def state_path(given: Path | None, profile: str | None) -> Path:
     if given is not None:
         return given
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return home / "tradeagent" / f"{profile or DEFAULT_PROFILE}-simulated-main"
+    return home / "tradeagent" / f"{profile or FALLBACK}-simulated-main"
 
 
 class Caller:

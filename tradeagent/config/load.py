@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -169,9 +170,7 @@ class Loaded:
             text = "{}" if value == {} else shown(value, path, hidden=hidden)
         return dotted(path), text, node.origin if node is not None else BUILT_IN
 
-    def _validated(
-        self, path: KeyPath, model: type[M], skip: Collection[str] = ()
-    ) -> M | None:
+    def _validated(self, path: KeyPath, model: type[M], skip: Collection[str] = ()) -> M | None:
         node = self._tree.at(path)
         raw = node.plain() if node is not None else {}
         if isinstance(raw, dict):
@@ -186,27 +185,33 @@ class Loaded:
     def _settings(self) -> Settings:
         """Return the settings; what is wrong in them is noted and left at its default."""
         settings = self._validated((), Settings)
-        raw = self._tree.plain()
+        tree = self._tree
         while settings is None:
             try:
-                settings = Settings.model_validate(raw)
+                settings = Settings.model_validate(tree.plain())
             except ValidationError as error:
-                for details in error.errors(include_url=False):
-                    _prune(raw, details["loc"])
+                wrong = {_existing(tree, each["loc"]) for each in error.errors(include_url=False)}
+                for path in wrong:
+                    tree = _without(tree, path)
         return settings
 
 
-def _prune(raw: object, loc: KeyPath) -> None:
-    """Remove what stands at `loc`; what cannot stand without it, and a list as a whole."""
-    above: list[tuple[dict[str, object], str]] = []
-    for key in loc:
-        if not (isinstance(raw, dict) and key in raw):
-            break
-        above.append((raw, str(key)))
-        raw = raw[key]
-    if above:
-        owner, name = above[-1]
-        del owner[name]
+def _existing(tree: Node, loc: KeyPath) -> KeyPath:
+    """Return the part of `loc` that exists; of a list only the whole."""
+    keys = tuple(takewhile(lambda key: isinstance(key, str), loc))
+    return tree.nearest(keys)[0]
+
+
+def _without(tree: Node, path: KeyPath) -> Node:
+    """Return `tree` without what stands at `path`."""
+    if not path or not isinstance(tree.value, dict):
+        return Node({}, tree.origin)
+    head, rest = str(path[0]), path[1:]
+    entries = dict(tree.value)
+    below = entries.pop(head, None)
+    if below is not None and rest:
+        entries[head] = _without(below, rest)
+    return Node(entries, tree.origin)
 
 
 def _replaced(tree: object, path: KeyPath, dump: dict[str, object]) -> object:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import pyrage
+import pyrage  # type: ignore[import-untyped]
 import yaml
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -133,7 +133,9 @@ def init(path: Path, key_path: Path) -> str:
 def set_secret(path: Path, key: Path, name: str, value: str | Secret) -> None:
     """Store a secret, in place of one of the same name; raises ConfigError as `read` does."""
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{path}: {name}: a secret's name is letters, digits and _, as in API_KEY")
+        raise ConfigError(
+            f"{path}: {name}: a secret's name is letters, digits and _, as in API_KEY"
+        )
     text = value.reveal() if isinstance(value, Secret) else value
     if not text:
         raise ConfigError(f"{path}: {name}: a secret cannot be empty")
@@ -291,6 +293,8 @@ class SecretSource:
     def stored(self) -> Mapping[str, Secret]:
         """Return what the encrypted file holds."""
         if self._stored is None:
-            both = self.file is not None and self._key is not None
-            self._stored = read(self.file, self._key) if both else {}
+            if self.file is None or self._key is None:
+                self._stored = {}
+            else:
+                self._stored = read(self.file, self._key)
         return self._stored

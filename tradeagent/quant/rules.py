@@ -249,7 +249,7 @@ def stop_plan(order: OrderContext, limits: Limits) -> Finding:
     return nearest <= away <= farthest, value, limit, text
 
 
-_FIELDS = frozenset(RuleVerdict.model_fields)
+_FIELDS = set(RuleVerdict.model_fields)
 _new = RuleVerdict.__new__
 _set = object.__setattr__
 

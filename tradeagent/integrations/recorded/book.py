@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
+from operator import le
 from typing import NamedTuple
 
 from tradeagent.integrations.recorded.columns import LEVELS, Schema
@@ -205,6 +206,8 @@ def _catch_up(
 
 
 def _rising(times: array[int], faults: Faults) -> array[int]:
+    if all(map(le, times, memoryview(times)[1:])):
+        return times
     top = 0
     rising = array("q")
     for time in times:

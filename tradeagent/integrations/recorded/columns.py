@@ -83,7 +83,10 @@ QUOTE_BARS = Schema(
 TRADES = Schema("trades", ("price", "size"), _LEVEL, ("trade_id",))
 LEVELS = Schema("book", (*_LEVEL, "level"), (*_LEVEL, "level"))
 CHANGES = Schema(
-    "book", (*_LEVEL, "kind"), (*_LEVEL, "kind", "last_update_id", "prev_last_update_id")
+    "book",
+    (*_LEVEL, "kind"),
+    (*_LEVEL, "kind", "last_update_id", "prev_last_update_id"),
+    clash="an update needs prev_last_update_id",
 )
 """Snapshots and the changes to them; LEVELS is one snapshot after another."""
 

@@ -138,7 +138,9 @@ class RecordedFeed:
         for (symbol, timeframe), same in self._bars.items():
             for earlier, later in pairwise(same):
                 if later.time[0] < earlier.last_time:
-                    names = [one.file.name for one in self._recordings if one.series in same]
+                    names = [
+                        one.file.name for one in self._recordings if one.series in (earlier, later)
+                    ]
                     raise DataError(
                         f"{' and '.join(names)}: both hold {timeframe} bars of {symbol} at the "
                         f"same times; leave one out of files, or set symbol"

@@ -23,7 +23,7 @@ from tradeagent.integrations.recorded.columns import (
 )
 from tradeagent.integrations.recorded.settings import RecordedFile
 from tradeagent.integrations.recorded.source import Block, Source, open_source
-from tradeagent.integrations.recorded.table import WORDS, Table, guess_unit
+from tradeagent.integrations.recorded.table import LATEST, WORDS, Table, guess_unit
 
 
 def read(file: RecordedFile) -> tuple[Layout, Table]:
@@ -74,7 +74,7 @@ def _complaint(file: RecordedFile, source: Source, layout: Layout, table: Table,
     bad = table.faults.malformed
     found = f"{file.name}: {bad} of {bad + len(table)} rows are malformed, the first in row "
     remedy = "; repair the file, or set columns, content or time_unit"
-    rows = count(2)
+    rows = count(source.first_row)
     for block in source.blocks(list(layout.columns.values()), rows=1):
         row = next(rows)
         if block.misfits:
@@ -91,7 +91,7 @@ def _flaw(layout: Layout, block: Block, row: Table) -> str:
         whole = row.integers.get(ours, array("q", [0]))[0]
         optional = ours == "prev_last_update_id"
         if not (0 < number < inf or (number == 0 and _may_be_zero(layout.schema, ours))) or (
-            whole < 0 and not optional
+            not 0 <= whole < LATEST and not optional
         ):
             wanted = "/".join(WORDS[ours]) if ours in WORDS else "a number in its range"
             return f"column {column} is {raw[0]!r}, not {wanted}"
@@ -106,7 +106,10 @@ def _may_be_zero(schema: Schema, name: str) -> bool:
 def _bars(part: Table) -> Iterable[bool]:
     column = part.numbers
     return (
-        0 < low <= start <= high and low <= end <= high < inf and 0 <= volume < inf and time >= 0
+        0 < low <= start <= high
+        and low <= end <= high < inf
+        and 0 <= volume < inf
+        and 0 <= time < LATEST
         for start, high, low, end, volume, time in zip(
             *(column[name] for name in BARS.needed), part.time, strict=True
         )
@@ -117,7 +120,7 @@ def _touch(bid: str, ask: str) -> Callable[[Table], Iterable[bool]]:
     def sound(part: Table) -> Iterable[bool]:
         column = part.numbers
         prices = zip(part.time, column[bid], column[ask], strict=True)
-        fine = [time >= 0 and 0 < low <= high < inf for time, low, high in prices]
+        fine = [0 <= time < LATEST and 0 < low <= high < inf for time, low, high in prices]
         for name in ("bid_size", "ask_size"):
             if name in column:
                 fine = [so and 0 <= one < inf for so, one in zip(fine, column[name], strict=True)]
@@ -130,7 +133,7 @@ def _touch(bid: str, ask: str) -> Callable[[Table], Iterable[bool]]:
 
 def _trades(part: Table) -> Iterable[bool]:
     return (
-        time >= 0 and 0 < price < inf and 0 < size < inf and side >= 0
+        0 <= time < LATEST and 0 < price < inf and 0 < size < inf and side >= 0
         for time, price, size, side in zip(
             part.time,
             part.numbers["price"],
@@ -144,7 +147,7 @@ def _trades(part: Table) -> Iterable[bool]:
 def _book(whole: str) -> Callable[[Table], Iterable[bool]]:
     def sound(part: Table) -> Iterable[bool]:
         return (
-            time >= 0 and 0 < price < inf and 0 <= size < inf and side >= 0 and number >= 0
+            0 <= time < LATEST and 0 < price < inf and 0 <= size < inf and side >= 0 and number >= 0
             for time, price, size, side, number in zip(
                 part.time,
                 part.numbers["price"],

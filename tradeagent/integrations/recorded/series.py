@@ -87,7 +87,7 @@ class Bars:
         symbol, timeframe, build = self.symbol, self.timeframe, _candle
         columns = (self.time, self.open, self.high, self.low, self.close, self.volume)
         for time, start, high, low, close, volume in zip(
-            *(memoryview(column)[first:end] for column in columns), strict=True
+            *(column[first:end] for column in columns), strict=True
         ):
             yield build(
                 symbol=symbol,
@@ -285,10 +285,11 @@ def _each_once(table: Table) -> Table:
     ids = table.texts.get("trade_id")
     if ids is None or len(set(ids)) == len(ids):
         return table
-    seen: set[str] = set()
-    fresh = [not one or (one not in seen and not seen.add(one)) for one in ids]  # type: ignore[func-returns-value]
-    table.faults.duplicates += fresh.count(False)
-    return table.only(fresh)
+    places: dict[str | int, int] = {}
+    for place, one in enumerate(ids):
+        places.setdefault(one or place, place)  # without an id every trade is its own
+    table.faults.duplicates += len(ids) - len(places)
+    return table.pick(list(places.values()))
 
 
 def _late(times: Sequence[int]) -> int:

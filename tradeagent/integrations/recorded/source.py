@@ -27,6 +27,8 @@ class Source(Protocol):
     """A file with named columns."""
 
     header: list[str]
+    first_row: int
+    """What people call the first row of data: 2 below a header."""
 
     def unit(self, column: str) -> str | None:
         """Return the unit of time the file itself declares for a column."""
@@ -46,6 +48,8 @@ def open_source(path: Path) -> Source:
 
 class CsvSource:
     """A CSV file whose first row names its columns."""
+
+    first_row = 2
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -83,6 +87,8 @@ class CsvSource:
 
 class ParquetSource:
     """A Parquet file; needs pyarrow, which is imported here and nowhere else."""
+
+    first_row = 1
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -20,6 +20,8 @@ _whole = cast("Callable[[object], int]", int)
 
 WRONG = -1
 """Stands for a time, number or word that could not be read; none of ours is negative."""
+LATEST = 1 << 62
+"""No time (UTC ns) or number is as large; it would be the year 2116."""
 
 WHOLE = frozenset({"level", "last_update_id", "prev_last_update_id"})
 WORDS: dict[str, dict[str, int]] = {
@@ -35,7 +37,6 @@ WORDS: dict[str, dict[str, int]] = {
 """Columns of words: the side of a buyer or a bid is 1, a row of a snapshot is 1."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST = (1 << 63) - 1
 _MAGNITUDES = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 
 
@@ -132,7 +133,7 @@ def _time(one: object, unit: int) -> int:
             return WRONG
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         time = (aware - _EPOCH) // timedelta(microseconds=1) * 1_000
-    return time if 0 <= time <= _MOST else WRONG
+    return time if 0 <= time < LATEST else WRONG
 
 
 def _numbers(raw: Sequence[object]) -> array[float]:
@@ -161,7 +162,7 @@ def _integer(one: object) -> int:
         whole = _whole(one)
     except (ValueError, TypeError, OverflowError):
         return WRONG
-    return whole if 0 <= whole <= _MOST else WRONG
+    return whole if 0 <= whole < LATEST else WRONG
 
 
 def _words(raw: Sequence[object], known: dict[str, int]) -> array[int]:

@@ -1,0 +1,244 @@
+"""Execution acts on sealed approvals alone and books each fill once."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from tests.harness import BTC, KEY, START, tick
+from tradeagent.agents.base import AgentSettings
+from tradeagent.agents.blotter import Blotter
+from tradeagent.agents.execution import Execution
+from tradeagent.agents.identity import cloid, seal
+from tradeagent.agents.lifecycle import LEGAL, advance
+from tradeagent.bus.memory import MemoryBus
+from tradeagent.clock import SECOND, SimulatedClock
+from tradeagent.errors import IllegalTransition
+from tradeagent.messages import (
+    TERMINAL,
+    Execution as Done,
+    ExecutionReport,
+    Fill,
+    Incident,
+    Message,
+    Order,
+    OrderStatus,
+    OrderUpdate,
+    RiskAssessment,
+    Share,
+    StopPlan,
+)
+from tradeagent.simulation.exchange import SimulatedExchange
+from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.settings import ExchangeSettings
+from tradeagent.storage.memory import MemoryStore
+from tradeagent.supervisor import Supervisor
+
+S = OrderStatus
+ALL = (Share(strategy="a", part=Decimal(1)),)
+
+
+def approval(size: str = "1", intent: str = "intent", **changes: object) -> RiskAssessment:
+    """Return a sealed approval of a market buy."""
+    order = Order(
+        cloid=cloid(intent, 0, 1),
+        intent_id=intent,
+        symbol="BTC",
+        side="buy",
+        size=Decimal(size),
+        type="market",
+    )
+    expires = START + 60 * SECOND
+    fields: dict[str, object] = {
+        "intent_id": intent,
+        "symbol": "BTC",
+        "verdict": "approved",
+        "order": order,
+        "strategy": "a",
+        "shares": ALL,
+        "expires_at": expires,
+        "stop_plan": StopPlan(stop=Decimal(95)),
+    }
+    fields["seal"] = seal(KEY, order, StopPlan(stop=Decimal(95)), expires)
+    return RiskAssessment.model_validate({**fields, **changes})
+
+
+class Floor:
+    """An Execution agent on a real bus and a simulated exchange that quotes 100."""
+
+    def __init__(self) -> None:
+        self.clock = SimulatedClock(START)
+        store = MemoryStore()
+        self.supervisor = Supervisor(self.clock, store.past, store.journal.committed)
+        self.bus = MemoryBus(self.clock, self.supervisor, store.journal.append)
+        self.supervisor.connect(self.bus)
+        self.exchange = SimulatedExchange(ExchangeSettings(), (BTC,), Ledger(None), self.clock.now)
+        self.exchange.on_market(tick(100))
+        self.supervisor.add(lambda: Execution(AgentSettings(), self.exchange, "test", KEY))
+        self.said: list[Message] = []
+        from tradeagent.bus.base import Subscriber
+
+        self.bus.subscribe(Subscriber("ear", {Message: self.said.append}, observer=True))
+
+    async def tell(self, *messages: Message) -> list[Message]:
+        """Send messages to a running agent; returns everything that was said."""
+        for second, message in enumerate(messages):
+            self.clock.call_at(
+                START + second, lambda message=message: self.bus.publish(message, "test")
+            )
+        self.clock.add_stream(iter([(START + 100, None)]), lambda _: None)
+        await self.supervisor.run()
+        return self.said
+
+    def count(self, kind: type[Message]) -> int:
+        """Return how many messages of a class were said."""
+        return sum(type(message) is kind for message in self.said)
+
+
+async def test_an_approved_order_is_filled_and_protected() -> None:
+    """An approval leads to one fill and to a resting stop of the filled size."""
+    floor = Floor()
+
+    await floor.tell(approval())
+
+    assert floor.count(Fill) == 1
+    (stop,) = await floor.exchange.get_open_orders()
+    assert (stop.type, stop.size, stop.trigger) == ("stop", Decimal(1), Decimal(95))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"seal": "0" * 64},
+        {"expires_at": START + 61 * SECOND},
+        {"stop_plan": None},
+        {"order": approval("2").order},
+    ],
+)
+async def test_a_forged_approval_reaches_no_venue(forged: dict[str, object]) -> None:
+    """Any change to what was sealed is refused with an incident."""
+    floor = Floor()
+
+    await floor.tell(approval(**forged))
+
+    assert floor.count(Fill) == 0
+    assert await floor.exchange.get_fills(0) == []
+    assert [one.code for one in floor.said if isinstance(one, Incident)] == ["FORGED_APPROVAL"]
+
+
+async def test_a_repeated_approval_is_no_second_order() -> None:
+    """The same approval twice, or another cloid for the same intent, places one order."""
+    floor = Floor()
+
+    await floor.tell(approval(), approval(), approval())
+
+    assert len(await floor.exchange.get_fills(0)) == 1
+
+
+async def test_a_late_approval_is_not_acted_on() -> None:
+    """After its expiry an approval ends as EXPIRED_LOCAL."""
+    floor = Floor()
+    floor.clock._now = START + 120 * SECOND
+
+    await floor.tell(approval())
+
+    assert await floor.exchange.get_fills(0) == []
+    assert [one.status for one in floor.said if isinstance(one, OrderUpdate)] == [S.EXPIRED_LOCAL]
+
+
+def _working(size: str = "10") -> tuple[Blotter, OrderUpdate]:
+    blotter = Blotter("test", "execution")
+    order = approval(size).order
+    assert order is not None
+    update = OrderUpdate(order=order, status=S.PREPARED, strategy="a", shares=ALL, expires_at=START)
+    blotter.keep(update)
+    return blotter, update
+
+
+def _report(update: OrderUpdate, status: S, tid: str = "", size: str = "1") -> ExecutionReport:
+    done = (
+        Done(tid=tid, price=Decimal(100), size=Decimal(size), fee=Decimal("0.1")) if tid else None
+    )
+    return ExecutionReport(
+        cloid=update.order.cloid, symbol="BTC", status=status, time=START, execution=done
+    )
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_reports_in_any_order_and_number_give_one_end(seed: int) -> None:
+    """Acknowledgement, fills and repeats in any order end FILLED with each fill booked once."""
+    blotter, update = _working()
+    reports = [_report(update, S.OPEN), _report(update, S.OPEN)]
+    reports += [_report(update, S.PARTIAL, tid=str(number), size="2") for number in range(5)] * 2
+    random.Random(seed).shuffle(reports)
+
+    said = [message for report in reports for message in blotter.book(report)]
+
+    assert blotter.orders[update.order.cloid].status is S.FILLED
+    assert blotter.portfolio.position("BTC").size == Decimal(10)
+    assert sum(isinstance(message, Fill) for message in said) == 5
+    assert not [message for message in said if isinstance(message, Incident)]
+
+
+def test_an_unproven_outcome_stays_working() -> None:
+    """UNKNOWN keeps the order among those that may still fill, and a later fill is booked."""
+    blotter, update = _working("1")
+
+    blotter.book(_report(update, S.UNKNOWN))
+    assert update.order.cloid in blotter.working
+
+    blotter.book(_report(update, S.FILLED, tid="1"))
+    assert blotter.orders[update.order.cloid].status is S.FILLED
+
+
+def test_a_fill_after_a_cancel_is_booked_and_told() -> None:
+    """A late fill counts, and says so."""
+    blotter, update = _working()
+    blotter.book(_report(update, S.OPEN))
+    blotter.book(_report(update, S.CANCELED))
+
+    said = blotter.book(_report(update, S.PARTIAL, tid="1"))
+
+    assert blotter.portfolio.position("BTC").size == Decimal(1)
+    assert [one.code for one in said if isinstance(one, Incident)] == ["LATE_FILL"]
+
+
+def test_an_overfill_is_not_booked_but_halts() -> None:
+    """More than was ordered is an incident of severity CRITICAL."""
+    blotter, update = _working("1")
+
+    said = blotter.book(_report(update, S.FILLED, tid="1", size="2"))
+
+    assert [one.severity for one in said if isinstance(one, Incident)] == ["CRITICAL"]
+    assert blotter.portfolio.position("BTC").size == 0
+
+
+def test_only_legal_moves_are_made() -> None:
+    """Every move outside the table raises, every one inside is made."""
+    _, update = _working()
+    for before in S:
+        for after in S:
+            standing = update.model_copy(update={"status": before})
+            if after in LEGAL[before]:
+                assert advance(standing, after).status is after
+            else:
+                with pytest.raises(IllegalTransition):
+                    advance(standing, after)
+
+
+def test_filled_sizes_never_shrink_or_overflow() -> None:
+    """A smaller filled size, or one above the order's, raises."""
+    _, update = _working()
+    half = advance(update, S.PARTIAL, filled=Decimal(5))
+
+    for wrong in (Decimal(4), Decimal(11)):
+        with pytest.raises(IllegalTransition):
+            advance(half, S.PARTIAL, filled=wrong)
+
+
+def test_what_has_ended_stays_ended() -> None:
+    """From a terminal status the table leads only to late fills and resurrections."""
+    for status in TERMINAL:
+        assert LEGAL[status] <= {S.CANCELED, S.RESURRECTED}
