@@ -95,6 +95,28 @@ class Desk:
             )
         )
 
+    def protect(self, entry: OrderRequest) -> None:
+        """Place the stop of a filled entry."""
+        stop = Order(
+            cloid="0xstop",
+            intent_id="stop",
+            symbol="BTC",
+            side="sell",
+            size=Decimal("0.5"),
+            type="stop",
+            trigger=Decimal(95),
+            reduce_only=True,
+        )
+        self.agent.ordered(
+            OrderUpdate(
+                order=stop,
+                status=OrderStatus.PREPARED,
+                strategy=entry.strategy,
+                shares=entry.shares,
+                expires_at=START,
+            )
+        )
+
     def one(self, said: list[Message]) -> OrderRequest:
         """Return the one request among what was said."""
         requests = [message for message in said if isinstance(message, OrderRequest)]
@@ -142,7 +164,9 @@ def test_a_second_opinion_adds_its_own_part() -> None:
 def test_a_flip_closes_first_and_opens_once_flat() -> None:
     """The opposite signal closes the whole position reduce-only; the open follows the fill."""
     desk = Desk()
-    desk.fill(desk.one(desk.agent.handle_signal(signal("a", "long"))), "0.5")
+    entry = desk.one(desk.agent.handle_signal(signal("a", "long")))
+    desk.fill(entry, "0.5")
+    desk.protect(entry)
 
     close = desk.one(desk.agent.handle_signal(signal("a", "short", 1)))
     assert (close.side, close.size, close.reduce_only) == ("sell", Decimal("0.5"), True)

@@ -148,7 +148,7 @@ class Data(BaseAgent[DataSettings]):
         built = [resampler.add(bar) for bar in shorter]
         return [bar for bar in built if bar is not None][-wish.count :]
 
-    @every(60)
+    @every(300)
     def report(self) -> None:
         """Tell how whole the data is."""
         self.start(self._report())

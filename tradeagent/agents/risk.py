@@ -28,6 +28,7 @@ from tradeagent.messages import (
     RiskOverride,
     RuleVerdict,
     Severity,
+    Share,
     TickerUpdate,
     TradingMode,
     TradingState,
@@ -139,6 +140,7 @@ class Risk(BaseAgent[RiskSettings]):
     @on(OrderRequest)
     def assess_risk(self, request: OrderRequest) -> RiskAssessment:
         """Size a request, judge it by every rule, and seal what is approved."""
+        self.exposure.expire(self.now())
         instrument = self.instruments.get(request.symbol)
         mark = self.exposure.mark(request.symbol)
         if instrument is None or mark is None:
@@ -255,7 +257,7 @@ class Risk(BaseAgent[RiskSettings]):
             order=order,
             stop_plan=request.stop_plan,
             strategy=request.strategy,
-            shares=request.shares,
+            shares=request.shares or (Share(strategy=request.strategy, part=Decimal(1)),),
             expires_at=expires,
             seal=seal(self._key, order, request.stop_plan, expires),
         )
@@ -320,9 +322,9 @@ class Risk(BaseAgent[RiskSettings]):
 
     # -- the continuous checks --------------------------------------------------------------------
 
-    @every(60)
+    @every(300)
     def look(self) -> list[Message]:
-        """Check the account each minute, and forget approvals that came to nothing."""
+        """Check the account now and then, and forget approvals that came to nothing."""
         self.exposure.expire(self.now())
         return self.monitor_risk()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from tradeagent.messages import (
     MarketData,
     Message,
     OrderRequest,
+    OrderStatus,
     OrderUpdate,
     RiskAlert,
     RiskAssessment,
@@ -36,6 +37,8 @@ from tradeagent.messages import (
 from tradeagent.quant.portfolio import Position, split_fill
 from tradeagent.storage.base import Past
 
+DUST = Decimal("1e-9")
+"""Parts below this are what division leaves; no lot is as small."""
 TOLERANCE = 0.05
 """A change of the target weight below this is not worth an order."""
 LOST_AFTER = 120 * SECOND
@@ -69,6 +72,7 @@ class Desk:
         self.working: str | None = None
         self.working_since = 0
         self.cloid: str | None = None
+        self.protected: dict[str, int] = {}
         self.wanted: dict[str, float] = {}
         self.refused: tuple[str, int] | None = None
 
@@ -210,7 +214,7 @@ class Trading(BaseAgent[TradingSettings]):
             return []
         if desk.refused == (leader.strategy, leader.time):
             return []
-        changes = {name: wanted[name] - desk.held.get(name, 0.0) for name in wanted}
+        changes = _changes(desk.held, wanted)
         side: Side = "buy" if weight > 0 else "sell"
         desk.wanted = wanted
         return [
@@ -239,10 +243,7 @@ class Trading(BaseAgent[TradingSettings]):
         instrument = self.instruments.get(desk.symbol)
         size = abs(desk.size) * Decimal(repr(1 - target / held))
         size = instrument.fit_size(size) if instrument is not None else size
-        changes = {
-            name: wanted.get(name, 0.0) - desk.held.get(name, 0.0)
-            for name in {**desk.held, **wanted}
-        }
+        changes = _changes(desk.held, wanted)
         leader = max(desk.opinions.values(), key=lambda signal: signal.time, default=None)
         if size <= 0:
             return []
@@ -333,19 +334,24 @@ class Trading(BaseAgent[TradingSettings]):
     def filled(self, fill: Fill) -> None:
         """Attribute a fill to the strategies that wanted it."""
         key = (fill.cloid, fill.tid)
-        if key in self._booked or not fill.shares:
+        if key in self._booked:
             return
         self._booked.add(key)
         desk = self.desk(fill.symbol)
         signed = fill.size if fill.side == "buy" else -fill.size
         for part in split_fill(signed, fill.fee, fill.shares):
             desk.book(part.strategy).book(part.quantity, fill.price, part.fee)
+        if abs(desk.size) < DUST:
+            for book in desk.books.values():
+                book.settle(fill.price, DUST)
 
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:
         """Look at the target again when an order has ended."""
         desk = self.desk(update.symbol)
         protective = update.order.type in PROTECTIVE
+        if protective and update.status is OrderStatus.PREPARED:
+            desk.protected[update.strategy] = desk.protected.get(update.strategy, 0) + 1
         if update.status not in TERMINAL:
             if update.order.intent_id == desk.working:
                 desk.cloid = update.order.cloid
@@ -368,17 +374,22 @@ class Trading(BaseAgent[TradingSettings]):
 
     def manage_positions(self, desk: Desk) -> list[Message]:
         """Return what a changed position calls for: stops that protect nothing go, flips open."""
-        changes: list[Message] = []
-        if desk.size == 0 and desk.working is None:
-            changes.append(
+        gone: list[Message] = []
+        if desk.working is None:
+            gone = [
                 CancelRequest(
                     symbol=desk.symbol,
+                    strategy=name,
                     keep_protective=False,
-                    reason="the position is closed",
+                    reason=f"the part of {name} is closed",
                     actor=self.name,
                 )
-            )
-        return changes + self.generate_signals(desk)
+                for name, book in desk.books.items()
+                if book.size == 0 and desk.protected.get(name)
+            ]
+            for wish in gone:
+                desk.protected.pop(cast(CancelRequest, wish).strategy or "", None)
+        return gone + self.generate_signals(desk)
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
@@ -394,7 +405,7 @@ class Trading(BaseAgent[TradingSettings]):
             for message in self._close(desk, "flatten", "the account is being flattened")
         ]
 
-    @every(30)
+    @every(60)
     def look_again(self) -> list[Message]:
         """Take up what got lost: orders without an end, and positions still to be flattened."""
         messages: list[Message] = []
@@ -422,6 +433,11 @@ class Trading(BaseAgent[TradingSettings]):
                 evidence=f"nobody answered the request {lost}",
             )
         ]
+
+
+def _changes(held: Mapping[str, float], wanted: Mapping[str, float]) -> dict[str, float]:
+    """Return by how much each strategy's weight changes."""
+    return {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in {**held, **wanted}}
 
 
 def _shares(weights: Mapping[str, float]) -> tuple[Share, ...]:

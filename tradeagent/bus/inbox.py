@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterator
 
 from tradeagent.messages import Delivery, Envelope, Message
 
@@ -26,6 +27,10 @@ class Inbox:
 
     def __len__(self) -> int:
         return len(self._queue) + len(self._urgent)
+
+    def __iter__(self) -> Iterator[Envelope[Message]]:
+        yield from self._urgent
+        yield from self._queue
 
     def put(self, envelope: Envelope[Message], now: int) -> bool:
         """Add a message; returns False when the inbox is over its cap."""

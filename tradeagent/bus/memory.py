@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tradeagent.bus.base import Handler, Host, Out, Subscriber, Unsubscribe
+from tradeagent.bus.options import BusOptions
 from tradeagent.clock import Clock, monotonic
 from tradeagent.messages import Delivery, Envelope, Message, Origin, Timer, Trace
 
@@ -83,6 +84,19 @@ class MemoryBus:
         self._instant = 0
         self._instant_seq = 0
 
+    @classmethod
+    def open(
+        cls,
+        _options: BusOptions,
+        clock: Clock,
+        host: Host,
+        record: Callable[[Envelope[Message]], None] | None = None,
+        epoch: int = 1,
+        seq: int = 0,
+    ) -> MemoryBus:
+        """Return a bus as `open_bus` asks for it."""
+        return cls(clock, host, record, epoch, seq)
+
     async def start(self) -> None:
         """Do nothing: memory is always there."""
 
@@ -110,17 +124,23 @@ class MemoryBus:
     ) -> None:
         """Send `payload`; `cause` is the message that led to it."""
         if cause is None:
-            self.post(Envelope(payload, source, self.epoch))
+            self.post(Envelope(payload, source, self.epoch, 0, None, origin))
             return
         chain = cause.chain
         if chain is None:
             chain = cause.chain = Trace(cause.seq)
         chain.count += 1
         envelope = Envelope(payload, source, self.epoch, cause.seq, chain, origin)
+        if cause.wire_id is not None:
+            envelope.wire_id = self._derived_id(source, cause.wire_id)
         if chain.count > CHAIN:
             self._host.ran_away(envelope)
         else:
             self.post(envelope)
+
+    def _derived_id(self, _source: str, _cause: str) -> str | None:
+        """Return the identity between processes of what `source` says next on a cause."""
+        return None
 
     def post(self, envelope: Envelope[Message]) -> None:
         """Send an envelope; one whose wire id was seen before is dropped."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from hiredis import ReplyError, pack_command
@@ -10,7 +9,7 @@ from hiredis import ReplyError, pack_command
 from tradeagent.bus.incoming import Incoming
 from tradeagent.bus.outgoing import Outgoing
 from tradeagent.bus.shards import BLOCK
-from tradeagent.bus.wire import Reply, Wire
+from tradeagent.bus.wire import REPLY, Reply, Wire
 from tradeagent.clock import Clock
 from tradeagent.messages import Envelope, Message
 
@@ -37,7 +36,6 @@ class Streams:
         outgoing: Outgoing,
         known: Known,
         deliver: Deliver,
-        dropped: Counter[str],
     ) -> None:
         self.group = group
         self.unacknowledged: dict[tuple[str, bytes], Envelope[Message]] = {}
@@ -45,10 +43,8 @@ class Streams:
         self._outgoing = outgoing
         self._known = known
         self._deliver = deliver
-        self._dropped = dropped
         self._cursors: dict[str, bytes] = {}
         self._drained: set[str] = set()
-        self._seq = 0
 
     # -- groups -----------------------------------------------------------------------------------
 
@@ -61,24 +57,30 @@ class Streams:
         emptied while the process was away.
         """
         first = [key for key in keys if key not in self._cursors]
-        made = [await self._make(wire, key, "$") for key in first]
-        if first and returning and all(made):
+        made = await self._make(wire, first, "$")
+        if returning and len(made) == len(first):
             for key in first:
                 await wire.call("XGROUP", "SETID", key, self.group, "0")
-        for key in keys:
-            if key not in first and await self._make(wire, key, "0"):
-                await self._set_back(wire, key)
-        for key in first:
-            self._cursors[key] = b"0-0"
+        for key in await self._make(wire, [key for key in keys if key not in first], "0"):
+            await self._set_back(wire, key)
+        self._cursors.update(dict.fromkeys(first, b"0-0"))
 
-    async def _make(self, wire: Wire, key: str, start: str) -> bool:
-        try:
-            await wire.call("XGROUP", "CREATE", key, self.group, start, "MKSTREAM")
-        except ReplyError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-            return False
-        return True
+    async def _make(self, wire: Wire, keys: Sequence[str], start: str) -> list[str]:
+        """Make the group on `keys`; returns those that had none."""
+        if not keys:
+            return []
+        packed = b"".join(
+            pack_command(("XGROUP", "CREATE", key, self.group, start, "MKSTREAM")) for key in keys
+        )
+        replies = await wire.send(packed, len(keys))
+        for reply in replies:
+            if isinstance(reply, ReplyError) and not str(reply).startswith("BUSYGROUP"):
+                raise reply
+        return [
+            key
+            for key, reply in zip(keys, replies, strict=True)
+            if not isinstance(reply, ReplyError)
+        ]
 
     async def _set_back(self, wire: Wire, key: str) -> None:
         newest = await wire.call("XREVRANGE", key, "+", "-", "COUNT", 1)
@@ -95,10 +97,6 @@ class Streams:
         for place in [place for place in self.unacknowledged if place[0] in gone]:
             del self.unacknowledged[place]
 
-    def drained(self) -> set[str]:
-        """Return the streams that are read for new entries."""
-        return self._drained
-
     def restart(self) -> None:
         """Drain every stream again: what was on its way when a connection broke is pending."""
         self._drained.clear()
@@ -114,11 +112,9 @@ class Streams:
             if key not in self._drained:
                 await self._drain(wire, key, ours, clock)
         words = ("XREADGROUP", "GROUP", self.group, CONSUMER, "COUNT", COUNT)
-        block = int(BLOCK * 1000)
+        places = ("BLOCK", int(BLOCK * 1000), "STREAMS", *keys, *(">",) * len(keys))
         try:
-            found = await wire.call(
-                *words, "BLOCK", block, "STREAMS", *keys, *(">",) * len(keys)
-            )  # fmt: skip
+            found = await wire.call(*words, *places, wait=BLOCK + REPLY)
         except ReplyError as error:
             if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
@@ -127,9 +123,7 @@ class Streams:
         for stream, entries in found or ():
             await self._take(stream.decode(), entries, ours, clock)
 
-    async def _drain(
-        self, wire: Wire, key: str, ours: Callable[[str], bool], clock: Clock
-    ) -> None:
+    async def _drain(self, wire: Wire, key: str, ours: Callable[[str], bool], clock: Clock) -> None:
         """Take in what was delivered to an owner of this shard and never acknowledged."""
         last = b"0"
         while True:
@@ -172,19 +166,15 @@ class Streams:
                 return
             if first:
                 await clock.sleep(0)
-            done = [entry for entry in entries[first : first + PORTION] if self._settles(key, entry)]
+            portion = entries[first : first + PORTION]
+            done = [entry for entry, fields in portion if self._settles(key, entry, fields)]
             if done:
-                self._acknowledge(key, [entry for entry, _ in done])
-            if not key.endswith(":dead"):
-                self._cursors[key] = max(
-                    self._cursors.get(key, b"0-0"), entries[first][0], key=_order
-                )
+                self._acknowledge(key, done)
+            self._cursors[key] = max(self._cursors[key], portion[-1][0], key=_order)
 
-    def _settles(self, key: str, item: tuple[bytes, Sequence[bytes] | None]) -> bool:
+    def _settles(self, key: str, entry: bytes, fields: Sequence[bytes] | None) -> bool:
         """Deliver one entry; returns whether there is nothing to wait for."""
-        entry, fields = item
         if fields is None:
-            self._dropped["trimmed"] += 1
             return True
         envelope = self._incoming.open(_body(fields), key, entry.decode())
         if envelope is None:
@@ -194,7 +184,7 @@ class Streams:
             return False
         assert envelope.wire_id is not None
         if self._known(envelope.wire_id):
-            self._dropped["duplicate"] += 1
+            self._deliver(envelope)
             return True
         self.unacknowledged[place] = envelope
         self._deliver(envelope)
@@ -207,7 +197,6 @@ class Streams:
 
         `seq` is the last message dispatched: once it is committed, all effects are.
         """
-        self._seq = seq
         done: dict[str, list[bytes]] = {}
         waiting = False
         for (key, entry), envelope in self.unacknowledged.items():
@@ -218,11 +207,11 @@ class Streams:
         for key, entries in done.items():
             for entry in entries:
                 del self.unacknowledged[key, entry]
-            self._acknowledge(key, entries)
+            self._acknowledge(key, entries, seq)
         return waiting
 
-    def _acknowledge(self, key: str, entries: list[bytes]) -> None:
-        self._outgoing.acknowledge(self._seq, key, self.group, entries)
+    def _acknowledge(self, key: str, entries: list[bytes], seq: int = 0) -> None:
+        self._outgoing.acknowledge(seq, key, self.group, entries)
 
 
 def _body(fields: Sequence[bytes]) -> bytes:

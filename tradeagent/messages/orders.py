@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tradeagent.messages.base import Delivery, Message, Name, Ratio, Time
 from tradeagent.messages.market import Side
@@ -102,6 +102,13 @@ class OrderRequest(Message):
     valid_until: Time
     replaces: str | None = None
     rationale: str = ""
+
+    @field_validator("shares")
+    @classmethod
+    def _whole(cls, shares: tuple[Share, ...]) -> tuple[Share, ...]:
+        if shares and sum(share.part for share in shares) != 1:
+            raise ValueError("the parts of an order must add up to 1")
+        return shares
 
 
 class CancelRequest(Message, delivery=Delivery.URGENT):

@@ -73,6 +73,11 @@ class Position:
         self.fees += fee
         return self.cash + self.cost - before
 
+    def settle(self, price: Decimal, dust: Decimal) -> None:
+        """Close at `price` what is left below `dust` in size; nothing else is touched."""
+        if self.size and abs(self.size) < dust:
+            self.book(-self.size, price)
+
 
 class Portfolio:
     """One account's cash and positions by symbol, in quote currency.

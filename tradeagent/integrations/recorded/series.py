@@ -87,7 +87,7 @@ class Bars:
         symbol, timeframe, build = self.symbol, self.timeframe, _candle
         columns = (self.time, self.open, self.high, self.low, self.close, self.volume)
         for time, start, high, low, close, volume in zip(
-            *(column[first:end] for column in columns), strict=True
+            *(memoryview(column)[first:end] for column in columns), strict=True
         ):
             yield build(
                 symbol=symbol,
