@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from tradeagent.agents.trading import Trading, TradingSettings
 from tradeagent.bus.base import Bus, Subscriber
 from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock, WallClock
-from tradeagent.errors import JournalError
+from tradeagent.errors import JournalError, StateError
 from tradeagent.integrations.base import Exchange, MarketFeed
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.messages import AccountUpdate, Boot, MarketData, OrderBookUpdate, TickerUpdate
@@ -36,6 +36,8 @@ from tradeagent.storage.sql import SqlStore
 from tradeagent.supervisor import Supervisor
 from tradeagent.tally import Summary, Tally
 
+LEDGER_GROUP = 1_000
+"""Writes of the exchange's ledger per commit in a simulation, which is never resumed half way."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SERVICES = ("tradeagent.api.control:serve", "tradeagent.api.health:serve")
 """What answers operators while the daemon runs; each is started by import string."""
@@ -125,6 +127,7 @@ async def open_daemon(
         if settings.store.fresh:
             directory.fresh()
         simulated = settings.clock.mode == "simulated"
+        stack.enter_context(_marked(directory, simulated=simulated))
         daemons: list[Daemon] = []
 
         def journal_failed(error: JournalError) -> None:
@@ -145,6 +148,23 @@ async def open_daemon(
         yield daemon
 
 
+@contextmanager
+def _marked(directory: StateDirectory, *, simulated: bool) -> Iterator[None]:
+    """Mark the folder while a simulated run writes to it in groups; refuse what was cut off."""
+    mark = directory.path / "simulating"
+    if mark.exists():
+        raise StateError(
+            f"{directory.path}: a run at --speed max was cut off here, so its journal and its "
+            "exchange may differ; use another --state, or remove this folder"
+        )
+    if simulated:
+        mark.touch(mode=0o600)
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
 def _assemble(
     plan: Plan, directory: StateDirectory, store: SqlStore, feed: MarketFeed, clock: Clock
 ) -> Daemon:
@@ -153,9 +173,8 @@ def _assemble(
     supervisor = Supervisor(clock, store.past, store.journal.committed)
     bus = MemoryBus(clock, supervisor, store.journal.append, past.epoch, past.seq)
     supervisor.connect(bus)
-    exchange = SimulatedExchange(
-        plan.exchange, feed.instruments(), Ledger(directory.ledger), clock.now
-    )
+    ledger = Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
+    exchange = SimulatedExchange(plan.exchange, feed.instruments(), ledger, clock.now)
     prices = (MarketData, TickerUpdate, OrderBookUpdate)
     bus.subscribe(Subscriber("exchange", dict.fromkeys(prices, exchange.on_market), observer=True))
     tally = Tally()

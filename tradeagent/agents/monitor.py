@@ -105,7 +105,7 @@ class Monitor(BaseAgent[MonitorSettings]):
         """Note a change in an agent's life."""
         self.agents[status.agent] = status.state
 
-    @every(60)
+    @every(300)
     def look(self) -> list[Message]:
         """Speak up once about each thing that is wrong, and again after it was right."""
         self._started = self._started or self.now()

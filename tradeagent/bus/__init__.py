@@ -12,12 +12,12 @@ from tradeagent.errors import ConfigError
 from tradeagent.messages import Envelope, Message
 
 SCHEMES = {
-    "memory": "tradeagent.bus.memory:MemoryBus",
+    "memory": "tradeagent.bus.memory:open_memory",
     "redis": "tradeagent.bus.redis:RedisBus",
     "rediss": "tradeagent.bus.redis:RedisBus",
     "unix": "tradeagent.bus.redis:RedisBus",
 }
-"""The class behind each scheme; its `open` takes what `open_bus` takes."""
+"""What makes the bus of each scheme; it takes what `open_bus` takes."""
 
 
 def open_bus(
@@ -36,5 +36,5 @@ def open_bus(
         known = ", ".join(f"{name}://" for name in SCHEMES)
         raise ConfigError(f"bus.url: {scheme}:// is no bus; use one of {known}")
     module, _, name = SCHEMES[scheme].partition(":")
-    bus: Bus = getattr(import_module(module), name).open(options, clock, host, record, epoch, seq)
+    bus: Bus = getattr(import_module(module), name)(options, clock, host, record, epoch, seq)
     return bus

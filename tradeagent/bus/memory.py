@@ -84,19 +84,6 @@ class MemoryBus:
         self._instant = 0
         self._instant_seq = 0
 
-    @classmethod
-    def open(
-        cls,
-        _options: BusOptions,
-        clock: Clock,
-        host: Host,
-        record: Callable[[Envelope[Message]], None] | None = None,
-        epoch: int = 1,
-        seq: int = 0,
-    ) -> MemoryBus:
-        """Return a bus as `open_bus` asks for it."""
-        return cls(clock, host, record, epoch, seq)
-
     async def start(self) -> None:
         """Do nothing: memory is always there."""
 
@@ -350,3 +337,15 @@ class MemoryBus:
             work: Any = route.slow(envelope.payload)
             self._host.operate(subscriber, envelope, work)
         subscriber.settle()
+
+
+def open_memory(
+    _options: BusOptions,
+    clock: Clock,
+    host: Host,
+    record: Callable[[Envelope[Message]], None] | None = None,
+    epoch: int = 1,
+    seq: int = 0,
+) -> MemoryBus:
+    """Return a bus in memory as `open_bus` asks for it."""
+    return MemoryBus(clock, host, record, epoch, seq)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 
-from hiredis import pack_command
-
 from tradeagent.bus.options import BusOptions
 from tradeagent.bus.shards import shard_of
+from tradeagent.bus.wire import pack
 from tradeagent.messages import Delivery, Envelope, Message, encode
 
 CAP = 50_000
@@ -20,7 +19,7 @@ LENGTH = 100_000
 """Entries a stream keeps, about."""
 DEAD = 10_000
 LASTING = (Delivery.LOSSLESS, Delivery.URGENT)
-_MULTI, _EXEC = pack_command(("MULTI",)), pack_command(("EXEC",))
+_MULTI, _EXEC = pack("MULTI"), pack("EXEC")
 
 
 class Command:
@@ -67,7 +66,7 @@ class Outgoing:
 
     def command(self, seq: int, *words: str | bytes | int) -> None:
         """Queue a command that goes out in one transaction with the messages around it."""
-        self._put(Command(seq, pack_command(words)))
+        self._put(Command(seq, pack(*words)))
 
     def acknowledge(self, seq: int, stream: str, group: str, entries: list[bytes]) -> None:
         """Queue that `entries` were handled."""
@@ -115,7 +114,7 @@ class Outgoing:
         if not self._queue:
             self.idle.set()
 
-    def pack(self, batch: list[Item]) -> tuple[bytes, int]:
+    def packed(self, batch: list[Item]) -> tuple[bytes, int]:
         """Return a batch as bytes and how many replies they will get.
 
         A batch with an acknowledgement is one transaction: either all of it happened or nothing.
@@ -127,12 +126,12 @@ class Outgoing:
                 parts.append(item.packed)
                 whole = True
             else:
-                parts.append(self._packed(item))
+                parts.append(self._message(item))
         if whole:
             return b"".join((_MULTI, *parts, _EXEC)), len(parts) + 2
         return b"".join(parts), len(parts)
 
-    def _packed(self, envelope: Envelope[Message]) -> bytes:
+    def _message(self, envelope: Envelope[Message]) -> bytes:
         if envelope.wire_id is None:
             envelope.wire_id = (
                 f"{self._options.identity}.{envelope.source}-{envelope.epoch}-{envelope.seq}"
@@ -150,7 +149,7 @@ class Outgoing:
         channel = f"{self._options.namespace}:{payload.wire}"
         if payload.delivery in LASTING:
             stream = f"{channel}:{shard_of(payload, self._options.shards)}"
-            packed = pack_command(("XADD", stream, "MAXLEN", "~", LENGTH, "*", "m", b""))
+            packed = pack("XADD", stream, "MAXLEN", "~", LENGTH, "*", "m", b"")
         else:
-            packed = pack_command(("PUBLISH", channel, b""))
+            packed = pack("PUBLISH", channel, b"")
         return packed.removesuffix(b"0\r\n\r\n")

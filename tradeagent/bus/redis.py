@@ -13,6 +13,8 @@ from tradeagent.bus.incoming import Arrived, Incoming
 from tradeagent.bus.memory import REMEMBERED, MemoryBus
 from tradeagent.bus.options import BusOptions
 from tradeagent.bus.outgoing import Outgoing
+from tradeagent.bus.streams import Inlet
+from tradeagent.bus.traffic import Traffic
 from tradeagent.clock import Clock
 from tradeagent.messages import Envelope, Message, Timer
 
@@ -38,26 +40,19 @@ class RedisBus(MemoryBus):
         seq: int = 0,
     ) -> None:
         super().__init__(clock, host, record, epoch, seq)
-        self._identity = options.identity
-        self._outgoing = Outgoing(options, self.dropped)
-        incoming = Incoming(options, clock, self.dropped, self._report, self._bury)
-        inlet = (self._listened, self._seen.__contains__, self.post)
-        self._bridge = Bridge(options, clock, epoch, incoming, self._outgoing, inlet)
+        self._outgoing = outgoing = Outgoing(options, self.dropped)
+        inlet = Inlet(self._listened, self._seen.__contains__, self.post, self._settle)
+        incoming = Incoming(
+            options,
+            clock,
+            self.dropped,
+            report=lambda payload: self.publish(payload, "bus"),
+            bury=lambda *words: outgoing.bury(self.seq, *words),
+        )
+        self._traffic = Traffic(options, clock, epoch, incoming, outgoing, inlet)
+        self._bridge = Bridge(options, self._traffic, outgoing)
         self._spoken: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._settling: asyncio.Handle | None = None
-
-    @classmethod
-    def open(
-        cls,
-        options: BusOptions,
-        clock: Clock,
-        host: Host,
-        record: Callable[[Envelope[Message]], None] | None = None,
-        epoch: int = 1,
-        seq: int = 0,
-    ) -> RedisBus:
-        """Return a bus as `open_bus` asks for it."""
-        return cls(options, clock, host, record, epoch, seq)
 
     @property
     def connected(self) -> bool:
@@ -67,7 +62,7 @@ class RedisBus(MemoryBus):
     @property
     def shards(self) -> dict[int, int]:
         """Return the shards this process owns for its group, each with its fencing number."""
-        return {shard: self._bridge.leases.fences[shard] for shard in self._bridge.leases.owned()}
+        return {shard: self._traffic.leases.fences[shard] for shard in self._traffic.leases.owned()}
 
     async def start(self) -> None:
         """Connect; raises BusUnavailable with what to do."""
@@ -91,19 +86,13 @@ class RedisBus(MemoryBus):
     def subscribe(self, subscriber: Subscriber) -> Unsubscribe:
         """Deliver to `subscriber`, and read from Redis what it listens to."""
         leave = super().subscribe(subscriber)
-        self._bridge.changed.set()
+        self._traffic.changed.set()
 
         def stop() -> None:
             leave()
-            self._bridge.changed.set()
+            self._traffic.changed.set()
 
         return stop
-
-    def post(self, envelope: Envelope[Message]) -> None:
-        """Send an envelope; one whose wire id was seen before is dropped."""
-        super().post(envelope)
-        if type(envelope.wire_id) is Arrived:
-            self._settle_soon()
 
     def resume(self, subscriber: Subscriber) -> None:
         """Hand an agent that is free again what waited for it."""
@@ -135,12 +124,6 @@ class RedisBus(MemoryBus):
             kinds.update(Message.kinds.values())
         return frozenset(kinds - {Message, Timer})
 
-    def _report(self, payload: Message) -> None:
-        self.publish(payload, "bus")
-
-    def _bury(self, data: bytes, place: str, reason: str) -> None:
-        self._outgoing.bury(self.seq, data, place, reason)
-
     # -- acknowledging ----------------------------------------------------------------------------
 
     def _settle_soon(self) -> None:
@@ -149,8 +132,10 @@ class RedisBus(MemoryBus):
 
     def _settle(self) -> None:
         """Acknowledge what every agent is done with: neither queued, nor waiting, nor in hand."""
-        self._settling = None
-        both = (self._bridge.urgent, self._bridge.shared)
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        both = (self._traffic.urgent, self._traffic.shared)
         if not any(streams.unacknowledged for streams in both):
             return
         held: set[int] = set()
@@ -159,5 +144,6 @@ class RedisBus(MemoryBus):
                 held.update(map(id, subscriber.inbox))
                 if subscriber.working:
                     held.add(id(subscriber.hand))
-        if any([streams.settle(held, self.seq) for streams in both]):
+        waiting = [streams.settle(held, self.seq) for streams in both]
+        if any(waiting):
             self._settle_soon()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from hiredis import ReplyError, pack_command
+from hiredis import ReplyError
 
 from tradeagent.bus.incoming import Incoming
 from tradeagent.bus.outgoing import Outgoing
 from tradeagent.bus.shards import BLOCK
-from tradeagent.bus.wire import REPLY, Reply, Wire
+from tradeagent.bus.wire import REPLY, Reply, Wire, pack
 from tradeagent.clock import Clock
 from tradeagent.messages import Envelope, Message
 
@@ -21,9 +22,20 @@ DELIVERIES = 5
 CONSUMER = "owner"
 """One name for whoever owns a shard, so what one owner left pending is the next one's."""
 
-Known = Callable[[str], bool]
-Deliver = Callable[[Envelope[Message]], None]
 Entries = Sequence[tuple[bytes, Sequence[bytes] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inlet:
+    """The side of the run queue: what it listens to and knows, and how it is given more.
+
+    `settle` acknowledges what has been handled by then.
+    """
+
+    listened: Callable[[], frozenset[type[Message]]]
+    known: Callable[[str], bool]
+    deliver: Callable[[Envelope[Message]], None]
+    settle: Callable[[], None]
 
 
 class Streams:
@@ -34,17 +46,16 @@ class Streams:
         group: str,
         incoming: Incoming,
         outgoing: Outgoing,
-        known: Known,
-        deliver: Deliver,
+        inlet: Inlet,
     ) -> None:
         self.group = group
         self.unacknowledged: dict[tuple[str, bytes], Envelope[Message]] = {}
         self._incoming = incoming
         self._outgoing = outgoing
-        self._known = known
-        self._deliver = deliver
+        self._inlet = inlet
         self._cursors: dict[str, bytes] = {}
         self._drained: set[str] = set()
+        self._words = ("XREADGROUP", "GROUP", group, CONSUMER, "COUNT", COUNT)
 
     # -- groups -----------------------------------------------------------------------------------
 
@@ -70,7 +81,7 @@ class Streams:
         if not keys:
             return []
         packed = b"".join(
-            pack_command(("XGROUP", "CREATE", key, self.group, start, "MKSTREAM")) for key in keys
+            pack("XGROUP", "CREATE", key, self.group, start, "MKSTREAM") for key in keys
         )
         replies = await wire.send(packed, len(keys))
         for reply in replies:
@@ -111,10 +122,9 @@ class Streams:
         for key in keys:
             if key not in self._drained:
                 await self._drain(wire, key, ours, clock)
-        words = ("XREADGROUP", "GROUP", self.group, CONSUMER, "COUNT", COUNT)
         places = ("BLOCK", int(BLOCK * 1000), "STREAMS", *keys, *(">",) * len(keys))
         try:
-            found = await wire.call(*words, *places, wait=BLOCK + REPLY)
+            found = await wire.call(*self._words, *places, wait=BLOCK + REPLY)
         except ReplyError as error:
             if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
@@ -127,9 +137,8 @@ class Streams:
         """Take in what was delivered to an owner of this shard and never acknowledged."""
         last = b"0"
         while True:
-            words = ("XREADGROUP", "GROUP", self.group, CONSUMER, "COUNT", COUNT)
             try:
-                found = await wire.call(*words, "STREAMS", key, last)
+                found = await wire.call(*self._words, "STREAMS", key, last)
             except ReplyError as error:
                 if not str(error).startswith("NOGROUP"):
                     raise
@@ -170,6 +179,7 @@ class Streams:
             done = [entry for entry, fields in portion if self._settles(key, entry, fields)]
             if done:
                 self._acknowledge(key, done)
+            self._inlet.settle()
             self._cursors[key] = max(self._cursors[key], portion[-1][0], key=_order)
 
     def _settles(self, key: str, entry: bytes, fields: Sequence[bytes] | None) -> bool:
@@ -183,11 +193,11 @@ class Streams:
         if place in self.unacknowledged:
             return False
         assert envelope.wire_id is not None
-        if self._known(envelope.wire_id):
-            self._deliver(envelope)
+        if self._inlet.known(envelope.wire_id):
+            self._inlet.deliver(envelope)
             return True
         self.unacknowledged[place] = envelope
-        self._deliver(envelope)
+        self._inlet.deliver(envelope)
         return False
 
     # -- acknowledging ----------------------------------------------------------------------------

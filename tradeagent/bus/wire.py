@@ -91,6 +91,12 @@ class Address:
         return context
 
 
+def pack(*words: str | bytes | int) -> bytes:
+    """Return a command as it is sent."""
+    packed: bytes = pack_command(words)  # type: ignore[arg-type]
+    return packed
+
+
 class Wire(asyncio.Protocol):
     """A connection; `push` is called with each message of a subscription, as it comes in."""
 
@@ -153,7 +159,7 @@ class Wire(asyncio.Protocol):
     async def call(self, *command: str | bytes | int, wait: float = REPLY) -> Reply:
         """Return the reply to one command; raises ReplyError, and OSError when none comes."""
         async with asyncio.timeout(wait):
-            (reply,) = await self.send(pack_command(command))
+            (reply,) = await self.send(pack(*command))
         if isinstance(reply, ReplyError):
             raise reply
         return reply

@@ -94,7 +94,9 @@ def _text(details: ErrorDetails, model: type[BaseModel], also: Collection[str]) 
     if kind == "extra_forbidden":
         *above, name = details["loc"]
         owner = model_at(model, tuple(above))
-        known = [*owner.model_fields, *(also if not above else ())] if owner is not None else []
+        known = (
+            [*owner.model_fields, *(sorted(also) if not above else ())] if owner is not None else []
+        )
         return f"unknown key; {suggest(str(name), known)}"
     if kind in ("literal_error", "enum"):
         allowed = re.findall(r"'([^']*)'", context["expected"])
@@ -102,7 +104,13 @@ def _text(details: ErrorDetails, model: type[BaseModel], also: Collection[str]) 
     if kind in ("value_error", "assertion_error"):
         return str(context["error"])
     words = _WORDS.get(kind) or _KINDS.get(kind.partition("_")[0])
-    return words.format(**context) if words is not None else details["msg"]
+    if words is None:
+        return details["msg"]
+    return words.format_map({name: _number(value) for name, value in context.items()})
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _got(value: object, path: KeyPath, node: Node) -> str:

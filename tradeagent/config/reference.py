@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tradeagent.config.settings import Settings
+from tradeagent.config.settings import AgentEntry, Settings
 from tradeagent.config.shapes import element, is_model, variants
 
+REQUIRED = "required"
 _TYPES = {
     "str": "text",
     "int": "whole number",
@@ -44,11 +45,13 @@ def describe(model: type[BaseModel] = Settings, path: str = "") -> list[Describe
 
 
 def reference(models: Mapping[str, type[BaseModel]]) -> str:
-    """Return the reference in Markdown: our settings, then `models`, each by where it stands."""
+    """Return the reference in Markdown: our settings, then `models`, each by where it stands.
+
+    A key is a path, perhaps with a remark after a blank: `feeds[] (type: generated)`.
+    """
     parts = ["# Settings", "", *_table(describe())]
-    for path, model in models.items():
+    for path, model in {"agents.<name>": AgentEntry, **models}.items():
         text = inspect.getdoc(model) or ""
-        # A name in square brackets or after a blank says which kind of entry is meant.
         prefix = path.partition(" ")[0]
         parts += ["", f"## {path}", "", text, "", *_table(describe(model, prefix))]
     return "\n".join(parts).rstrip() + "\n"
@@ -59,7 +62,8 @@ def _table(rows: list[Described]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for row in rows:
         kind, default, text = (cell.replace("|", "\\|") for cell in row[1:])
-        yield f"| `{row.path}` | {kind} | {f'`{default}`' if default else ''} | {text} |"
+        shown = default if default == REQUIRED else f"`{default}`"
+        yield f"| `{row.path}` | {kind} | {shown} | {text} |"
 
 
 def _described(model: type[BaseModel], path: str) -> Iterator[Described]:
@@ -117,7 +121,7 @@ def _bounds(info: FieldInfo) -> str:
 
 def _default(info: FieldInfo) -> str:
     if info.is_required():
-        return "required"
+        return REQUIRED
     value: object = info.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, tuple | list) and any(isinstance(each, BaseModel) for each in value):
         return f"{len(value)} built-in entries"

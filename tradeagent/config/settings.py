@@ -156,6 +156,7 @@ class StrategySettings(Group):
     )
     params: Section = Field(
         default={},
+        repr=False,
         description="Set the strategy's own parameters here; each has a default.",
     )
 
@@ -228,10 +229,12 @@ class Settings(Group):
     )
     exchange: Section = Field(
         default={},
+        repr=False,
         description="Change it to trade elsewhere (type) or on other terms: balance and fees.",
     )
     feeds: tuple[Section, ...] = Field(
         default=(),
+        repr=False,
         description="Change it to take market data from elsewhere; each entry has a type.",
     )
     watchlist: Symbols = Field(
@@ -248,6 +251,7 @@ class Settings(Group):
     )
     agents: dict[Name, Section] = Field(
         default={},
+        repr=False,
         description="Change a built-in agent, switch one off, or add your own with a type.",
     )
     llm: Unread = Field(default={}, description="Keep it empty: nothing reads it yet.")
