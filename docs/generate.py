@@ -18,8 +18,8 @@ def messages_page() -> str:
 
     lines = [
         "# Messages\n",
-        f"Schema version {SCHEMA_VERSION}. Times are UTC nanoseconds; money, prices and sizes from "
-        "`ORDER_REQUEST` on are decimal strings in JSON.\n",
+        f"Schema version {SCHEMA_VERSION}. Times are UTC nanoseconds.\n",
+        "Money, prices and sizes from `ORDER_REQUEST` on are decimal strings in JSON.\n",
         "| Message | Delivery | Expires |",
         "|---|---|---|",
     ]
@@ -42,7 +42,7 @@ def messages_page() -> str:
 
 def configuration_page() -> str:
     """Return the reference of every setting."""
-    from tradeagent.config.settings import reference
+    from tradeagent.config import reference
     from tradeagent.plan import SECTIONS
 
     return MADE + reference(SECTIONS)
@@ -58,7 +58,9 @@ def commands_page() -> str:
     lines = ["# Commands\n", "```text", usage().rstrip(), "```\n"]
     for name in COMMANDS:
         app = command(name)
-        subs = [one.name or "" for one in app.registered_commands] if app.registered_callback else []
+        subs = (
+            [one.name or "" for one in app.registered_commands] if app.registered_callback else []
+        )
         for sub in ("", *sorted(subs)):
             words = [sub, "--help"] if sub else ["--help"]
             shown = runner.invoke(app, words, prog_name=f"tradeagent {name}", terminal_width=90)

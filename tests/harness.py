@@ -114,9 +114,9 @@ class Rig:
     strategies: Callable[[], Sequence[Strategy]] = tuple
     weights: dict[str, float] = field(default_factory=dict)
     events: Sequence[tuple[int, MarketEvent]] = ()
-    risk: RiskSettings = RiskSettings()
-    trading: TradingSettings = TradingSettings()
-    exchange_settings: ExchangeSettings = ExchangeSettings()
+    risk: RiskSettings = field(default_factory=RiskSettings)
+    trading: TradingSettings = field(default_factory=TradingSettings)
+    exchange_settings: ExchangeSettings = field(default_factory=ExchangeSettings)
     extra: Sequence[Callable[[], BaseAgent[Any]]] = ()
 
     def __post_init__(self) -> None:

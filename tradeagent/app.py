@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,13 +20,29 @@ from tradeagent.agents.data import Data, DataSettings
 from tradeagent.agents.execution import Execution
 from tradeagent.agents.risk import Risk, RiskSettings
 from tradeagent.agents.trading import Trading, TradingSettings
-from tradeagent.bus.base import Bus, Subscriber
-from tradeagent.bus.memory import MemoryBus
+from tradeagent.bus import open_bus
+from tradeagent.bus.base import Bus, Handler, Subscriber
+from tradeagent.bus.options import BusOptions
 from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock, WallClock
-from tradeagent.errors import JournalError, StateError
+from tradeagent.errors import BusUnavailable, JournalError, StateError
 from tradeagent.integrations.base import Exchange, MarketFeed
 from tradeagent.integrations.recorded import RecordedFeed
-from tradeagent.messages import AccountUpdate, Boot, MarketData, OrderBookUpdate, TickerUpdate
+from tradeagent.messages import (
+    ZERO,
+    AccountUpdate,
+    Boot,
+    ExecutionReport,
+    Fill,
+    FundingPayment,
+    MarketData,
+    Message,
+    OrderBookUpdate,
+    OrderUpdate,
+    PositionUpdate,
+    RiskAssessment,
+    TickerUpdate,
+    TradingState,
+)
 from tradeagent.plan import AgentPlan, Plan
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger
@@ -36,8 +53,22 @@ from tradeagent.storage.sql import SqlStore
 from tradeagent.supervisor import Supervisor
 from tradeagent.tally import Summary, Tally
 
+SPOKEN_BY: dict[str, tuple[type[Message], ...]] = {
+    "execution": (
+        ExecutionReport,
+        OrderUpdate,
+        Fill,
+        FundingPayment,
+        PositionUpdate,
+        AccountUpdate,
+    ),
+    "risk": (RiskAssessment, TradingState),
+}
+"""What only one agent says: from outside its process it is forged."""
 LEDGER_GROUP = 1_000
 """Writes of the exchange's ledger per commit in a simulation, which is never resumed half way."""
+CROWDED = 10_000
+"""Messages that have not left yet, above which simulated time waits."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SERVICES = ("tradeagent.api.control:serve", "tradeagent.api.health:serve")
 """What answers operators while the daemon runs; each is started by import string."""
@@ -59,7 +90,7 @@ class Daemon:
     clock: Clock
     bus: Bus
     supervisor: Supervisor
-    exchange: Exchange
+    exchange: Exchange | None
     feed: MarketFeed
     past: Past
     tally: Tally
@@ -67,19 +98,27 @@ class Daemon:
 
     async def run(self, duration: int | None = None) -> Summary:
         """Run for `duration` (ns of the clock), or until stopped; returns what it came to."""
-        before = await self.exchange.get_account_info()
+        before = await self._account()
         self.started = self.clock.now()
         until = NEVER if duration is None else self.started + duration
         clean = False
         try:
             await self.supervisor.run(until)
             clean = True
+        except BusUnavailable as error:
+            raise StateError(str(error)) from error
         finally:
-            await self.bus.close()
-            after = await self.exchange.get_account_info()
-            await self.exchange.close()
+            after = await self._account()
+            if self.exchange is not None:
+                await self.exchange.close()
             self.store.close(clean=clean)
         return self._summary(before, after)
+
+    async def _account(self) -> AccountUpdate:
+        """Return the account; an empty one in a process that does not trade."""
+        if self.exchange is not None:
+            return await self.exchange.get_account_info()
+        return AccountUpdate(balance=ZERO, equity=ZERO, time=self.clock.now())
 
     def stop(self) -> None:
         """Ask for an orderly stop."""
@@ -141,7 +180,6 @@ async def open_daemon(
         clock = _open_clock(plan, feed, past)
         daemon = _assemble(plan, directory, store, feed, clock)
         daemons.append(daemon)
-        await daemon.bus.start()
         for service in serve:
             module, _, name = service.partition(":")
             await stack.enter_async_context(getattr(import_module(module), name)(daemon))
@@ -171,12 +209,15 @@ def _assemble(
     """Make bus, exchange and agents and connect them, receivers of prices in order."""
     settings, past = plan.settings, store.past()
     supervisor = Supervisor(clock, store.past, store.journal.committed)
-    bus = MemoryBus(clock, supervisor, store.journal.append, past.epoch, past.seq)
+    options = _bus_options(plan, store, supervisor)
+    bus = open_bus(options, clock, supervisor, store.journal.append, past.epoch, past.seq)
     supervisor.connect(bus)
-    ledger = Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
-    exchange = SimulatedExchange(plan.exchange, feed.instruments(), ledger, clock.now)
-    prices = (MarketData, TickerUpdate, OrderBookUpdate)
-    bus.subscribe(Subscriber("exchange", dict.fromkeys(prices, exchange.on_market), observer=True))
+    supervisor.prepare = partial(_agree_on_time, bus, clock)
+    exchange: SimulatedExchange | None = None
+    if plan.runs("execution"):
+        ledger = Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
+        exchange = SimulatedExchange(plan.exchange, feed.instruments(), ledger, clock.now)
+        bus.subscribe(Subscriber("exchange", _prices(exchange), observer=True))
     tally = Tally()
     bus.subscribe(tally.subscriber())
     bus.publish(_boot(plan, past), "boot")
@@ -184,7 +225,9 @@ def _assemble(
     weights = {one.name: one.weight for one in plan.strategies}
     account = plan.identity
     makers: dict[str, Callable[[AgentPlan], BaseAgent[Any]]] = {
-        "execution": lambda one: Execution(one.settings, exchange, account, key, one.name),
+        "execution": lambda one: Execution(
+            one.settings, cast(Exchange, exchange), account, key, one.name
+        ),
         "risk": lambda one: Risk(cast(RiskSettings, one.settings), key, one.name),
         "trading": lambda one: Trading(
             cast(TradingSettings, one.settings), weights, account, one.name
@@ -193,13 +236,48 @@ def _assemble(
             one.settings, [made for each in plan.strategies for made in each.make()], one.name
         ),
         "data": lambda one: Data(
-            cast(DataSettings, one.settings), feed, clock.now() + 1, plan.needed(), one.name
+            cast(DataSettings, one.settings), feed, _resume_at(clock, past), plan.needed(), one.name
         ),
     }
     for one in plan.agents:
         make = makers.get(one.name, lambda one: one.kind(one.settings, one.name))
         supervisor.add(partial(make, one), settings.bus.inbox_cap)
     return Daemon(plan, directory, store, clock, bus, supervisor, exchange, feed, past, tally)
+
+
+def _prices(exchange: SimulatedExchange) -> dict[type[Message], Handler]:
+    """Return how the simulated exchange learns prices."""
+    kinds: tuple[type[Message], ...] = (MarketData, TickerUpdate, OrderBookUpdate)
+    return dict.fromkeys(kinds, exchange.on_market)
+
+
+def _bus_options(plan: Plan, store: SqlStore, supervisor: Supervisor) -> BusOptions:
+    """Return how this process stands on the bus; only it may speak for what it alone runs."""
+    settings = plan.settings.bus
+    group = "-".join(sorted(one.name for one in plan.agents))[:60]
+    owned = [kind for name, kinds in SPOKEN_BY.items() if plan.runs(name) for kind in kinds]
+    return BusOptions(
+        url=settings.url,
+        namespace=settings.namespace,
+        group=group,
+        identity=f"{group[:40]}-{os.getpid()}",
+        refused=frozenset(owned),
+        committed=store.journal.committed,
+        spawn=supervisor.spawn,
+    )
+
+
+async def _agree_on_time(bus: Bus, clock: Clock) -> None:
+    """Align with the processes already on the bus; keep simulated time from running ahead."""
+    if isinstance(clock, AcceleratedClock):
+        clock.align(await bus.agree("clock", clock.anchor))
+    elif isinstance(clock, SimulatedClock):
+        clock.crowded = lambda: bus.outgoing > CROWDED
+
+
+def _resume_at(clock: Clock, past: Past) -> int:
+    """Return from when on a feed is played: after what was played last, UTC ns."""
+    return (past.ts or clock.now()) + 1
 
 
 def _open_feed(plan: Plan) -> MarketFeed:

@@ -78,15 +78,26 @@ class WallClock:
 class AcceleratedClock(WallClock):
     """Time that starts at `origin` and runs `speed` times as fast as the wall's."""
 
-    def __init__(self, origin: int, speed: float, anchor: int | None = None) -> None:
-        """Map wall time `anchor` (ns, now by default) to `origin` (ns)."""
+    def __init__(self, origin: int, speed: float) -> None:
+        """Show `origin` (UTC ns) now."""
         super().__init__()
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
         self.speed = speed
         self.origin = origin
-        wall = time.time_ns()
-        self._start = time.monotonic_ns() - (0 if anchor is None else wall - anchor)
+        self._start = time.monotonic_ns()
+
+    @property
+    def anchor(self) -> str:
+        """Return wall time and shown time of one instant (ns), for another process to align to."""
+        return f"{time.time_ns()}:{self.now()}"
+
+    def align(self, anchor: str) -> None:
+        """Show the time that a clock with `anchor` shows, from now on."""
+        wall, shown = map(int, anchor.split(":"))
+        self.origin = shown
+        self._start = time.monotonic_ns() - (time.time_ns() - wall)
+        self._last = 0
 
     def now(self) -> int:
         shown = self.origin + int((time.monotonic_ns() - self._start) * self.speed)
@@ -121,6 +132,8 @@ class SimulatedClock:
         self._heap: list[tuple[int, int, int, Callable[[], None]]] = []
         self._idle: asyncio.Future[None] | None = None
         self.on_idle: Callable[[], bool] = lambda: False
+        self.crowded: Callable[[], bool] = lambda: False
+        """Whether what leaves the process is so far behind that time had better wait."""
         self.stopped = False
 
     def now(self) -> int:
@@ -206,6 +219,8 @@ class SimulatedClock:
             played += 1
             if played % pause_every == 0:
                 await asyncio.sleep(0)
+                while self.crowded():
+                    await asyncio.sleep(0.001)
         await self.settled()
         if until != NEVER and not self.stopped:
             self._now = max(self._now, until)

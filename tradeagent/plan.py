@@ -85,6 +85,10 @@ class Plan:
         """Return what a state directory belongs to: profile, network and account."""
         return f"{self.settings.profile}-simulated-main"
 
+    def runs(self, agent: str) -> bool:
+        """Tell whether this process runs an agent."""
+        return any(one.name == agent for one in self.agents)
+
     def needed(self) -> list[tuple[str, Timeframe]]:
         """Return every (symbol, timeframe) of candles that a strategy asks for."""
         wanted: dict[tuple[str, Timeframe], None] = {}
@@ -110,6 +114,8 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
     symbols = _symbols(loaded, market, recorded)
     strategies = _strategies(loaded, symbols)
     agents = _agents(loaded, only)
+    if loaded.settings.clock.mode == "simulated" and only and "data" not in only:
+        loaded.complain(("clock", "mode"), "simulated time needs the data agent in this process")
     loaded.settle()
     assert exchange is not None
     return Plan(

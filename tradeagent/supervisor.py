@@ -45,6 +45,10 @@ STAGE = 2.0
 """Seconds each stage of a stop may take."""
 
 
+async def nothing() -> None:
+    """Prepare nothing before the agents start."""
+
+
 class Life:
     """One agent, how to make it again, and how it has fared."""
 
@@ -86,7 +90,8 @@ class Supervisor:
         self.watch: LoopWatch | None = None
         self.failure: BaseException | None = None
         self.mode = TradingMode.ACTIVE
-        self.operations = Operations(clock, self._spawn, self._send, self._operation_failed)
+        self.prepare: Callable[[], Awaitable[None]] = nothing
+        self.operations = Operations(clock, self.spawn, self._send, self._operation_failed)
         self._past = past
         self._committed = committed
         self._memory_limit = memory_limit
@@ -153,6 +158,10 @@ class Supervisor:
         """Return the clock's time, UTC ns."""
         return self.clock.now()
 
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of the clock."""
+        await self.clock.sleep(seconds)
+
     def play(
         self, agent: str, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]
     ) -> None:
@@ -160,7 +169,7 @@ class Supervisor:
         if isinstance(self.clock, SimulatedClock):
             self.clock.add_stream(events, deliver)
         else:
-            self._streams.append(self._spawn(self._play(events, deliver), f"{agent}.feed"))
+            self._streams.append(self.spawn(self._play(events, deliver), f"{agent}.feed"))
 
     async def _play(self, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]) -> None:
         for count, (when, event) in enumerate(events):
@@ -243,7 +252,7 @@ class Supervisor:
             return
         wait = BACKOFF[min(len(life.restarts), len(BACKOFF) - 1)]
         life.restarts.append(now)
-        self._spawn(self._restart(life, wait), f"{life.agent.name}.restart")
+        self.spawn(self._restart(life, wait), f"{life.agent.name}.restart")
 
     async def _restart(self, life: Life, wait: float) -> None:
         """Make the agent anew from what the journal knows, then serve what waited."""
@@ -340,12 +349,15 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                await self.bus.start()
+                await self.prepare()
                 await self._start_agents()
                 if isinstance(self.clock, SimulatedClock):
                     await self.clock.run(until)
                 else:
                     await self._live(until)
                 await self._stop_agents()
+                await self.bus.close()
         except* Exception as failures:
             self.failure = self.failure or failures.exceptions[0]
         self._group = None
@@ -363,7 +375,8 @@ class Supervisor:
         self.failure = self.failure or error
         self.stop()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run `work` as a task of the daemon."""
         assert self._group is not None, "tasks exist only while the daemon runs"
         return self._group.create_task(work, name=name)
 
@@ -395,7 +408,7 @@ class Supervisor:
 
             clock.call_at(clock.now() + period, fire)
         else:
-            self._streams.append(self._spawn(self._ticking(timer, seconds), f"{agent}.{method}"))
+            self._streams.append(self.spawn(self._ticking(timer, seconds), f"{agent}.{method}"))
 
     async def _ticking(self, timer: Timer, seconds: float) -> None:
         while True:
@@ -406,8 +419,8 @@ class Supervisor:
         self.watch = LoopWatch(self._suspect)
         self.watch.start()
         if until != NEVER:
-            self._streams.append(self._spawn(self._stop_at(until), "supervisor.until"))
-        self._streams.append(self._spawn(self._look_after(), "supervisor.look_after"))
+            self._streams.append(self.spawn(self._stop_at(until), "supervisor.until"))
+        self._streams.append(self.spawn(self._look_after(), "supervisor.look_after"))
         await self._stopping.wait()
 
     async def _stop_at(self, until: int) -> None:

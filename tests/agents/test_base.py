@@ -55,7 +55,7 @@ def test_two_handlers_of_one_message_are_refused() -> None:
 
 def test_an_annotation_unlike_the_decorator_is_refused() -> None:
     """What the decorator says and what the parameter says must agree."""
-    with pytest.raises(TypeError, match="@on.TickerUpdate. but the parameter is a TradeSignal"):
+    with pytest.raises(TypeError, match=r"@on\(TickerUpdate\) but the parameter is a TradeSignal"):
 
         class Bad(BaseAgent):
             """Says two things."""

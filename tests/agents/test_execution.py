@@ -18,7 +18,6 @@ from tradeagent.clock import SECOND, SimulatedClock
 from tradeagent.errors import IllegalTransition
 from tradeagent.messages import (
     TERMINAL,
-    Execution as Done,
     ExecutionReport,
     Fill,
     Incident,
@@ -29,6 +28,9 @@ from tradeagent.messages import (
     RiskAssessment,
     Share,
     StopPlan,
+)
+from tradeagent.messages import (
+    Execution as Done,
 )
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger

@@ -140,7 +140,7 @@ def test_an_opinion_opens_a_position_of_its_weight() -> None:
 
 
 def test_the_same_signal_twice_is_one_order() -> None:
-    """While an order is under way a repeated signal asks for nothing, and its intent is the same."""
+    """A repeated signal asks for nothing while its order is under way; its intent is the same."""
     desk, again = Desk(), Desk()
 
     first = desk.one(desk.agent.handle_signal(signal("a", "long")))

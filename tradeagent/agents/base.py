@@ -93,6 +93,10 @@ class Runtime(Protocol):
         """Return the clock's time, UTC ns."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of the clock; for operations."""
+        ...
+
     def play(
         self, agent: str, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]
     ) -> None:

@@ -67,7 +67,7 @@ class Resampler:
 
 
 class Data(BaseAgent[DataSettings]):
-    """Publish what a feed delivers: candles, tickers, books, trades and the instruments.
+    """Publish what a feed delivers: candles, tickers, books and trades.
 
     Timeframes that `needed` names and the feed lacks are built from the feed's shortest.
     """
@@ -99,9 +99,8 @@ class Data(BaseAgent[DataSettings]):
         runtime = self.runtime
         if self.feed.recorded and runtime.exact:
             self._origin = Origin.RECORDED
-        first: Sequence[Message] = [*self.feed.references(), *self.feed.instruments()]
-        for message in first:
-            runtime.publish(self.name, message)
+        for reference in self.feed.references():
+            runtime.publish(self.name, reference)
         runtime.play(self.name, self.feed.events(self._start), self.take)
 
     def take(self, event: MarketEvent) -> None:

@@ -72,7 +72,7 @@ class Execution(BaseAgent[AgentSettings]):
         """Connect, then learn what happened while we were away, before anything is sent."""
         await self.exchange.start()
         self.exchange.subscribe(self._reported)
-        for message in await self.reconcile():
+        for message in [*await self.exchange.get_market_data(), *await self.reconcile()]:
             self.publish(message)
 
     def _reported(self, event: VenueEvent) -> None:

@@ -33,7 +33,7 @@ def obstacles(daemon: Daemon) -> Sequence[str]:
     ]
     if lag(daemon) > LATE_AFTER:
         found.append(f"the event loop is {lag(daemon):.1f} s late")
-    if not getattr(daemon.bus, "connected", True):
+    if not daemon.bus.connected:
         found.append("the bus is not connected")
     if daemon.store.journal.failure:
         found.append(f"journal: {daemon.store.journal.failure}")

@@ -11,6 +11,8 @@ from tradeagent.clock import Clock
 from tradeagent.errors import ConfigError
 from tradeagent.messages import Envelope, Message
 
+__all__ = ["SCHEMES", "BusOptions", "open_bus"]
+
 SCHEMES = {
     "memory": "tradeagent.bus.memory:open_memory",
     "redis": "tradeagent.bus.redis:RedisBus",

@@ -97,6 +97,20 @@ class Bus(Protocol):
 
     seq: int
 
+    @property
+    def connected(self) -> bool:
+        """Tell whether the transport is there."""
+        ...
+
+    @property
+    def outgoing(self) -> int:
+        """Return how many messages have not left the process yet."""
+        ...
+
+    async def agree(self, key: str, value: str) -> str:
+        """Return the value that the first process on the bus gave for `key`."""
+        ...
+
     async def start(self) -> None:
         """Connect; raises BusUnavailable."""
         ...

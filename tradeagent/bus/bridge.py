@@ -35,6 +35,7 @@ class Bridge:
         self._jitter = random.Random(options.identity)  # noqa: S311
         self._agreed: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
+        self._wires: Wires | None = None
 
     async def start(self) -> None:
         """Connect and keep connected; raises BusUnavailable with what to do."""
@@ -44,23 +45,32 @@ class Bridge:
         except AWAY as error:
             remedy = "start it or correct bus.url; --bus memory:// runs without"
             raise BusUnavailable(f"bus: {error}; {remedy}") from error
+        self._wires = wires
         self._task = self._options.spawn(self._keep(wires), "bus")
 
     async def stop(self) -> None:
         """Let out what waits, give up the shards and disconnect."""
-        if self._task is None:
+        if self._task is None or self._wires is None:
             return
-        if self._outgoing.connected:
+        there = self._outgoing.connected
+        if there:
             await pause(PATIENCE, self._outgoing.idle)
         self._task.cancel()
         await asyncio.wait({self._task})
-        self._task = None
+        await self._wires.close()  # a task cancelled before its first step has closed nothing
+        self._task = self._wires = None
+        self._outgoing.connected = False
+        if there:
+            await self._release()
+
+    async def _release(self) -> None:
+        """Give up our shards, so that others need not wait for the leases to run out."""
         with suppress(*AWAY):
             wire = await self._connect()
             try:
                 await self._traffic.leases.release(wire)
             finally:
-                wire.close()
+                await wire.close()
 
     async def agree(self, key: str, value: str) -> str:
         """Return the value of `key` that was there first; raises BusUnavailable."""
@@ -69,7 +79,7 @@ class Bridge:
             try:
                 agreed = await self._first(wire, key, value)
             finally:
-                wire.close()
+                await wire.close()
         except AWAY as error:
             raise BusUnavailable(f"bus: cannot agree on {key}: {error}") from error
         self._agreed[key] = agreed
@@ -98,7 +108,7 @@ class Bridge:
             await self._traffic.establish(wires)
         except BaseException:
             for wire in opened:
-                wire.close()
+                await wire.close()
             raise
         return wires
 
@@ -121,7 +131,7 @@ class Bridge:
             except* (OSError, ReplyError) as lost:
                 reason = lost.exceptions[0]
             finally:
-                wires.close()
+                await wires.close()
             since = monotonic()
             log.warning(
                 "Redis at {} is away ({}); messages for it wait",

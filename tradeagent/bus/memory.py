@@ -84,6 +84,20 @@ class MemoryBus:
         self._instant = 0
         self._instant_seq = 0
 
+    @property
+    def connected(self) -> bool:
+        """Return True: memory is always there."""
+        return True
+
+    @property
+    def outgoing(self) -> int:
+        """Return 0: nothing leaves the process."""
+        return 0
+
+    async def agree(self, key: str, value: str) -> str:  # noqa: ARG002
+        """Return `value`: nobody else is on the bus."""
+        return value
+
     async def start(self) -> None:
         """Do nothing: memory is always there."""
 

@@ -60,6 +60,11 @@ class RedisBus(MemoryBus):
         return self._outgoing.connected
 
     @property
+    def outgoing(self) -> int:
+        """Return how many messages and acknowledgements have not left yet."""
+        return self._outgoing.waiting
+
+    @property
     def shards(self) -> dict[int, int]:
         """Return the shards this process owns for its group, each with its fencing number."""
         return {shard: self._traffic.leases.fences[shard] for shard in self._traffic.leases.owned()}

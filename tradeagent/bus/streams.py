@@ -122,7 +122,8 @@ class Streams:
         for key in keys:
             if key not in self._drained:
                 await self._drain(wire, key, ours, clock)
-        places = ("BLOCK", int(BLOCK * 1000), "STREAMS", *keys, *(">",) * len(keys))
+        places: list[str | int] = ["BLOCK", int(BLOCK * 1000), "STREAMS", *keys]
+        places += [">"] * len(keys)
         try:
             found = await wire.call(*self._words, *places, wait=BLOCK + REPLY)
         except ReplyError as error:

@@ -35,10 +35,10 @@ class Wires:
     urgent: Wire
     streams: Wire
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End all of them."""
         for wire in (self.commands, self.channels, self.urgent, self.streams):
-            wire.close()
+            await wire.close()
 
 
 class Traffic:

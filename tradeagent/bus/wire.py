@@ -106,6 +106,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[int, list[Reply], asyncio.Future[list[Reply]]]] = deque()
         self._lost: OSError | None = None
+        self._gone = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -123,7 +124,8 @@ class Wire(asyncio.Protocol):
                     self._answer(reply)
         except HiredisError as error:
             self._fail(ConnectionError(f"no Redis answers there: {error}"))
-            self.close()
+            if self._transport is not None:
+                self._transport.abort()
 
     def _answer(self, reply: Reply) -> None:
         if not self._waiting:
@@ -137,6 +139,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell everybody who waits."""
+        self._gone.set()
         self._fail(ConnectionError(f"the connection was lost{f' ({error})' if error else ''}"))
 
     def _fail(self, error: OSError) -> None:
@@ -164,10 +167,11 @@ class Wire(asyncio.Protocol):
             raise reply
         return reply
 
-    def close(self) -> None:
-        """End the connection."""
+    async def close(self) -> None:
+        """End the connection; what was not sent is lost."""
         if self._transport is not None:
             self._transport.abort()
+            await self._gone.wait()
 
 
 async def connect(address: Address, name: str, push: Push | None = None) -> Wire:
@@ -184,11 +188,11 @@ async def connect(address: Address, name: str, push: Push | None = None) -> Wire
                 )
             await _log_in(wire, address, name)
     except (OSError, ReplyError) as error:
-        wire.close()
+        await wire.close()
         reason = str(error) or "no answer in time"
         raise BusUnavailable(f"Redis at {address} cannot be used: {reason}") from error
     except BaseException:
-        wire.close()
+        await wire.close()
         raise
     return wire
 

@@ -53,11 +53,15 @@ def explain(
 
     `also` are keys that stand there but belong to somebody else.
     """
-    for details in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    above = {each["loc"][:depth] for each in errors for depth in range(len(each["loc"]))}
+    for details in errors:
         loc = details["loc"]
+        if details["type"] == "too_short" and loc in above:
+            continue  # pydantic does not count the entries that are wrong themselves
         found, node = tree.nearest((*path, *loc))
         if details["type"] == "missing":
-            found = (*found, loc[-1])
+            found = (*max(found, path, key=len), loc[-1])
         text = _text(details, model, also)
         if details["type"] not in ("missing", "extra_forbidden"):
             text += _got(details["input"], found, node)

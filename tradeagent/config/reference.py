@@ -50,7 +50,8 @@ def reference(models: Mapping[str, type[BaseModel]]) -> str:
     A key is a path, perhaps with a remark after a blank: `feeds[] (type: generated)`.
     """
     parts = ["# Settings", "", *_table(describe())]
-    for path, model in {"agents.<name>": AgentEntry, **models}.items():
+    sections: dict[str, type[BaseModel]] = {"agents.<name>": AgentEntry, **models}
+    for path, model in sections.items():
         text = inspect.getdoc(model) or ""
         prefix = path.partition(" ")[0]
         parts += ["", f"## {path}", "", text, "", *_table(describe(model, prefix))]

@@ -172,7 +172,7 @@ def read_yaml(text: str, name: str, mistakes: list[str], *, lines: bool = True) 
         where = f"{name}:{root.start_mark.line + 1}"
         mistakes.append(f"{where}: must be a mapping of keys, such as `watchlist: [BTC]`")
         return Node({}, name)
-    return _Reader(name, mistakes, lines).node(root, (), name)
+    return _Reader(name, mistakes, lines).node(root, (), name) or Node({}, name)
 
 
 class _Reader:
@@ -184,42 +184,43 @@ class _Reader:
         self._lines = lines
         self._open: set[int] = set()
 
-    def node(self, source: yaml.Node, path: KeyPath, origin: str) -> Node:
-        """Return `source`, which stands at `path`, as a node set at `origin`."""
-        value: Scalar | dict[str, Node] | list[Node] = None
+    def node(self, source: yaml.Node, path: KeyPath, origin: str) -> Node | None:
+        """Return `source`, which stands at `path`, as a node set at `origin`; None if wrong."""
         if id(source) in self._open:
             self._complain(source, path, "contains itself; write the value out")
-        elif not source.tag.startswith("tag:yaml.org,2002:"):
+            return None
+        if not source.tag.startswith("tag:yaml.org,2002:"):
             self._complain(source, path, f"has the tag {source.tag}; tags are not allowed")
-        elif isinstance(source, yaml.ScalarNode):
-            value = scalar(source.value) if source.style is None else source.value
-        else:
-            self._open.add(id(source))
-            value = self._entries(source, path)
-            self._open.remove(id(source))
-        return Node(value, origin)
+            return None
+        if isinstance(source, yaml.ScalarNode):
+            return Node(scalar(source.value) if source.style is None else source.value, origin)
+        self._open.add(id(source))
+        entries = self._mapping if isinstance(source, yaml.MappingNode) else self._list
+        made = Node(entries(source, path), origin)
+        self._open.remove(id(source))
+        return made
 
-    def _entries(self, source: yaml.Node, path: KeyPath) -> dict[str, Node] | list[Node]:
-        if isinstance(source, yaml.MappingNode):
-            return self._mapping(source, path)
-        return [
+    def _list(self, source: yaml.Node, path: KeyPath) -> list[Node]:
+        nodes = (
             self.node(each, (*path, index), self._where(each))
             for index, each in enumerate(source.value)
-        ]
+        )
+        return [node for node in nodes if node is not None]
 
-    def _mapping(self, source: yaml.MappingNode, path: KeyPath) -> dict[str, Node]:
+    def _mapping(self, source: yaml.Node, path: KeyPath) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         first: dict[str, int] = {}
         for key, each in source.value:
-            line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.value in ("", "<<"):
                 self._complain(key, path, "has a key that is no plain text; write each key out")
             elif key.value in first:
                 text = f"is set twice, first on line {first[key.value]}; keep one"
                 self._complain(key, (*path, key.value), text)
             else:
-                first[key.value] = line
-                entries[key.value] = self.node(each, (*path, key.value), self._where(key))
+                first[key.value] = key.start_mark.line + 1
+                node = self.node(each, (*path, key.value), self._where(key))
+                if node is not None:
+                    entries[key.value] = node
         return entries
 
     def _where(self, source: yaml.Node) -> str:

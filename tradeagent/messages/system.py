@@ -46,7 +46,7 @@ class AgentStatus(Message, delivery=Delivery.LOSSY):
     restarts: int = 0
 
 
-class DataStatus(Message, delivery=Delivery.LATEST):
+class DataStatus(Message):
     """How whole one feed's data is: rows, and what was missing, repeated or out of order."""
 
     symbol: Name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count
 from math import inf
 
@@ -116,19 +117,16 @@ def _bars(part: Table) -> Iterable[bool]:
     )
 
 
-def _touch(bid: str, ask: str) -> Callable[[Table], Iterable[bool]]:
-    def sound(part: Table) -> Iterable[bool]:
-        column = part.numbers
-        prices = zip(part.time, column[bid], column[ask], strict=True)
-        fine = [0 <= time < LATEST and 0 < low <= high < inf for time, low, high in prices]
-        for name in ("bid_size", "ask_size"):
-            if name in column:
-                fine = [so and 0 <= one < inf for so, one in zip(fine, column[name], strict=True)]
-        if "last" in column:
-            fine = [so and 0 < one < inf for so, one in zip(fine, column["last"], strict=True)]
-        return fine
-
-    return sound
+def _touch(part: Table, bid: str, ask: str) -> Iterable[bool]:
+    column = part.numbers
+    prices = zip(part.time, column[bid], column[ask], strict=True)
+    fine = [0 <= time < LATEST and 0 < low <= high < inf for time, low, high in prices]
+    for name in ("bid_size", "ask_size"):
+        if name in column:
+            fine = [so and 0 <= one < inf for so, one in zip(fine, column[name], strict=True)]
+    if "last" in column:
+        fine = [so and 0 < one < inf for so, one in zip(fine, column["last"], strict=True)]
+    return fine
 
 
 def _trades(part: Table) -> Iterable[bool]:
@@ -144,27 +142,24 @@ def _trades(part: Table) -> Iterable[bool]:
     )
 
 
-def _book(whole: str) -> Callable[[Table], Iterable[bool]]:
-    def sound(part: Table) -> Iterable[bool]:
-        return (
-            0 <= time < LATEST and 0 < price < inf and 0 <= size < inf and side >= 0 and number >= 0
-            for time, price, size, side, number in zip(
-                part.time,
-                part.numbers["price"],
-                part.numbers["size"],
-                part.integers["side"],
-                part.integers[whole],
-                strict=True,
-            )
+def _book(part: Table, whole: str) -> Iterable[bool]:
+    return (
+        0 <= time < LATEST and 0 < price < inf and 0 <= size < inf and side >= 0 and number >= 0
+        for time, price, size, side, number in zip(
+            part.time,
+            part.numbers["price"],
+            part.numbers["size"],
+            part.integers["side"],
+            part.integers[whole],
+            strict=True,
         )
-
-    return sound
+    )
 
 
 def _changes(part: Table) -> Iterable[bool]:
     kinds = part.integers["kind"]
     before = part.integers["prev_last_update_id"]
-    sound = _book("last_update_id")(part)
+    sound = _book(part, "last_update_id")
     return (
         so and (kind == 1 or (kind == 0 and prev >= 0))
         for so, kind, prev in zip(sound, kinds, before, strict=True)
@@ -173,10 +168,10 @@ def _changes(part: Table) -> Iterable[bool]:
 
 _SOUND: dict[Schema, Callable[[Table], Iterable[bool]]] = {
     BARS: _bars,
-    QUOTES: _touch("bid", "ask"),
-    QUOTE_BARS: _touch("bid_close", "ask_close"),
+    QUOTES: partial(_touch, bid="bid", ask="ask"),
+    QUOTE_BARS: partial(_touch, bid="bid_close", ask="ask_close"),
     TRADES: _trades,
-    LEVELS: _book("level"),
+    LEVELS: partial(_book, whole="level"),
     CHANGES: _changes,
 }
 """What makes a row of each kind of file sound: one test over whole columns."""

@@ -1,0 +1,42 @@
+"""Refine a loaded configuration against the models of the layers that own its sections."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from tradeagent.agents.base import AgentSettings
+from tradeagent.agents.data import DataSettings
+from tradeagent.agents.monitor import MonitorSettings
+from tradeagent.agents.risk import RiskSettings
+from tradeagent.agents.trading import TradingSettings
+from tradeagent.config import Loaded
+from tradeagent.simulation import ExchangeSettings, MarketSettings
+from tradeagent.strategies import load_strategy
+
+
+class RecordedSettings(BaseModel):
+    """What this test takes a recorded feed to be: a list of files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: tuple[dict[str, object], ...] = ()
+
+
+AGENTS: dict[str, type[AgentSettings]] = {
+    "data": DataSettings,
+    "monitor": MonitorSettings,
+    "trading": TradingSettings,
+}
+
+
+def refine_all(loaded: Loaded) -> None:
+    """Judge every raw section as the app does."""
+    loaded.refine(("risk",), RiskSettings)
+    loaded.refine(("exchange",), ExchangeSettings, skip={"type"})
+    for index, feed in enumerate(loaded.settings.feeds):
+        model = MarketSettings if feed.get("type") == "generated" else RecordedSettings
+        loaded.refine(("feeds", index), model, skip={"type"})
+    for name in loaded.settings.agents:
+        loaded.refine(("agents", name), AGENTS[name], skip={"type", "enabled"})
+    for name, strategy in loaded.settings.strategies.items():
+        loaded.refine(("strategies", name, "params"), load_strategy(strategy.type).Params)

@@ -1,0 +1,85 @@
+"""Documents say what is: pages are made from the code, and nothing lacks an entry."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tradeagent.cli import COMMANDS
+from tradeagent.messages import Severity, TradingMode
+from tradeagent.plan import BUILT_IN
+from tradeagent.quant.rules import RULES
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = _generator()
+
+
+@pytest.mark.parametrize("name", sorted(GENERATE.PAGES))
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    """`python docs/generate.py` would change nothing."""
+    assert (DOCS / name).read_text(encoding="utf-8") == GENERATE.PAGES[name]()
+
+
+def test_every_agent_state_severity_and_rule_is_explained() -> None:
+    """Operators find each word they may meet."""
+    operating = (DOCS / "operating.md").read_text(encoding="utf-8")
+    architecture = (DOCS / "architecture.md").read_text(encoding="utf-8").lower()
+
+    for word in [*TradingMode, *Severity, *(rule.code for rule in RULES)]:
+        assert word in operating, word
+    for agent in BUILT_IN:
+        assert agent in architecture, agent
+
+
+def test_every_metric_is_listed() -> None:
+    """What /metrics yields stands in the list, by the name Prometheus shows."""
+    source = (ROOT / "tradeagent" / "api" / "health.py").read_text(encoding="utf-8")
+    operating = (DOCS / "operating.md").read_text(encoding="utf-8")
+
+    for kind, name in re.findall(r"(\w+)MetricFamily\(\s*\"(tradeagent_\w+)\"", source):
+        shown = {"Counter": f"{name}_total", "Info": f"{name}_info"}.get(kind, name)
+        assert f"`{shown}" in operating, shown
+
+
+def test_every_incident_and_alert_code_is_explained() -> None:
+    """Operators find each code an incident or alert can carry."""
+    operating = (DOCS / "operating.md").read_text(encoding="utf-8")
+    found = set()
+    for path in (ROOT / "tradeagent").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r"(?:code=|_incident\(|incident\(update, )\"([A-Z_]{3,})\"", text))
+
+    assert found
+    for code in found - {"STATE"}:
+        assert code in operating, code
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link in the documents names a file that is there."""
+    for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_commands_in_the_readme_exist() -> None:
+    """Every `tradeagent VERB` in the documents is a command."""
+    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for verb in re.findall(r"bin/tradeagent ([a-z]+)", text):
+            assert verb in COMMANDS, f"{page.name}: {verb}"
