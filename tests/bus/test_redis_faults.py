@@ -231,7 +231,7 @@ async def test_an_emptied_server_loses_nothing_published_after(
             at_once.flushall()
             for message, key in ((candle(9), "MARKET_DATA"), (alert("9"), "RISK_ALERT")):
                 body = {"type": key, "payload": message.model_dump(mode="json")}
-                at_once.xadd(f"tradeagent:{key}:0", {"m": json.dumps(body)}, id="1-1")
+                at_once.xadd(f"tradeagent:{key}:0", {"m": json.dumps(body)}, id=f"1-{number + 1}")
             at_once.execute()
             await until(lambda first=first: len(there) == first + 4)
     assert Counter(type(message) for message in there) == {MarketData: 6, RiskAlert: 6}
