@@ -18,6 +18,11 @@ monotonic: Callable[[], int] = time.perf_counter_ns
 """Nanoseconds for durations only; it has no relation to any date."""
 
 
+async def breathe() -> None:
+    """Let the event loop turn once."""
+    await asyncio.sleep(0)
+
+
 class Clock(Protocol):
     """What tells the time, in UTC nanoseconds, and waits for it."""
 

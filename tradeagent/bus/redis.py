@@ -49,7 +49,7 @@ class RedisBus(MemoryBus):
             report=lambda payload: self.publish(payload, "bus"),
             bury=lambda *words: outgoing.bury(self.seq, *words),
         )
-        self._traffic = Traffic(options, clock, epoch, incoming, outgoing, inlet)
+        self._traffic = Traffic(options, epoch, incoming, outgoing, inlet)
         self._bridge = Bridge(options, self._traffic, outgoing)
         self._spoken: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._settling: asyncio.Handle | None = None

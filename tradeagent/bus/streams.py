@@ -11,7 +11,7 @@ from tradeagent.bus.incoming import Incoming
 from tradeagent.bus.outgoing import Outgoing
 from tradeagent.bus.shards import BLOCK
 from tradeagent.bus.wire import REPLY, Reply, Wire, pack
-from tradeagent.clock import Clock
+from tradeagent.clock import breathe
 from tradeagent.messages import Envelope, Message
 
 COUNT = 512
@@ -112,16 +112,14 @@ class Streams:
         """Drain every stream again: what was on its way when a connection broke is pending."""
         self._drained.clear()
 
-    async def read(
-        self, wire: Wire, keys: Sequence[str], ours: Callable[[str], bool], clock: Clock
-    ) -> None:
+    async def read(self, wire: Wire, keys: Sequence[str], ours: Callable[[str], bool]) -> None:
         """Take in what waits in `keys`, or wait up to BLOCK seconds for it; raises OSError.
 
         `ours` is asked before each portion, as the lease on a shard may have run out.
         """
         for key in keys:
             if key not in self._drained:
-                await self._drain(wire, key, ours, clock)
+                await self._drain(wire, key, ours)
         places: list[str | int] = ["BLOCK", int(BLOCK * 1000), "STREAMS", *keys]
         places += [">"] * len(keys)
         try:
@@ -132,9 +130,9 @@ class Streams:
             await self.join(wire, keys, returning=True)
             return
         for stream, entries in found or ():
-            await self._take(stream.decode(), entries, ours, clock)
+            await self._take(stream.decode(), entries, ours)
 
-    async def _drain(self, wire: Wire, key: str, ours: Callable[[str], bool], clock: Clock) -> None:
+    async def _drain(self, wire: Wire, key: str, ours: Callable[[str], bool]) -> None:
         """Take in what was delivered to an owner of this shard and never acknowledged."""
         last = b"0"
         while True:
@@ -149,7 +147,7 @@ class Streams:
             if not entries:
                 self._drained.add(key)
                 return
-            await self._take(key, await self._sift(wire, key, entries), ours, clock)
+            await self._take(key, await self._sift(wire, key, entries), ours)
             last = entries[-1][0]
 
     async def _sift(self, wire: Wire, key: str, entries: Entries) -> Entries:
@@ -168,14 +166,12 @@ class Streams:
                 kept.append((entry, fields))
         return kept
 
-    async def _take(
-        self, key: str, entries: Entries, ours: Callable[[str], bool], clock: Clock
-    ) -> None:
+    async def _take(self, key: str, entries: Entries, ours: Callable[[str], bool]) -> None:
         for first in range(0, len(entries), PORTION):
             if not ours(key):
                 return
             if first:
-                await clock.sleep(0)
+                await breathe()
             portion = entries[first : first + PORTION]
             done = [entry for entry, fields in portion if self._settles(key, entry, fields)]
             if done:

@@ -15,7 +15,6 @@ from tradeagent.bus.outgoing import Outgoing
 from tradeagent.bus.shards import BEAT, BLOCK, Leases
 from tradeagent.bus.streams import Inlet, Streams
 from tradeagent.bus.wire import REPLY, Reply, Wire, pack
-from tradeagent.clock import Clock
 from tradeagent.errors import JournalError
 from tradeagent.log import log
 from tradeagent.messages import Delivery
@@ -50,14 +49,12 @@ class Traffic:
     def __init__(
         self,
         options: BusOptions,
-        clock: Clock,
         epoch: int,
         incoming: Incoming,
         outgoing: Outgoing,
         inlet: Inlet,
     ) -> None:
         self._options = options
-        self._clock = clock
         self._returning = epoch > 1
         self._incoming = incoming
         self._outgoing = outgoing
@@ -173,7 +170,7 @@ class Traffic:
                 await streams.join(wire, keys, returning=False)
                 joined = keys
             if keys:
-                await streams.read(wire, keys, ours, self._clock)
+                await streams.read(wire, keys, ours)
             else:
                 await pause(BEAT / 4)
 
