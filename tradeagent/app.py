@@ -27,6 +27,7 @@ from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock, Wal
 from tradeagent.errors import BusUnavailable, JournalError, StateError
 from tradeagent.integrations.base import Exchange, MarketFeed
 from tradeagent.integrations.recorded import RecordedFeed
+from tradeagent.log import log
 from tradeagent.messages import (
     ZERO,
     AccountUpdate,
@@ -212,7 +213,7 @@ def _assemble(
     options = _bus_options(plan, store, supervisor)
     bus = open_bus(options, clock, supervisor, store.journal.append, past.epoch, past.seq)
     supervisor.connect(bus)
-    supervisor.prepare = partial(_agree_on_time, bus, clock)
+    supervisor.prepare = partial(_join, bus, clock, directory.path)
     exchange: SimulatedExchange | None = None
     if plan.runs("execution"):
         ledger = Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
@@ -267,12 +268,13 @@ def _bus_options(plan: Plan, store: SqlStore, supervisor: Supervisor) -> BusOpti
     )
 
 
-async def _agree_on_time(bus: Bus, clock: Clock) -> None:
+async def _join(bus: Bus, clock: Clock, place: Path) -> None:
     """Align with the processes already on the bus; keep simulated time from running ahead."""
     if isinstance(clock, AcceleratedClock):
         clock.align(await bus.agree("clock", clock.anchor))
     elif isinstance(clock, SimulatedClock):
         clock.crowded = lambda: bus.outgoing > CROWDED
+    log.bind(agent="app").info("running from {} in {}", iso(clock.now()), place)
 
 
 def _resume_at(clock: Clock, past: Past) -> int:

@@ -25,7 +25,6 @@ async def run_session(plan: Plan, state: Path, length: int | None, summary: Path
     style = "console" if settings.log.style == "auto" else settings.log.style
     setup(style, "WARNING" if terminal else settings.log.level)
     async with open_daemon(plan, state) as daemon:
-        log.bind(agent="run").info("profile {} in {}", settings.profile, state)
         _on_interrupt(daemon.stop)
         if terminal and not daemon.clock.simulated:
             from tradeagent.cli.screen import shown
