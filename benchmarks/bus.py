@@ -1,0 +1,123 @@
+"""What a message costs in memory: publish to one handler, a new message, each further listener.
+
+Usage: python benchmarks/bus.py [--peer COMMAND ...]      (prints one JSON line)
+The peer's command is run in turn with each of our rounds and its line is shown beside ours.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tradeagent.bus.base import Subscriber
+from tradeagent.bus.memory import MemoryBus
+from tradeagent.clock import SimulatedClock
+from tradeagent.messages import Envelope, Message, TickerUpdate, TradeSignal
+
+ROUNDS = 5
+MESSAGES = 200_000
+
+
+class NoHost:
+    """Whatever fails ends the benchmark."""
+
+    def failed(self, _: Subscriber, __: Envelope[Message], error: Exception) -> None:
+        """Raise it."""
+        raise error
+
+    def overflowed(self, subscriber: Subscriber, _: Envelope[Message]) -> None:
+        """Raise."""
+        raise RuntimeError(subscriber.name)
+
+    def ran_away(self, envelope: Envelope[Message]) -> None:
+        """Raise."""
+        raise RuntimeError(envelope)
+
+    def operate(
+        self, subscriber: Subscriber, envelope: Envelope[Message], work: Coroutine[Any, Any, Any]
+    ) -> None:
+        """Raise."""
+        raise RuntimeError((subscriber, envelope, work))
+
+
+def ignore(_: Message) -> None:
+    """Do nothing with a message."""
+
+
+def bus_with(listeners: int) -> MemoryBus:
+    """Return a bus with so many listeners to signals and tickers."""
+    clock = SimulatedClock(0)
+    bus = MemoryBus(clock, NoHost())
+    for number in range(listeners):
+        bus.subscribe(
+            Subscriber(
+                f"agent{number}",
+                dict.fromkeys((TradeSignal, TickerUpdate), ignore),
+            )
+        )
+    return bus
+
+
+def ready(bus: MemoryBus) -> float:
+    """Return ns for publishing a ready message."""
+    message = TradeSignal(
+        symbol="BTC", strategy="a", direction="long", time=1, price=1.0, valid_until=1 << 62
+    )
+    publish, clock = bus.publish, bus._clock
+    started = time.perf_counter_ns()
+    for tick in range(MESSAGES):
+        clock._now = tick  # type: ignore[attr-defined]
+        publish(message, "bench")
+    return (time.perf_counter_ns() - started) / MESSAGES
+
+
+def new(bus: MemoryBus) -> float:
+    """Return ns for making, validating and publishing a message of eight fields."""
+    publish, clock = bus.publish, bus._clock
+    started = time.perf_counter_ns()
+    for tick in range(MESSAGES):
+        clock._now = tick  # type: ignore[attr-defined]
+        publish(
+            TickerUpdate(
+                symbol="BTC", time=tick, bid=1.0, ask=2.0, last=1.5, mark=1.5, bid_size=1.0,
+                ask_size=1.0,
+            ),
+            "bench",
+        )  # fmt: skip
+    return (time.perf_counter_ns() - started) / MESSAGES
+
+
+def main(peer: list[str]) -> None:
+    """Measure and print."""
+    cases: dict[str, Callable[[], float]] = {
+        "ready_1": lambda: ready(bus_with(1)),
+        "ready_11": lambda: ready(bus_with(11)),
+        "new_1": lambda: new(bus_with(1)),
+    }
+    found: dict[str, list[float]] = {name: [] for name in cases}
+    theirs: list[object] = []
+    for _ in range(ROUNDS):
+        for name, case in cases.items():
+            found[name].append(case())
+        if peer:
+            shown = subprocess.run(peer, capture_output=True, text=True, check=True)
+            theirs.append(json.loads(shown.stdout.splitlines()[-1]))
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    result: dict[str, object] = {
+        "bench": "bus",
+        "ns": {name: round(value) for name, value in medians.items()},
+        "per_s": {name: round(1e9 / value) for name, value in medians.items()},
+        "further_listener_us": round((medians["ready_11"] - medians["ready_1"]) / 10e3, 3),
+    }
+    if theirs:
+        result["peer"] = theirs
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[2:] if sys.argv[1:2] == ["--peer"] else [])

@@ -1,0 +1,223 @@
+"""From market data to an order at the exchange port, through every agent, at 1,000 ticks/s.
+
+Usage: python benchmarks/latency.py [--uvloop]      (prints one JSON line)
+No disk and no network. A strategy that turns around on every tick trades through Analysis, Trading,
+Risk with all its rules, and Execution, to a port that takes the order and notes the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+
+from tradeagent.agents.analysis import Analysis
+from tradeagent.agents.base import AgentSettings
+from tradeagent.agents.execution import Execution
+from tradeagent.agents.monitor import Monitor, MonitorSettings
+from tradeagent.agents.risk import Risk, RiskSettings
+from tradeagent.agents.trading import Trading, TradingSettings
+from tradeagent.bus.memory import MemoryBus
+from tradeagent.clock import WallClock
+from tradeagent.integrations.base import Unsubscribe, VenueEvent
+from tradeagent.messages import (
+    AccountUpdate,
+    ExecutionReport,
+    InstrumentUpdate,
+    Order,
+    OrderStatus,
+    PositionUpdate,
+    TickerUpdate,
+    TradeSignal,
+)
+from tradeagent.messages import (
+    Execution as Done,
+)
+from tradeagent.quant.rules import Limits
+from tradeagent.storage.memory import MemoryStore
+from tradeagent.strategies import Event, Inputs, Strategy, View
+from tradeagent.supervisor import Supervisor
+
+TICKS = 2_200
+WARM = 200
+RUNS = 3
+BTC = InstrumentUpdate(symbol="BTC", tick=Decimal("0.1"), lot=Decimal("0.001"))
+
+
+class Fickle(Strategy):
+    """Change sides on every ticker."""
+
+    def prepare(self) -> None:
+        """Begin long."""
+        self.long = False
+
+    def inputs(self) -> Inputs:
+        """Ask for quotes."""
+        return Inputs(quotes=True)
+
+    def decide(self, event: Event, _: View) -> TradeSignal | None:
+        """Turn around."""
+        assert isinstance(event, TickerUpdate)
+        self.long = not self.long
+        if self.long:
+            return self.signal(event, "long", stop=event.last * 0.99)
+        return self.signal(event, "flat")
+
+
+class Port:
+    """An exchange that fills every order at its price and notes when it came."""
+
+    def __init__(self) -> None:
+        self.arrived: list[int] = []
+        self.taken = asyncio.Event()
+        self._deliver: list[Callable[[VenueEvent], None]] = []
+        self._tid = 0
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def subscribe(self, deliver: Callable[[VenueEvent], None]) -> Unsubscribe:
+        """Deliver fills there."""
+        self._deliver.append(deliver)
+        return lambda: None
+
+    async def get_market_data(self) -> Sequence[InstrumentUpdate]:
+        """Return the one instrument."""
+        return (BTC,)
+
+    async def place_order(self, order: Order) -> ExecutionReport:
+        """Note the time; fill what is no stop."""
+        now = time.perf_counter_ns()
+        if order.type == "market":
+            self.arrived.append(now)
+            self.taken.set()
+            self._tid += 1
+            done = Done(tid=str(self._tid), price=Decimal(100), size=order.size, fee=Decimal(0))
+            filled = ExecutionReport(
+                cloid=order.cloid,
+                symbol=order.symbol,
+                status=OrderStatus.FILLED,
+                time=time.time_ns(),
+                execution=done,
+            )
+            asyncio.get_running_loop().call_soon(self._deliver[0], filled)
+        return ExecutionReport(
+            cloid=order.cloid, symbol=order.symbol, status=OrderStatus.OPEN, time=time.time_ns()
+        )
+
+    async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
+        """Cancel."""
+        return ExecutionReport(
+            cloid=cloid, symbol=symbol, status=OrderStatus.CANCELED, time=time.time_ns()
+        )
+
+    async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
+        """Know nothing."""
+        del symbol, cloid
+        return None
+
+    async def get_open_orders(self) -> Sequence[Order]:
+        """Return nothing."""
+        return ()
+
+    async def get_fills(self, since: int) -> Sequence[ExecutionReport]:
+        """Return nothing."""
+        del since
+        return ()
+
+    async def get_account_info(self) -> AccountUpdate:
+        """Return an account that is large enough."""
+        return AccountUpdate(
+            balance=Decimal(1_000_000), equity=Decimal(1_000_000), time=time.time_ns()
+        )
+
+    async def get_positions(self) -> Sequence[PositionUpdate]:
+        """Return nothing."""
+        return ()
+
+
+async def measure() -> list[int]:
+    """Return the latencies of one run, ns."""
+    clock, store = WallClock(), MemoryStore()
+    supervisor = Supervisor(clock, store.past, store.journal.committed)
+    bus = MemoryBus(clock, supervisor, store.journal.append)
+    supervisor.connect(bus)
+    port, key = Port(), b"k" * 32
+    limits = Limits(max_order_notional=Decimal(10**6), max_position_notional=Decimal(10**6))
+    for build in (
+        lambda: Execution(AgentSettings(), port, "bench", key),
+        lambda: Risk(RiskSettings(limits=limits), key),
+        lambda: Trading(TradingSettings(), {"fickle": 1.0}, "bench"),
+        lambda: Analysis(AgentSettings(), [Fickle("fickle", "BTC")]),
+        lambda: Monitor(MonitorSettings()),
+    ):
+        supervisor.add(build)
+    running = asyncio.create_task(supervisor.run())
+    await asyncio.sleep(0.2)
+    gc.collect()
+    gc.freeze()
+    latencies = [latency async for latency in _ticks(bus, port)]
+    supervisor.stop()
+    await running
+    return latencies[WARM:]
+
+
+async def _ticks(bus: MemoryBus, port: Port):  # type: ignore[no-untyped-def]
+    due = time.perf_counter_ns()
+    for number in range(TICKS):
+        due += 1_000_000
+        while (left := due - time.perf_counter_ns()) > 0:
+            await asyncio.sleep(max(0.0, (left - 100_000) / 1e9))
+        price = 100 + number % 7 * 0.1
+        now = time.time_ns()
+        port.taken.clear()
+        sent = time.perf_counter_ns()
+        bus.publish(
+            TickerUpdate(symbol="BTC", time=now, bid=price, ask=price + 0.1, last=price), "data"
+        )
+        await asyncio.wait_for(port.taken.wait(), 2)
+        yield port.arrived[-1] - sent
+
+
+def percentile(values: list[int], part: float) -> float:
+    """Return a percentile in microseconds."""
+    return round(sorted(values)[min(len(values) - 1, int(len(values) * part))] / 1e3, 1)
+
+
+def main(*, fast: bool) -> None:
+    """Measure a few runs and print the middle one."""
+    factory: Iterator[object] | None = None
+    if fast:
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    found = []
+    for _ in range(RUNS):
+        with asyncio.Runner(loop_factory=factory) as runner:  # type: ignore[arg-type]
+            values = runner.run(measure())
+        found.append((percentile(values, 0.5), percentile(values, 0.99)))
+    middle = sorted(found)[len(found) // 2]
+    print(
+        json.dumps(
+            {
+                "bench": "tick_to_order",
+                "loop": "uvloop" if fast else "asyncio",
+                "p50_us": middle[0],
+                "p99_us": middle[1],
+                "runs": found,
+                "median_p99_us": statistics.median(p99 for _, p99 in found),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(fast="--uvloop" in sys.argv)
