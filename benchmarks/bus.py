@@ -17,7 +17,7 @@ from typing import Any
 from tradeagent.bus.base import Subscriber
 from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import SimulatedClock
-from tradeagent.messages import Envelope, Message, TickerUpdate, TradeSignal
+from tradeagent.messages import Envelope, MarketData, Message
 
 ROUNDS = 5
 MESSAGES = 200_000
@@ -57,17 +57,22 @@ def bus_with(listeners: int) -> MemoryBus:
         bus.subscribe(
             Subscriber(
                 f"agent{number}",
-                dict.fromkeys((TradeSignal, TickerUpdate), ignore),
+                {MarketData: ignore},
             )
         )
     return bus
 
 
+def candle(time: int) -> MarketData:
+    """Return a new, validated message of eight fields."""
+    return MarketData(
+        symbol="BTC", timeframe="1m", time=time, open=1.0, high=1.0, low=1.0, close=1.0, volume=1.0
+    )
+
+
 def ready(bus: MemoryBus) -> float:
     """Return ns for publishing a ready message."""
-    message = TradeSignal(
-        symbol="BTC", strategy="a", direction="long", time=1, price=1.0, valid_until=1 << 62
-    )
+    message = candle(1)
     publish, clock = bus.publish, bus._clock
     started = time.perf_counter_ns()
     for tick in range(MESSAGES):
@@ -82,13 +87,7 @@ def new(bus: MemoryBus) -> float:
     started = time.perf_counter_ns()
     for tick in range(MESSAGES):
         clock._now = tick  # type: ignore[attr-defined]
-        publish(
-            TickerUpdate(
-                symbol="BTC", time=tick, bid=1.0, ask=2.0, last=1.5, mark=1.5, bid_size=1.0,
-                ask_size=1.0,
-            ),
-            "bench",
-        )  # fmt: skip
+        publish(candle(tick), "bench")
     return (time.perf_counter_ns() - started) / MESSAGES
 
 

@@ -80,7 +80,6 @@ class MemoryBus:
         self._plans: dict[type[Message], Plan] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._draining = False
-        self._again: asyncio.Handle | None = None
         self._instant = 0
         self._instant_seq = 0
 
@@ -148,25 +147,23 @@ class MemoryBus:
         if envelope.wire_id is not None and self._repeated(envelope.wire_id):
             self.dropped["duplicate"] += 1
             return
+        if self._draining:
+            self._enqueue(envelope)
+            return
+        self._draining = True
+        try:
+            self._dispatch(envelope)
+        finally:
+            if self._queue or self._urgent:
+                self._drain()
+            else:
+                self._draining = False
+
+    def _enqueue(self, envelope: Envelope[Message]) -> None:
         delivery = envelope.payload.delivery
         if delivery is URGENT:
             self._urgent.append(envelope)
-        elif self._draining or self._queue:
-            self._enqueue(envelope, delivery)
-        elif self._again is None:
-            self._draining = True
-            try:
-                self._dispatch(envelope)
-            finally:
-                self._draining = False
-            if not self._queue and not self._urgent:
-                return
-        else:
-            self._enqueue(envelope, delivery)
-        if not self._draining and self._again is None:
-            self._drain()
-
-    def _enqueue(self, envelope: Envelope[Message], delivery: Delivery) -> None:
+            return
         if delivery is LATEST:
             key = (type(envelope.payload), envelope.payload.symbol)  # type: ignore[attr-defined]
             waiting = self._latest.get(key)
@@ -190,17 +187,14 @@ class MemoryBus:
         return False
 
     def _drain(self) -> None:
-        self._again = None
+        """Deliver what waits; a live drain goes on in the event loop's next turn after TURN."""
         self._draining = True
         queue, urgent = self._queue, self._urgent
         left = TURN
         try:
-            while urgent or queue:
-                if left == 0:
-                    if not self._clock.simulated:
-                        break
-                    left = TURN
-                left -= 1
+            while (urgent or queue) and left:
+                if not self._clock.simulated:
+                    left -= 1
                 if urgent:
                     envelope = urgent.popleft()
                 else:
@@ -209,9 +203,10 @@ class MemoryBus:
                         del self._latest[type(envelope.payload), envelope.payload.symbol]  # type: ignore[attr-defined]
                 self._dispatch(envelope)
         finally:
-            self._draining = False
             if urgent or queue:
-                self._again = asyncio.get_running_loop().call_soon(self._drain)
+                asyncio.get_running_loop().call_soon(self._drain)
+            else:
+                self._draining = False
 
     def _dispatch(self, envelope: Envelope[Message]) -> None:
         payload = envelope.payload
@@ -315,7 +310,7 @@ class MemoryBus:
     @property
     def quiet(self) -> bool:
         """Tell whether nothing waits to be delivered."""
-        return not (self._queue or self._urgent or self._draining or self._again)
+        return not self._draining
 
     def resume(self, subscriber: Subscriber) -> None:
         """Hand an agent that is free again what waited for it."""
@@ -330,8 +325,7 @@ class MemoryBus:
         try:
             self._serve(subscriber)
         finally:
-            self._draining = False
-        self._drain()
+            self._drain()
 
     def _serve(self, subscriber: Subscriber) -> None:
         inbox = subscriber.inbox
