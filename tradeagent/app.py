@@ -220,6 +220,8 @@ def _assemble(
         exchange = SimulatedExchange(plan.exchange, feed.instruments(), ledger, clock.now)
         bus.subscribe(Subscriber("exchange", _prices(exchange), observer=True))
     tally = Tally()
+    if past.trading_state is not None:
+        tally.mode, tally.mode_reason = past.trading_state.mode, past.trading_state.reason
     bus.subscribe(tally.subscriber())
     bus.publish(_boot(plan, past), "boot")
     key = _seal_key(plan, directory)
@@ -237,7 +239,11 @@ def _assemble(
             one.settings, [made for each in plan.strategies for made in each.make()], one.name
         ),
         "data": lambda one: Data(
-            cast(DataSettings, one.settings), feed, _resume_at(clock, past), plan.needed(), one.name
+            cast(DataSettings, one.settings),
+            feed,
+            _resume_at(clock, store.past()),
+            plan.needed(),
+            one.name,
         ),
     }
     for one in plan.agents:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tradeagent.agents.base import BaseAgent
 from tradeagent.bus.base import Bus, Out, Subscriber
 from tradeagent.clock import NEVER, SECOND, Clock, SimulatedClock, monotonic
-from tradeagent.errors import IntegrityError, JournalError, Runaway
+from tradeagent.errors import IntegrityError, JournalError, Runaway, TradeAgentError
 from tradeagent.log import log
 from tradeagent.messages import (
     AgentState,
@@ -99,6 +99,7 @@ class Supervisor:
         self._group: asyncio.TaskGroup | None = None
         self._stopping = asyncio.Event()
         self._streams: list[asyncio.Task[None]] = []
+        self._feeds: dict[str, asyncio.Task[None]] = {}
 
     # -- what agents and the bus ask for ----------------------------------------------------------
 
@@ -169,7 +170,8 @@ class Supervisor:
         if isinstance(self.clock, SimulatedClock):
             self.clock.add_stream(events, deliver)
         else:
-            self._streams.append(self.spawn(self._play(events, deliver), f"{agent}.feed"))
+            feed = self._feeds[agent] = self.spawn(self._play(events, deliver), f"{agent}.feed")
+            self._streams.append(feed)
 
     async def _play(self, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]) -> None:
         for count, (when, event) in enumerate(events):
@@ -250,6 +252,9 @@ class Supervisor:
             else:
                 self._incident("AGENT_GIVEN_UP", Severity.WARNING, life.agent.name, text)
             return
+        self.operations.cancel(life.agent.name)
+        if (feed := self._feeds.pop(life.agent.name, None)) is not None:
+            feed.cancel()
         wait = BACKOFF[min(len(life.restarts), len(BACKOFF) - 1)]
         life.restarts.append(now)
         self.spawn(self._restart(life, wait), f"{life.agent.name}.restart")
@@ -257,7 +262,17 @@ class Supervisor:
     async def _restart(self, life: Life, wait: float) -> None:
         """Make the agent anew from what the journal knows, then serve what waited."""
         await asyncio.sleep(wait)
+        try:
+            await self._revive(life)
+        except TradeAgentError as error:
+            log.bind(agent=life.agent.name).warning("cannot restart: {}", error)
+            if life.agent.essential:
+                self._halt(f"{life.agent.name} cannot restart: {error}", life.agent.name)
+            self.spawn(self._restart(life, BACKOFF[-1]), f"{life.agent.name}.restart")
+
+    async def _revive(self, life: Life) -> None:
         await self._committed(self.bus.seq)
+        await life.agent.teardown()
         self._status(life, AgentState.STARTING, "restart")
         life.agent = life.build()
         life.inlet.rebind(*_bound(life.agent))
@@ -301,7 +316,7 @@ class Supervisor:
         if self._group is None:
             return
         self._incident("HALT", Severity.CRITICAL, agent, text)
-        if self.mode is not TradingMode.HALTED:
+        if self.mode not in (TradingMode.HALTED, TradingMode.SAFE_MODE, TradingMode.LOCKED):
             self.bus.publish(
                 TradingState(
                     mode=TradingMode.HALTED,
@@ -382,6 +397,8 @@ class Supervisor:
 
     async def _start_agents(self) -> None:
         past = self._past()
+        if past.trading_state is not None:
+            self.mode = past.trading_state.mode
         for life in self.lives.values():
             life.agent.restore(past)
         for life in self.lives.values():

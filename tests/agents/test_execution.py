@@ -207,6 +207,73 @@ def test_a_fill_after_a_cancel_is_booked_and_told() -> None:
     assert [one.code for one in said if isinstance(one, Incident)] == ["LATE_FILL"]
 
 
+def test_an_order_the_venue_shows_after_all_is_taken_back() -> None:
+    """OPEN for an order we held to be NOT_PLACED books it again and is CRITICAL."""
+    blotter, update = _working()
+    blotter.book(_report(update, S.NOT_PLACED))
+
+    said = blotter.book(_report(update, S.OPEN))
+
+    assert blotter.orders[update.order.cloid].status is S.RESURRECTED
+    assert [one.severity for one in said if isinstance(one, Incident)] == ["CRITICAL"]
+
+
+@pytest.mark.parametrize("status", [S.OPEN, S.PEND_CANCEL])
+def test_a_venue_that_gives_no_answer_unproves_nothing(status: S) -> None:
+    """UNKNOWN about an order that was seen changes nothing, and raises nothing."""
+    blotter, update = _working()
+    blotter.book(_report(update, S.OPEN))
+    standing = blotter.orders[update.order.cloid]
+    if status is S.PEND_CANCEL:
+        blotter.keep(advance(standing, S.PEND_CANCEL))
+
+    assert blotter.book(_report(update, S.UNKNOWN)) == []
+    assert blotter.orders[update.order.cloid].status is status
+
+
+def test_a_cancel_that_overtakes_its_order_decides_nothing() -> None:
+    """Never placed, said in answer to a cancel, leaves an order that may be on its way PREPARED."""
+    blotter, update = _working()
+    early = _report(update, S.NOT_PLACED).model_copy(update={"cancel_refused": True})
+
+    assert blotter.book(early) == []
+    assert blotter.orders[update.order.cloid].status is S.PREPARED
+
+
+def _stop(blotter: Blotter, entry: OrderUpdate) -> OrderUpdate:
+    """Fill `entry` with a plan and return its stop."""
+    planned = entry.model_copy(update={"stop_plan": StopPlan(stop=Decimal(95))})
+    blotter.keep(planned)
+    said = blotter.book(_report(planned, S.FILLED, tid="1"))
+    return next(one for one in said if isinstance(one, OrderUpdate) and one.order.type == "stop")
+
+
+def test_a_stop_that_was_not_placed_is_placed_again_unless_it_was_unwanted() -> None:
+    """While the position is open the next attempt is prepared under a cloid of its own."""
+    blotter, update = _working("1")
+    stop = _stop(blotter, update)
+
+    said = blotter.book(_report(stop, S.NOT_PLACED))
+    again = [one for one in said if isinstance(one, OrderUpdate) and one.status is S.PREPARED]
+    assert len(again) == 1
+    assert again[0].order.cloid != stop.order.cloid
+    assert again[0].order.intent_id == stop.order.intent_id
+
+    blotter.unwanted.add(again[0].order.cloid)
+    said = blotter.book(_report(again[0], S.NOT_PLACED))
+    assert [one.status for one in said if isinstance(one, OrderUpdate)] == [S.NOT_PLACED]
+
+
+def test_a_refused_stop_is_an_incident() -> None:
+    """A position whose stop the venue refuses is not left naked in silence."""
+    blotter, update = _working("1")
+    stop = _stop(blotter, update)
+
+    said = blotter.book(_report(stop, S.REJECTED))
+
+    assert [one.code for one in said if isinstance(one, Incident)] == ["STOP_REJECTED"]
+
+
 def test_an_overfill_is_not_booked_but_halts() -> None:
     """More than was ordered is an incident of severity CRITICAL."""
     blotter, update = _working("1")

@@ -69,6 +69,7 @@ class Analysis(BaseAgent[AgentSettings]):
         self._opinions: dict[str, list[Hosted]] = {}
         self._waiting: dict[tuple[str, str], list[MarketData]] = {}
         self._last: dict[tuple[str, str], int] = {}
+        self._booked: set[tuple[str, str]] = set()
         self._parts: dict[tuple[str, str], list[Hosted]] = {}
         for hosted in self.hosted:
             self._enter(hosted)
@@ -86,6 +87,7 @@ class Analysis(BaseAgent[AgentSettings]):
 
     def restore(self, past: Past) -> None:
         """Take up each strategy's own position."""
+        self._booked = set(past.fills)
         for part in past.strategy_positions:
             for hosted in self._parts.get((part.strategy, part.symbol), ()):
                 hosted.view.position = float(part.size)
@@ -158,8 +160,9 @@ class Analysis(BaseAgent[AgentSettings]):
     @on(Fill)
     def fill(self, fill: Fill) -> None:
         """Keep each strategy's own position."""
-        if not fill.shares:
+        if not fill.shares or (fill.cloid, fill.tid) in self._booked:
             return
+        self._booked.add((fill.cloid, fill.tid))
         signed = fill.size if fill.side == "buy" else -fill.size
         for part in split_fill(signed, fill.fee, fill.shares):
             for hosted in self._parts.get((part.strategy, fill.symbol), ()):

@@ -178,7 +178,8 @@ class BaseAgent(Generic[S]):
     def fire(self, timer: Timer) -> Out:
         """Run the method a timer names."""
         if timer.method == "heartbeat":
-            return self.heartbeat()
+            self.publish(self.heartbeat())  # an input: it tells of more than messages
+            return None
         out: Out = getattr(self, timer.method)()
         return out
 

@@ -27,6 +27,10 @@ from tradeagent.storage.base import Past
 
 S = OrderStatus
 PROTECTIVE = ("stop", "take_profit")
+SHOWN = (S.OPEN, S.PARTIAL, S.TRIGGERED)
+DISPROVED = (S.NOT_PLACED, S.REJECTED)
+PROVEN = (S.OPEN, S.PARTIAL, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE)
+"""What a report shows to be there, what we held to be gone, and what was seen to be there."""
 REMEMBERED = 5_000
 """Ended orders that are kept at hand, for fills that come late."""
 
@@ -44,6 +48,7 @@ class Blotter:
         self._epoch = 0
         self._intents: dict[str, None] = {}
         self._booked: set[tuple[str, str]] = set()
+        self.unwanted: set[str] = set()
 
     def restore(self, past: Past) -> None:
         """Take up orders, booked fills and positions."""
@@ -195,6 +200,22 @@ class Blotter:
         self.keep(leg)
         return leg
 
+    def _resurrect(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
+        """Take back that an order is not there: the venue shows it."""
+        moved = advance(update, S.RESURRECTED, oid=report.oid, reason="the venue shows it")
+        self.keep(moved)
+        return [moved, self.incident(update, "RESURRECTED", Severity.CRITICAL, f"{report.status}")]
+
+    def _contradicted(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
+        """Keep what is proven; an order said never to have been placed is worth an incident."""
+        if report.status is S.UNKNOWN:
+            return []
+        return [self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason)]
+
+    def _sibling_filled(self, update: OrderUpdate) -> bool:
+        group = update.order.group
+        return any(one.order.group == group and one.filled for one in self.orders.values())
+
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that was proven not placed."""
         order, attempt = update.order, 1
@@ -208,6 +229,12 @@ class Blotter:
     def _restate(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
         """Move an order by a report without a fill; what says nothing new changes nothing."""
         status = report.status
+        if status is S.NOT_PLACED and report.cancel_refused and update.status is S.PREPARED:
+            return []  # it may be on its way: the one that sends it tells what became of it
+        if status in SHOWN and update.status in DISPROVED:
+            return self._resurrect(update, report)
+        if status in (S.UNKNOWN, S.NOT_PLACED) and update.status in PROVEN:
+            return self._contradicted(update, report)
         if status in (S.PARTIAL, S.FILLED):
             status = S.FILLED if remaining(update) == 0 else update.status
         if status is S.OPEN and update.filled:
@@ -227,8 +254,10 @@ class Blotter:
         self.keep(moved)
         messages: list[Message] = [moved]
         protects = moved.order.type in PROTECTIVE and self.portfolio.position(moved.symbol).size
-        if status is S.NOT_PLACED and protects:
+        if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
             messages.append(self._again(moved))
+        if status is S.REJECTED and protects and not self._sibling_filled(moved):
+            messages.append(self.incident(moved, "STOP_REJECTED", Severity.ERROR, report.reason))
         if status is S.UNKNOWN:
             messages.append(self.incident(update, "ORDER_UNKNOWN", Severity.WARNING, report.reason))
         return messages

@@ -10,7 +10,7 @@ from tradeagent.agents.identity import sealed
 from tradeagent.agents.lifecycle import advance
 from tradeagent.clock import SECOND
 from tradeagent.errors import OrderRefused, VenueUnavailable
-from tradeagent.integrations.base import Exchange, VenueEvent
+from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
 from tradeagent.messages import (
     CancelRequest,
     ExecutionReport,
@@ -58,7 +58,7 @@ class Execution(BaseAgent[AgentSettings]):
         self.blotter = Blotter(account, name)
         self.mode = TradingMode.ACTIVE
         self._key = seal_key
-        self._unwanted: set[str] = set()
+        self._leave: Unsubscribe | None = None
 
     # -- start ------------------------------------------------------------------------------------
 
@@ -71,9 +71,18 @@ class Execution(BaseAgent[AgentSettings]):
     async def setup(self) -> None:
         """Connect, then learn what happened while we were away, before anything is sent."""
         await self.exchange.start()
-        self.exchange.subscribe(self._reported)
+        self._leave = self.exchange.subscribe(self._reported)
         for message in [*await self.exchange.get_market_data(), *await self.reconcile()]:
             self.publish(message)
+        if self.mode is not TradingMode.ACTIVE:
+            for message in self._withdraw_increases(f"trading is {self.mode}"):
+                self.publish(message)
+
+    async def teardown(self) -> None:
+        """Listen to the venue no more; orders and stops stay there."""
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
 
     def _reported(self, event: VenueEvent) -> None:
         self.runtime.publish("exchange", event)
@@ -132,7 +141,8 @@ class Execution(BaseAgent[AgentSettings]):
     def prepared(self, update: OrderUpdate) -> None:
         """Send an order once its own PREPARED has its place in the journal and is durable."""
         hand = self.hand
-        if update.status is S.PREPARED and (hand is None or hand.source == self.name):
+        own = hand is None or hand.source == self.name
+        if update.status is S.PREPARED and own and self._is_prepared(update.order):
             work = self._send(update, self.now(), self.committed())
             self.start(work, lane=update.symbol)
 
@@ -152,11 +162,17 @@ class Execution(BaseAgent[AgentSettings]):
         except VenueUnavailable as error:
             return self._own_report(order, S.UNKNOWN, str(error))
 
+    def _is_prepared(self, order: Order) -> bool:
+        known = self.blotter.orders.get(order.cloid)
+        return known is not None and known.status is S.PREPARED
+
     def _gate(self, update: OrderUpdate, prepared: int) -> str:
         """Return why an order must not leave now, or nothing."""
         order = update.order
-        if order.cloid in self._unwanted:
+        if order.cloid in self.blotter.unwanted:
             return "cancelled before it was sent"
+        if not self._is_prepared(order):
+            return "it was settled before it was sent"
         if self.runtime.time() - prepared > FRESH_FOR * max(1.0, self.runtime.speed):
             return "it waited too long to be sent"
         protective = order.reduce_only and order.type in PROTECTIVE
@@ -185,7 +201,7 @@ class Execution(BaseAgent[AgentSettings]):
         order = update.order
         self.start(self._cancel(order))
         if update.status is S.PREPARED:
-            self._unwanted.add(order.cloid)
+            self.blotter.unwanted.add(order.cloid)
         elif update.status in (S.OPEN, S.PARTIAL):
             pending = advance(update, S.PEND_CANCEL, reason=reason)
             self.blotter.keep(pending)
@@ -204,7 +220,9 @@ class Execution(BaseAgent[AgentSettings]):
         self.mode = state.mode
         if state.mode is TradingMode.ACTIVE:
             return []
-        reason = f"trading is {state.mode}"
+        return self._withdraw_increases(f"trading is {state.mode}")
+
+    def _withdraw_increases(self, reason: str) -> list[Message]:
         increases = [one for one in self.blotter.working.values() if not one.order.reduce_only]
         return [message for update in increases for message in self._withdraw(update, reason)]
 
@@ -214,6 +232,9 @@ class Execution(BaseAgent[AgentSettings]):
     def book(self, report: ExecutionReport) -> list[Message]:
         """Fold the venue's word into the order, the fill and the position it changes."""
         messages = self.blotter.book(report)
+        update = self.blotter.working.get(report.cloid)
+        if update is not None and report.cloid in self.blotter.unwanted and update.oid:
+            messages.extend(self._withdraw(update, "cancelled while it was being sent"))
         if any(isinstance(message, Fill) for message in messages):
             self.start(self._account_now())
         return messages
@@ -227,16 +248,18 @@ class Execution(BaseAgent[AgentSettings]):
 
     @every(300)
     def keep_in_step(self) -> None:
-        """Compare with the venue on schedule."""
+        """Compare with the venue on schedule, and ask again for cancels without an answer."""
+        for update in tuple(self.blotter.working.values()):
+            if update.status is S.PEND_CANCEL:
+                self.start(self._cancel(update.order))
         self.start(self._settle_open(), lane="reconcile")
 
     async def _settle_open(self) -> Sequence[Message]:
-        """Ask for what has no proof yet, and for the account."""
-        unsure = (S.UNKNOWN, S.PEND_CANCEL, S.PEND_REPLACE)
-        orders = [one.order for one in self.blotter.working.values() if one.status in unsure]
-        reports: list[Message] = [await self.get_order_status(order) for order in orders]
-        reports.append(await self.exchange.get_account_info())
-        return reports
+        """Reconcile; where the venue does not answer, nothing has been learnt."""
+        try:
+            return await self.reconcile()
+        except VenueUnavailable:
+            return ()
 
     async def _account_now(self) -> Message | None:
         try:

@@ -55,10 +55,7 @@ class Exposure:
 
     def price(self, symbol: str, close: float, time: int) -> bool:
         """Take a candle's close; returns False where a ticker gives the mark."""
-        last = self._bars.get(symbol)
         self._bars[symbol] = time
-        if last is None or symbol in self._quoted:
-            pass
         if symbol in self._quoted:
             return False
         self._marks[symbol] = (close, time)
@@ -122,8 +119,8 @@ class Exposure:
 
     @property
     def is_flat(self) -> bool:
-        """Tell whether every position is closed."""
-        return not self._held
+        """Tell whether every position is closed and no order can open one."""
+        return not self._held and all(order.reduce_only for order, _ in self._pending())
 
     def position(self, symbol: str) -> Decimal:
         """Return the signed position."""
@@ -168,10 +165,17 @@ class Exposure:
                 span[0 if order.side == "buy" else 1] += left if order.side == "buy" else -left
         total = ZERO
         for name, (longest, shortest) in worst.items():
-            mark = self.mark(name)
-            if name != symbol and mark is not None:
-                total += max(longest, -shortest) * mark
+            if name != symbol:
+                total += max(longest, -shortest) * (self.mark(name) or self._last_known(name))
         return total
+
+    def _last_known(self, symbol: str) -> Decimal:
+        """Return a price for a symbol without a mark: its entry, or its orders' own."""
+        held = self._positions.get(symbol)
+        if held is not None and held.entry_price:
+            return held.entry_price
+        prices = [one.limit or one.trigger for one, _ in self._pending() if one.symbol == symbol]
+        return max((price for price in prices if price is not None), default=ZERO)
 
     @property
     def _unrealised(self) -> float:

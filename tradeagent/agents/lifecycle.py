@@ -24,7 +24,9 @@ LEGAL: dict[OrderStatus, frozenset[OrderStatus]] = {
     ),
     S.TRIGGERED: frozenset({S.OPEN, S.PARTIAL, S.FILLED, S.CANCELED, S.REJECTED}),
     S.PARTIAL: frozenset({S.PARTIAL, S.FILLED, S.PEND_CANCEL, S.PEND_REPLACE, S.CANCELED}),
-    S.PEND_CANCEL: frozenset({S.CANCELED, S.FILLED, S.PEND_CANCEL, S.OPEN, S.PARTIAL}),
+    S.PEND_CANCEL: frozenset(
+        {S.CANCELED, S.FILLED, S.PEND_CANCEL, S.OPEN, S.PARTIAL, S.TRIGGERED, S.REJECTED}
+    ),
     S.PEND_REPLACE: frozenset({S.OPEN, S.PARTIAL, S.FILLED, S.CANCELED, S.UNKNOWN}),
     S.CANCELED: frozenset({S.CANCELED}),
     S.FILLED: frozenset(),

@@ -304,7 +304,10 @@ class Risk(BaseAgent[RiskSettings]):
 
     @on(TradingState)
     def obey(self, state: TradingState) -> None:
-        """Follow a state that the supervisor set."""
+        """Follow a state that somebody else set, downward."""
+        hand = self.hand
+        if hand is not None and hand.source == self.name:
+            return
         if RANK[state.mode] > RANK[self.mode]:
             self.mode = state.mode
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import Field
 
@@ -34,7 +34,7 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
-from tradeagent.quant.portfolio import Position, split_fill
+from tradeagent.quant.portfolio import Position, split_fill, tidy
 from tradeagent.storage.base import Past
 
 DUST = Decimal("1e-9")
@@ -129,16 +129,29 @@ class Trading(BaseAgent[TradingSettings]):
             self.desk(part.symbol).books[part.strategy] = Position(
                 part.size, part.entry_price, part.realised_pnl, part.fees
             )
+        for held in past.positions:
+            desk = self.desk(held.symbol)
+            desk.price, desk.price_time = float(held.entry_price), held.time
+        self._restore_orders(past)
         for signal in past.signals:
             desk = self.desk(signal.symbol)
-            if desk.book(signal.strategy).size:
+            if desk.book(signal.strategy).size or desk.working is not None:
                 desk.opinions[signal.strategy] = signal
         for desk in self.desks.values():
-            desk.held = self._target(desk)
+            desk.wanted = self._target(desk)
+            parts = {name for name, book in desk.books.items() if book.size}
+            desk.held = {name: part for name, part in desk.wanted.items() if name in parts}
+
+    def _restore_orders(self, past: Past) -> None:
         for update in past.orders:
-            if update.status not in TERMINAL and update.order.type not in PROTECTIVE:
-                desk = self.desk(update.symbol)
+            if update.status in TERMINAL:
+                continue
+            desk = self.desk(update.symbol)
+            if update.order.type in PROTECTIVE:
+                desk.protected[update.strategy] = desk.protected.get(update.strategy, 0) + 1
+            else:
                 desk.working, desk.working_since = update.order.intent_id, past.ts
+                desk.cloid = update.order.cloid
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -210,7 +223,7 @@ class Trading(BaseAgent[TradingSettings]):
 
     def _open(self, desk: Desk, wanted: dict[str, float], weight: float, leg: str) -> list[Message]:
         leader = self._leader(desk, wanted, weight)
-        if leader is None or leader.valid_until < self.now():
+        if not desk.price or leader is None or leader.valid_until < self.now():
             return []
         if desk.refused == (leader.strategy, leader.time):
             return []
@@ -272,7 +285,7 @@ class Trading(BaseAgent[TradingSettings]):
                 leader,
                 leg,
                 side="sell" if desk.size > 0 else "buy",
-                size=abs(desk.size),
+                size=tidy(abs(desk.size)),
                 reduce_only=True,
                 shares=_shares(parts),
                 valid_until=self.now() + EXIT_VALID,
@@ -288,8 +301,7 @@ class Trading(BaseAgent[TradingSettings]):
         if leg in ("close", "reduce"):
             trigger = f"{trigger}:{self.now()}"
         intent = intent_id(self._account, strategy, desk.symbol, trigger, leg)
-        desk.working, desk.working_since, desk.cloid = intent, self.now(), None
-        return OrderRequest.model_validate(
+        request = OrderRequest.model_validate(
             {
                 "intent_id": intent,
                 "symbol": desk.symbol,
@@ -300,6 +312,8 @@ class Trading(BaseAgent[TradingSettings]):
                 **order,
             }
         )
+        desk.working, desk.working_since, desk.cloid = intent, self.now(), None
+        return request
 
     def _plan(self, leader: TradeSignal) -> StopPlan | None:
         instrument = self.instruments.get(leader.symbol)
@@ -375,20 +389,16 @@ class Trading(BaseAgent[TradingSettings]):
     def manage_positions(self, desk: Desk) -> list[Message]:
         """Return what a changed position calls for: stops that protect nothing go, flips open."""
         gone: list[Message] = []
-        if desk.working is None:
-            gone = [
+        if desk.working is None and desk.size == 0 and desk.protected:
+            desk.protected.clear()
+            gone.append(
                 CancelRequest(
                     symbol=desk.symbol,
-                    strategy=name,
                     keep_protective=False,
-                    reason=f"the part of {name} is closed",
+                    reason="the position is closed",
                     actor=self.name,
                 )
-                for name, book in desk.books.items()
-                if book.size == 0 and desk.protected.get(name)
-            ]
-            for wish in gone:
-                desk.protected.pop(cast(CancelRequest, wish).strategy or "", None)
+            )
         return gone + self.generate_signals(desk)
 
     @on(TradingState)
@@ -412,6 +422,8 @@ class Trading(BaseAgent[TradingSettings]):
         for desk in self.desks.values():
             if desk.working is not None and self.now() - desk.working_since > LOST_AFTER:
                 messages.extend(self._give_up(desk))
+            elif desk.size:
+                messages.extend(self.generate_signals(desk))
         if self.mode is TradingMode.FLATTENING:
             messages.extend(self._flatten())
         return messages

@@ -17,10 +17,11 @@ from tradeagent.app import Daemon
 from tradeagent.clock import SECOND
 from tradeagent.errors import CommandError, JournalError
 from tradeagent.log import log
-from tradeagent.messages import CancelRequest, Message, RiskOverride, TradingMode
+from tradeagent.messages import CancelRequest, Message, RiskOverride, TradingMode, TradingState
 from tradeagent.quant.rules import RULES
 
 LONGEST = 64 * 1024
+FURTHER_DOWN = (TradingMode.HALTED, TradingMode.SAFE_MODE, TradingMode.LOCKED)
 
 
 class Params(BaseModel):
@@ -156,12 +157,24 @@ class Control:
     def _go(self, mode: TradingMode, why: Reason) -> dict[str, str]:
         if "risk" not in self._daemon.supervisor.lives:
             raise CommandError("this process has no Risk agent; ask the one that trades")
+        if mode is TradingMode.HALTED and self._daemon.tally.mode not in FURTHER_DOWN:
+            self._publish(self._halted(why))
         self._publish(RiskOverride(rule="STATE", mode=mode, reason=why.reason, actor=why.actor))
         reached = self._daemon.tally.mode
         log.bind(agent="operator").warning("{} asked for {}: {}", why.actor, mode, why.reason)
         if reached is not mode and mode is not TradingMode.FLATTENING:
             raise CommandError(f"trading stays {reached}: {self._daemon.tally.mode_reason}")
         return {"mode": reached.value}
+
+    def _halted(self, why: Reason) -> TradingState:
+        """Return the state itself: a halt waits for no agent."""
+        return TradingState(
+            mode=TradingMode.HALTED,
+            previous=self._daemon.tally.mode,
+            reason=why.reason,
+            actor=why.actor,
+            since=self._daemon.clock.now(),
+        )
 
     def _cancel(self, wish: Cancel) -> dict[str, str]:
         self._publish(

@@ -12,6 +12,7 @@ from pathlib import Path
 from tradeagent.app import Daemon, open_daemon
 from tradeagent.bus.base import Subscriber
 from tradeagent.cli.narrate import TOLD, sentence
+from tradeagent.clock import SECOND, monotonic
 from tradeagent.log import log, setup
 from tradeagent.messages import Message
 from tradeagent.plan import Plan
@@ -51,13 +52,18 @@ def _narrate(daemon: Daemon) -> None:
 
 
 def _on_interrupt(stop: Callable[[], None]) -> None:
-    """Let the first SIGINT or SIGTERM stop in order, and the second end the process at once."""
-    asked: list[bool] = []
+    """Let the first SIGINT or SIGTERM stop in order, and a later one end the process at once.
+
+    One press may arrive twice, from the terminal and from a parent; it counts once.
+    """
+    asked: list[int] = []
 
     def handle() -> None:
         if asked:
-            os._exit(130)
-        asked.append(True)
+            if monotonic() - asked[0] > SECOND:
+                os._exit(130)
+            return
+        asked.append(monotonic())
         sys.stderr.write("\nstopping; once more ends at once\n")
         stop()
 

@@ -12,6 +12,12 @@ QUANTUM = Decimal("1e-12")
 """Costs and parts of fills are kept to this step, so that sums below 1e16 are exact."""
 
 
+def tidy(number: Decimal) -> Decimal:
+    """Return `number` without trailing zeros and without an exponent above 0."""
+    plain = number.normalize()
+    return plain.quantize(Decimal(1)) if plain.as_tuple().exponent > 0 else plain  # type: ignore[operator]
+
+
 class Position:
     """A netted position at average cost; `size` is signed, fees and funding above 0 are paid.
 
@@ -68,7 +74,7 @@ class Position:
             self.cost = (self.cost * after / self.size).quantize(QUANTUM)
         else:
             self.cost = (after * price).quantize(QUANTUM)
-        self.size = after
+        self.size = tidy(after)
         self.cash -= quantity * price
         self.fees += fee
         return self.cash + self.cost - before
