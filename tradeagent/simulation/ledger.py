@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
+from weakref import finalize
 
 from pydantic import ValidationError
 
@@ -82,6 +83,8 @@ class Ledger:
         self._guard = _Guard(path)
         with self._guard:
             self._db = _connect(path)
+        self._forgotten = finalize(self, self._db.close)
+        with self._guard:
             self.seq: int = self._db.execute("SELECT max(seq) FROM events").fetchone()[0] or 0
             """The number of the last event; order and fill ids are numbers of events."""
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
 
 from tradeagent.errors import StateError
 from tradeagent.messages import (
@@ -49,7 +50,7 @@ def open_engine(path: Path, *, writable: bool) -> Engine:
     url = URL.create(
         "sqlite", database=f"file:{quote(str(path.resolve()))}", query={"mode": mode, "uri": "true"}
     )
-    engine = create_engine(url)
+    engine = create_engine(url, poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
     def autocommit(connection: Any, _: object) -> None:
