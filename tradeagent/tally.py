@@ -72,7 +72,6 @@ class Tally:
         self.alerts: Counter[tuple[str, str]] = Counter()
         self.incidents: Counter[str] = Counter()
         self.fees = self.funding = ZERO
-        self.slippage: list[float] = []
         self.mode = TradingMode.ACTIVE
         self.mode_reason = ""
         self.account: AccountUpdate | None = None

@@ -35,10 +35,8 @@ class Exposure:
         self._bars: dict[str, int] = {}
         self._orders: dict[str, OrderUpdate] = {}
         self._reserved: dict[str, tuple[Order, int]] = {}
-        self._fees = ZERO
         self._day = 0
         self._day_open: Decimal | None = None
-        self._time = 0
 
     def restore(self, past: Past) -> None:
         """Take up positions, open orders, the balance and the day's opening."""
@@ -59,14 +57,12 @@ class Exposure:
         if symbol in self._quoted:
             return False
         self._marks[symbol] = (close, time)
-        self._time = time
         return True
 
     def quote(self, symbol: str, mark: float, time: int) -> None:
         """Take a ticker's mark."""
         self._quoted.add(symbol)
         self._marks[symbol] = (mark, time)
-        self._time = time
 
     def hold(self, update: PositionUpdate) -> None:
         """Take over a position; what it realised changes the balance until the venue tells it."""

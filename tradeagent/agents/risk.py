@@ -82,7 +82,6 @@ class Risk(BaseAgent[RiskSettings]):
         self._key = seal_key
         self._epoch = 0
         self._ttl = int(settings.approval_ttl_s * SECOND)
-        self._alerted: set[str] = set()
 
     def restore(self, past: Past) -> None:
         """Take up the trading state, overrides, positions, open orders and the day's opening."""
