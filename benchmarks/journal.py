@@ -91,12 +91,14 @@ async def measure(path: Path) -> dict[str, float]:
     for envelope in mixed:
         store.journal.append(envelope)
     queued = monotonic()
+    store.journal.settle()
     await store.journal.committed(ENTRIES)
     done = monotonic()
     waits = []
     for envelope in envelopes(ENTRIES + 1, COMMITS):
         before = monotonic()
         store.journal.append(envelope)
+        store.journal.settle()
         await store.journal.committed(envelope.seq)
         waits.append(monotonic() - before)
     store.close()

@@ -148,7 +148,7 @@ async def measure() -> list[int]:
     """Return the latencies of one run, ns."""
     clock, store = WallClock(), MemoryStore()
     supervisor = Supervisor(clock, store.past, store.journal.committed)
-    bus = MemoryBus(clock, supervisor, store.journal.append)
+    bus = MemoryBus(clock, supervisor, store.journal)
     supervisor.connect(bus)
     port, key = Port(), b"k" * 32
     limits = Limits(max_order_notional=Decimal(10**6), max_position_notional=Decimal(10**6))

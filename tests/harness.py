@@ -124,7 +124,7 @@ class Rig:
         self.clock = SimulatedClock(START)
         self.store = MemoryStore(keep=True)
         self.supervisor = Supervisor(self.clock, self.store.past, self.store.journal.committed)
-        self.bus = MemoryBus(self.clock, self.supervisor, self.store.journal.append)
+        self.bus = MemoryBus(self.clock, self.supervisor, self.store.journal)
         self.supervisor.connect(self.bus)
         self.exchange = SimulatedExchange(
             self.exchange_settings, (BTC,), Ledger(None), self.clock.now

@@ -211,7 +211,8 @@ def _assemble(
     settings, past = plan.settings, store.past()
     supervisor = Supervisor(clock, store.past, store.journal.committed)
     options = _bus_options(plan, store, supervisor)
-    bus = open_bus(options, clock, supervisor, store.journal.append, past.epoch, past.seq)
+    bus = open_bus(options, clock, supervisor, store.journal, past.epoch, past.seq)
+    bus.remember(store.arrived())
     supervisor.connect(bus)
     supervisor.prepare = partial(_join, bus, clock, directory.path)
     exchange: SimulatedExchange | None = None

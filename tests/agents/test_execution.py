@@ -74,7 +74,7 @@ class Floor:
         self.clock = SimulatedClock(START)
         store = MemoryStore()
         self.supervisor = Supervisor(self.clock, store.past, store.journal.committed)
-        self.bus = MemoryBus(self.clock, self.supervisor, store.journal.append)
+        self.bus = MemoryBus(self.clock, self.supervisor, store.journal)
         self.supervisor.connect(self.bus)
         self.exchange = SimulatedExchange(ExchangeSettings(), (BTC,), Ledger(None), self.clock.now)
         self.exchange.on_market(tick(100))
@@ -179,7 +179,7 @@ def test_reports_in_any_order_and_number_give_one_end(seed: int) -> None:
     said = [message for report in reports for message in blotter.book(report)]
 
     assert blotter.orders[update.order.cloid].status is S.FILLED
-    assert blotter.portfolio.position("BTC").size == Decimal(10)
+    assert blotter.books["BTC"].net.size == Decimal(10)
     assert sum(isinstance(message, Fill) for message in said) == 5
     assert not [message for message in said if isinstance(message, Incident)]
 
@@ -203,7 +203,7 @@ def test_a_fill_after_a_cancel_is_booked_and_told() -> None:
 
     said = blotter.book(_report(update, S.PARTIAL, tid="1"))
 
-    assert blotter.portfolio.position("BTC").size == Decimal(1)
+    assert blotter.books["BTC"].net.size == Decimal(1)
     assert [one.code for one in said if isinstance(one, Incident)] == ["LATE_FILL"]
 
 
@@ -281,7 +281,7 @@ def test_an_overfill_is_not_booked_but_halts() -> None:
     said = blotter.book(_report(update, S.FILLED, tid="1", size="2"))
 
     assert [one.severity for one in said if isinstance(one, Incident)] == ["CRITICAL"]
-    assert blotter.portfolio.position("BTC").size == 0
+    assert "BTC" not in blotter.books
 
 
 def test_only_legal_moves_are_made() -> None:

@@ -15,7 +15,6 @@ from tradeagent.messages import (
     CancelRequest,
     Direction,
     Envelope,
-    Fill,
     Message,
     Order,
     OrderRequest,
@@ -26,6 +25,7 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
+from tradeagent.quant.portfolio import Books
 
 WEIGHTS = {"a": 0.5, "b": 0.3}
 
@@ -56,6 +56,7 @@ class Desk:
         self.agent.listed(BTC)
         self.agent.handle_market_data(bar(100))
         self.tid = 0
+        self.books = Books("BTC")
 
     def fill(self, request: OrderRequest, size: str) -> list[Message]:
         """Fill a request whole; returns what Trading says then."""
@@ -69,21 +70,13 @@ class Desk:
             type="market",
             reduce_only=request.reduce_only,
         )
-        fill = Fill(
-            cloid=order.cloid,
-            intent_id=order.intent_id,
-            tid=str(self.tid),
-            symbol="BTC",
-            side=order.side,
-            size=order.size,
-            price=Decimal(100),
-            fee=Decimal("0.1"),
-            liquidity="taker",
-            time=START,
-            strategy=request.strategy,
-            shares=request.shares,
+        self.books.fill(
+            order.size if order.side == "buy" else -order.size,
+            Decimal(100),
+            Decimal("0.1"),
+            request.shares,
         )
-        self.agent.filled(fill)
+        self.agent.positioned(self.books.update(START))
         return self.agent.ordered(
             OrderUpdate(
                 order=order,
@@ -125,7 +118,7 @@ class Desk:
 
     def parts(self) -> dict[str, Decimal]:
         """Return what each strategy holds."""
-        return {name: book.size for name, book in self.agent.desk("BTC").books.items()}
+        return self.agent.desk("BTC").parts
 
 
 def test_an_opinion_opens_a_position_of_its_weight() -> None:
@@ -227,7 +220,6 @@ def test_a_position_that_a_stop_closed_stays_closed() -> None:
     desk = Desk()
     request = desk.one(desk.agent.handle_signal(signal("a", "long")))
     desk.fill(request, "0.5")
-    stop = request.model_copy(update={"side": "sell", "reduce_only": True, "intent_id": "stop"})
     order = Order(
         cloid="0xstop",
         intent_id="stop",
@@ -238,29 +230,15 @@ def test_a_position_that_a_stop_closed_stays_closed() -> None:
         trigger=Decimal(95),
         reduce_only=True,
     )
-    desk.agent.filled(
-        Fill(
-            cloid="0xstop",
-            intent_id="stop",
-            tid="s",
-            symbol="BTC",
-            side="sell",
-            size=Decimal("0.5"),
-            price=Decimal(95),
-            fee=Decimal(0),
-            liquidity="taker",
-            time=START,
-            strategy="a",
-            shares=stop.shares,
-        )
-    )
+    desk.books.fill(Decimal("-0.5"), Decimal(95), Decimal(0), request.shares, protective=True)
+    desk.agent.positioned(desk.books.update(START))
     said = desk.agent.ordered(
         OrderUpdate(
             order=order,
             status=OrderStatus.FILLED,
             filled=Decimal("0.5"),
             strategy="a",
-            shares=stop.shares,
+            shares=request.shares,
             expires_at=START,
         )
     )

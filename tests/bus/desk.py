@@ -51,6 +51,17 @@ class SetClock:
         """Do nothing."""
 
 
+class Record(list[Envelope[Message]]):
+    """What was dispatched, and how much of it whenever it was settled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settled: list[int] = []
+
+    def settle(self) -> None:
+        self.settled.append(len(self))
+
+
 class Notes:
     """A host that writes down what it is told and runs slow handlers as tasks."""
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import redis
 
-from tests.bus.desk import Notes, SetClock, listen, turn
+from tests.bus.desk import Notes, Record, SetClock, listen, turn
 from tradeagent.bus.options import BusOptions
 from tradeagent.bus.redis import RedisBus
-from tradeagent.messages import Envelope, Message
+from tradeagent.messages import Message
 
 
 class Station:
@@ -29,7 +29,7 @@ class Station:
     ) -> None:
         self.host = Notes()
         self.clock = SetClock()
-        self.record: list[Envelope[Message]] = []
+        self.record = Record()
         options = BusOptions(
             url,
             group=group or identity,
@@ -38,7 +38,7 @@ class Station:
             committed=committed,
             spawn=self.host.spawn,
         )
-        self.bus = RedisBus(options, self.clock, self.host, self.record.append, epoch)
+        self.bus = RedisBus(options, self.clock, self.host, self.record, epoch)
         self.host.bus = self.bus
 
     def hear(self, *kinds: type[Message]) -> list[Any]:

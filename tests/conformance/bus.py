@@ -13,6 +13,7 @@ import pytest
 from tests.bus.desk import (
     START,
     Notes,
+    Record,
     SetClock,
     alert,
     candle,
@@ -27,7 +28,6 @@ from tradeagent.bus.base import Bus, Subscriber
 from tradeagent.bus.inbox import RING
 from tradeagent.bus.memory import TURN
 from tradeagent.messages import (
-    Envelope,
     MarketData,
     Message,
     RiskAlert,
@@ -48,8 +48,8 @@ class BusParts:
         return Notes()
 
     @pytest.fixture
-    def record(self) -> list[Envelope[Message]]:
-        return []
+    def record(self) -> Record:
+        return Record()
 
 
 class DeliveryClaims(BusParts):

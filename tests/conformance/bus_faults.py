@@ -8,6 +8,7 @@ from typing import Any
 from tests.bus.desk import (
     START,
     Notes,
+    Record,
     SetClock,
     alert,
     cancel,
@@ -16,6 +17,7 @@ from tests.bus.desk import (
     listen,
     signal,
     ticker,
+    trade,
     until,
 )
 from tests.conformance.bus import BusParts
@@ -50,9 +52,7 @@ class FaultClaims(BusParts):
         assert [message.time for message in heard] == [0, 1, 3, 4]
         assert bus.dropped["duplicate"] == 1
 
-    async def test_messages_are_stamped(
-        self, bus: Any, clock: SetClock, record: list[Envelope[Message]]
-    ) -> None:
+    async def test_messages_are_stamped(self, bus: Any, clock: SetClock, record: Record) -> None:
         """Number, time, cause, trace and origin tell where each message comes from."""
         bus.subscribe(Subscriber("analysis", {MarketData: lambda m: signal(m.time)}))
         bus.subscribe(Subscriber("trading", {TradeSignal: lambda m: alert()}))
@@ -72,7 +72,7 @@ class FaultClaims(BusParts):
             ("trading", 6, 5, 4, 7, Origin.DERIVED),
         ]
 
-    async def test_observers_say_inputs(self, bus: Bus, record: list[Envelope[Message]]) -> None:
+    async def test_observers_say_inputs(self, bus: Bus, record: Record) -> None:
         """What an observer returns is an input: replay does not compute it again."""
         bus.subscribe(Subscriber("venue", {MarketData: lambda m: alert()}, observer=True))
         bus.publish(candle(1), "data")
@@ -81,9 +81,19 @@ class FaultClaims(BusParts):
             ("RISK_ALERT", Origin.INPUT),
         ]
 
-    async def test_the_record_has_all_that_decides(
-        self, bus: Bus, record: list[Envelope[Message]]
-    ) -> None:
+    async def test_what_follows_is_settled_with_its_cause(self, bus: Bus, record: Record) -> None:
+        """The record is told it is whole only when all that follows from an input is in it."""
+        follow = {MarketData: lambda m: [trade(m.time), signal(m.time)]}
+        bus.subscribe(Subscriber("analysis", follow))
+        bus.subscribe(Subscriber("trading", {TradeSignal: lambda m: [alert(), alert()]}))
+        for number in range(40):
+            bus.publish(candle(number), "data")
+        await until(lambda: record.settled and record.settled[-1] == len(record))
+        complete = set(range(0, len(record) + 1, 4))
+        assert len(record) == 160
+        assert set(record.settled) <= complete
+
+    async def test_the_record_has_all_that_decides(self, bus: Bus, record: Record) -> None:
         """Lossless messages are recorded, and of the lossy ones those an agent decides on."""
         listen(bus, TickerUpdate, name="agent")
         bus.subscribe(Subscriber("api", {Message: lambda m: None}, observer=True))

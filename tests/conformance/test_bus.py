@@ -6,23 +6,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.bus.desk import Notes, SetClock
+from tests.bus.desk import Notes, Record, SetClock
 from tests.bus.server import Server
 from tests.conformance.bus import DeliveryClaims
 from tests.conformance.bus_faults import FaultClaims
 from tradeagent.bus import BusOptions, open_bus
 from tradeagent.bus.base import Bus
-from tradeagent.messages import Envelope, Message
 
 
 class TestMemory(DeliveryClaims, FaultClaims):
     """The bus in memory."""
 
     @pytest.fixture
-    async def bus(
-        self, clock: SetClock, host: Notes, record: list[Envelope[Message]]
-    ) -> AsyncIterator[Bus]:
-        host.bus = bus = open_bus("memory://", clock, host, record.append)
+    async def bus(self, clock: SetClock, host: Notes, record: Record) -> AsyncIterator[Bus]:
+        host.bus = bus = open_bus("memory://", clock, host, record)
         await bus.start()
         yield bus
         await bus.close()
@@ -35,10 +32,10 @@ class TestRedis(DeliveryClaims, FaultClaims):
 
     @pytest.fixture
     async def bus(
-        self, clock: SetClock, host: Notes, record: list[Envelope[Message]], server: Server
+        self, clock: SetClock, host: Notes, record: Record, server: Server
     ) -> AsyncIterator[Bus]:
         options = BusOptions(server.url, spawn=host.spawn)
-        host.bus = bus = open_bus(options, clock, host, record.append)
+        host.bus = bus = open_bus(options, clock, host, record)
         await bus.start()
         yield bus
         await bus.close()

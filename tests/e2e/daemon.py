@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import ClassVar
@@ -105,14 +104,8 @@ def books(state: Path) -> tuple[dict[str, object], dict[str, object]]:
             one.message.order.cloid for one in records.orders(open_only=True, limit=100_000)
         ),
     }
-    parts = records.strategy_positions()
-    totals: dict[str, Decimal] = {}
-    for part in parts:
-        totals[part.symbol] = totals.get(part.symbol, Decimal(0)) + part.size
-    held = ours["positions"]
-    assert isinstance(held, dict)
-    for symbol, total in totals.items():
-        assert abs(total - held.get(symbol, Decimal(0))) < Decimal("1e-9"), symbol
+    for held in records.positions():
+        assert sum(part.size for part in held.parts) == held.size, held.symbol
     records.close()
     return venue, ours
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tradeagent.messages import Share
-from tradeagent.quant.portfolio import FillPart, Portfolio, Position, split_fill
+from tradeagent.quant.portfolio import Books, FillPart, Position, split_fill
 
 D = Decimal
 CENT = D("0.01")
@@ -120,49 +120,6 @@ def test_a_stored_position_goes_on_where_it_stood() -> None:
     assert position.net(D(180)) == D(7) + D(10) - D(1) - D("0.25")
 
 
-@given(st.lists(st.tuples(st.sampled_from("AB"), SIDES, SIZES, PRICES, FEES), max_size=40))
-def test_the_account_is_its_positions(
-    fills: list[tuple[str, str, Decimal, Decimal, Decimal]],
-) -> None:
-    """Cash is start plus realised less fees, and equity adds the unrealised of open positions."""
-    portfolio = Portfolio(D(10_000))
-    for fill in fills:
-        portfolio.apply(*fill)  # type: ignore[arg-type]
-    marks = {"A": D("12.5"), "B": D(4000)}
-    positions = portfolio.positions.values()
-
-    assert portfolio.cash == D(10_000) + sum(p.realised - p.fees for p in positions)
-    assert portfolio.equity(marks) == D(10_000) + sum(
-        p.net(marks[symbol]) for symbol, p in portfolio.positions.items()
-    )
-
-
-def test_exposure_adds_longs_and_shorts() -> None:
-    """Gross exposure counts both sides at their marks; a flat symbol needs no mark."""
-    portfolio = Portfolio(D(1000))
-    portfolio.apply("BTC", "buy", D("0.01"), D(40_000))
-    portfolio.apply("ETH", "sell", D("0.1"), D(2000))
-    portfolio.apply("SOL", "buy", D(1), D(20))
-    portfolio.apply("SOL", "sell", D(1), D(21))
-
-    assert portfolio.gross_exposure({"BTC": D(41_000), "ETH": D(2100)}) == D(410) + D(210)
-    assert portfolio.equity({"BTC": D(41_000), "ETH": D(2100)}) == D(1000) + 10 - 10 + 1
-    with pytest.raises(KeyError):
-        portfolio.equity({"BTC": D(41_000)})
-
-
-def test_funding_is_paid_from_cash() -> None:
-    """Funding paid lowers cash and the position's net profit, not its realised trading profit."""
-    portfolio = Portfolio(D(100))
-    portfolio.apply("BTC", "buy", D(1), D(50))
-    portfolio.fund("BTC", D("0.5"))
-    portfolio.fund("BTC", D("-0.2"))
-
-    assert portfolio.cash == D("99.7")
-    assert portfolio.position("BTC").funding == D("0.3")
-    assert portfolio.position("BTC").net(D(50)) == D("-0.3")
-
-
 @st.composite
 def shares(draw: st.DrawFn) -> list[Share]:
     """Return shares that add up to 1, some of them negative."""
@@ -171,24 +128,88 @@ def shares(draw: st.DrawFn) -> list[Share]:
     return [Share(strategy=f"s{i}", part=part) for i, part in enumerate(parts)]
 
 
-@given(st.lists(st.tuples(SIDES, SIZES, PRICES, FEES, shares()), max_size=15), PRICES)
-def test_strategies_add_up_to_the_account(
-    fills: list[tuple[Literal["buy", "sell"], Decimal, Decimal, Decimal, list[Share]]],
-    mark: Decimal,
-) -> None:
-    """Over all strategies, sizes and fees add up exactly and profit to the cent."""
-    account, strategies = Position(), Portfolio()
-    for side, size, price, fee, split in fills:
-        account.apply(side, size, price, fee)
-        parts = split_fill(size if side == "buy" else -size, fee, split)
-        for strategy, quantity, paid in parts:
-            strategies.book(strategy, quantity, price, paid)
-    positions = strategies.positions.values()
+def add_up(books: Books, mark: Decimal) -> None:
+    """Check that the parts are the whole."""
+    parts = books.parts.values()
+    assert sum((part.size for part in parts), D(0)) == books.net.size
+    assert sum((part.fees for part in parts), D(0)) == books.net.fees
+    assert sum((part.funding for part in parts), D(0)) == books.net.funding
+    total = sum((part.net(mark) for part in parts), D(0))
+    assert abs(total - books.net.net(mark)) < CENT / 1000
 
-    assert sum((p.size for p in positions), D(0)) == account.size
-    assert sum((p.fees for p in positions), D(0)) == account.fees
-    total = sum((p.net(mark) for p in positions), D(0))
-    assert abs(total - account.net(mark)) < CENT / 1000
+
+@given(
+    st.lists(st.tuples(SIDES, SIZES, PRICES, FEES, shares(), st.booleans()), max_size=15), PRICES
+)
+def test_strategies_add_up_to_the_account(
+    fills: list[tuple[str, Decimal, Decimal, Decimal, list[Share], bool]], mark: Decimal
+) -> None:
+    """Over all strategies, sizes, fees and funding add up exactly and profit to the cent."""
+    books, account = Books("BTC"), Position()
+    for side, size, price, fee, split, protective in fills:
+        quantity = size if side == "buy" else -size
+        account.book(quantity, price, fee)
+        books.fill(quantity, price, fee, split, protective=protective)
+        books.fund((fee / 7).quantize(D("1e-8")))
+        add_up(books, mark)
+
+    assert books.net.size == account.size
+    assert books.net.realised == account.realised
+
+
+@given(st.lists(st.tuples(SIDES, SIZES, PRICES, shares()), min_size=1, max_size=8), PRICES)
+def test_the_last_exit_closes_every_part(
+    fills: list[tuple[str, Decimal, Decimal, list[Share]]], price: Decimal
+) -> None:
+    """Once the account is flat so is every strategy, whoever's order closed it."""
+    books = Books("BTC")
+    for side, size, at, split in fills:
+        books.fill(size if side == "buy" else -size, at, D(0), split)
+    assume(books.net.size)
+    books.fill(-books.net.size, price, D(1), [Share(strategy="s0", part=D(1))])
+
+    assert books.net.size == 0
+    assert not [name for name, part in books.parts.items() if part.size]
+
+
+@given(st.lists(st.tuples(SIDES, SIZES, PRICES, FEES, shares()), max_size=8), PRICES)
+def test_books_come_back_from_their_message(
+    fills: list[tuple[str, Decimal, Decimal, Decimal, list[Share]]], mark: Decimal
+) -> None:
+    """What a message shows is all there is: resumed books go on as if never left."""
+    books = Books("BTC")
+    for side, size, price, fee, split in fills:
+        resumed = Books.resume(books.update(1))
+        for one in (books, resumed):
+            one.fill(size if side == "buy" else -size, price, fee, split)
+        assert resumed.update(2) == books.update(2)
+        add_up(books, mark)
+
+
+def test_a_stop_takes_from_its_own_strategy_what_it_has() -> None:
+    """A stop closes its owner's part; beyond that, all parts by size."""
+    a, b = [Share(strategy="a", part=D(1))], [Share(strategy="b", part=D(1))]
+    books = Books("BTC")
+    books.fill(D(2), D(100), D(0), a)
+    books.fill(D(2), D(100), D(0), b)
+
+    books.fill(D(-1), D(90), D(0), a, protective=True)
+    assert {name: part.size for name, part in books.parts.items()} == {"a": D(1), "b": D(2)}
+
+    books.fill(D("-1.5"), D(90), D(0), a, protective=True)
+    assert {name: part.size for name, part in books.parts.items()} == {"a": D("0.5"), "b": D(1)}
+
+
+def test_an_order_may_open_the_other_side_for_one_strategy() -> None:
+    """An order that reduces the account leaves a short to the strategy that wanted it."""
+    books = Books("BTC")
+    books.fill(D(5), D(100), D(0), [Share(strategy="a", part=D(1))])
+    books.fill(D(-3), D(100), D(0), [Share(strategy="b", part=D(1))])
+    assert {name: part.size for name, part in books.parts.items()} == {"a": D(5), "b": D(-3)}
+
+    books.fill(D(-2), D(110), D(1), [Share(strategy="a", part=D(1))])
+    assert {name: part.size for name, part in books.parts.items()} == {"a": D(0), "b": D(0)}
+    add_up(books, D(110))
 
 
 @given(st.decimals("-1000", "1000", places=5), FEES, shares())
@@ -213,6 +234,31 @@ def test_split_gives_the_outweighed_strategy_the_other_side() -> None:
         FillPart("bear", D(-1), D("0.2")),
         FillPart("bull", D(3), D("0.6")),
     )
+
+
+@pytest.mark.parametrize(
+    ("steps", "size", "entry", "realised"),
+    [
+        ([("2", "100"), ("2", "110")], "4", "105", "0"),
+        ([("4", "100"), ("-1", "110")], "3", "100", "10"),
+        ([("-4", "100"), ("1", "110")], "-3", "100", "-10"),
+        ([("2", "100"), ("-2", "90")], "0", "0", "-20"),
+        ([("2", "100"), ("-5", "110")], "-3", "110", "20"),
+        ([("-2", "100"), ("5", "90")], "3", "90", "20"),
+    ],
+)
+def test_average_cost(steps: list[tuple[str, str]], size: str, entry: str, realised: str) -> None:
+    """Adding averages, reducing realises, turning over opens at the new price."""
+    position = Position()
+    for change, price in steps:
+        position.book(D(change), D(price), D("0.5"))
+
+    assert (position.size, position.entry_price, position.realised) == (
+        D(size),
+        D(entry),
+        D(realised),
+    )
+    assert position.fees == D("0.5") * len(steps)
 
 
 def test_thirds_leave_nothing_over() -> None:

@@ -66,6 +66,7 @@ async def test_commit_boundaries_leave_no_trace(path: Path) -> None:
         memory.append(made)
         store.journal.append(made)
         if number % 7 == 0:
+            store.journal.settle()
             await store.journal.committed(made.seq)
     store.close()
 
@@ -76,6 +77,7 @@ async def test_a_commit_is_on_disk(path: Path) -> None:
     """Once `committed` is done, another connection reads the row and the state it led to."""
     store = SqlStore.open(path)
     store.journal.append(envelope(1, bar("BTC", 1)))
+    store.journal.settle()
     await store.journal.committed(1)
 
     with closing(sqlite3.connect(path)) as reader:
@@ -89,6 +91,7 @@ async def test_many_may_wait_at_once(path: Path) -> None:
     store = SqlStore.open(path)
     for seq in range(1, 101):
         store.journal.append(envelope(seq, tick(seq)))
+    store.journal.settle()
     waiting = [asyncio.ensure_future(store.journal.committed(seq)) for seq in range(100, 0, -1)]
     waiting[3].cancel()
 
@@ -104,10 +107,45 @@ async def test_recorded_rows_leave_only_a_gap(path: Path) -> None:
         made = envelope(seq, tick(seq))
         made.origin = Origin.INPUT if seq in (2, 5) else Origin.RECORDED
         store.journal.append(made)
+    store.journal.settle()
     await store.journal.committed(9)
 
     assert [entry.seq for entry in store.entries()] == [2, 5]
     assert verify(store) is None
+    store.close()
+
+
+def test_what_belongs_together_is_committed_together(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No reader ever finds a part of what was appended between two calls of `settle`."""
+    monkeypatch.setattr(journal, "GROUP", 1)
+    store = SqlStore.open(path, waits=False)
+    found = set()
+    with closing(sqlite3.connect(path)) as reader:
+        for seq in range(1, 3_001):
+            store.journal.append(envelope(seq, tick(seq)))
+            if seq % 3 == 0:
+                store.journal.settle()
+            if seq % 50 == 1:
+                found.add(reader.execute("SELECT count(*) FROM journal").fetchone()[0] % 3)
+    store.close()
+
+    assert found == {0}
+    assert store.journal.head().entries == 3_000
+
+
+async def test_nobody_is_told_before_the_whole_is_there(path: Path) -> None:
+    """A wait for a row goes on until all that belongs to it is appended too."""
+    store = SqlStore.open(path)
+    store.journal.append(envelope(1, tick(1)))
+    waiter = asyncio.ensure_future(store.journal.committed(1))
+    store.journal.append(envelope(2, tick(2)))
+    assert store.journal.head().entries == 0
+
+    store.journal.settle()
+    await waiter
+    assert store.journal.head().entries == 2
     store.close()
 
 
@@ -132,6 +170,7 @@ def test_a_simulated_run_cannot_outrun_the_disk(
     longest = 0
     for seq in range(1, 5_001):
         store.journal.append(envelope(seq, tick(seq)))
+        store.journal.settle()
         longest = max(longest, store.journal.backlog)
     store.close()
 
@@ -203,16 +242,20 @@ async def test_a_full_disk_is_told_to_everyone(path: Path) -> None:
     told: asyncio.Future[JournalError] = asyncio.get_running_loop().create_future()
     store = SqlStore.open(path, on_failure=told.set_result)
     store.journal.append(envelope(1, tick(1)))
+    store.journal.settle()
     await store.journal.committed(1)
     with disk_full(path, 200_000):
         for seq in range(2, 5000):
             store.journal.append(envelope(seq, tick(seq)))
+        store.journal.settle()
         with pytest.raises(JournalError, match=r"cannot be written .*full|I/O"):
             await store.journal.committed(4999)
     store.journal.append(envelope(5000, tick(5000)))
 
+    store.journal.settle()
     with pytest.raises(JournalError):
         await store.journal.committed(5000)
+    store.journal.settle()
     await store.journal.committed(1)
     assert store.journal.backlog == 0
     with pytest.raises(JournalError):
@@ -238,10 +281,12 @@ async def test_a_lock_held_too_long_fails_the_journal(
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         store.journal.append(envelope(1, tick(1)))
+        store.journal.settle()
         with pytest.raises(JournalError, match="locked"):
             await store.journal.committed(1)
     store.journal.append(envelope(2, tick(2)))
 
+    store.journal.settle()
     with pytest.raises(JournalError):
         await store.journal.committed(2)
     with pytest.raises(JournalError):
@@ -258,6 +303,7 @@ async def test_a_closed_journal_takes_nothing(path: Path) -> None:
     store.close()
     store.journal.append(envelope(1, tick(1)))
 
+    store.journal.settle()
     with pytest.raises(JournalError, match="closed"):
         await store.journal.committed(1)
 
@@ -276,6 +322,7 @@ async def test_rows_and_state_are_one_transaction(path: Path) -> None:
         other.execute("DROP TABLE bars")
     store.journal.append(envelope(1, tick(1)))
     store.journal.append(envelope(2, bar("BTC", 1)))
+    store.journal.settle()
     with pytest.raises(JournalError, match="no such table"):
         await store.journal.committed(2)
 

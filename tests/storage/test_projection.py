@@ -1,4 +1,4 @@
-"""The fold: average cost, what is forgotten, and a restart that restores all of it."""
+"""The fold: what is remembered, what is forgotten, and a restart that restores all of it."""
 
 from __future__ import annotations
 
@@ -7,79 +7,22 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.storage.examples import START, STRATEGIES, bar, envelope, fill, stream, update
-from tradeagent.messages import AccountUpdate, OrderStatus, Share, TradeSignal
-from tradeagent.storage.base import DayOpen, StrategyPosition
+from tests.storage.examples import START, bar, envelope, fill, stream, update
+from tradeagent.messages import AccountUpdate, OrderStatus, TradeSignal
+from tradeagent.storage.base import DayOpen
 from tradeagent.storage.memory import MemoryStore
-from tradeagent.storage.projection import DAY, FILLS_KEPT, Projection, book
+from tradeagent.storage.projection import DAY, FILLS_KEPT, Projection
 from tradeagent.storage.sql import SqlStore
-
-FLAT = StrategyPosition("sma_cross", "BTC")
-
-
-@pytest.mark.parametrize(
-    ("steps", "size", "entry", "realised"),
-    [
-        ([("2", "100"), ("2", "110")], "4", "105", "0"),
-        ([("4", "100"), ("-1", "110")], "3", "100", "10"),
-        ([("-4", "100"), ("1", "110")], "-3", "100", "-10"),
-        ([("2", "100"), ("-2", "90")], "0", "0", "-20"),
-        ([("2", "100"), ("-5", "110")], "-3", "110", "20"),
-        ([("-2", "100"), ("5", "90")], "3", "90", "20"),
-        ([("0", "100")], "0", "0", "0"),
-        ([("1", "100"), ("0", "500")], "1", "100", "0"),
-    ],
-)
-def test_average_cost(steps: list[tuple[str, str]], size: str, entry: str, realised: str) -> None:
-    """Adding averages, reducing realises, turning over opens at the new price."""
-    held = FLAT
-    for change, price in steps:
-        held = book(held, Decimal(change), Decimal(price), Decimal("0.5"))
-
-    assert (held.size, held.entry_price, held.realised_pnl) == tuple(
-        map(Decimal, (size, entry, realised))
-    )
-    assert held.fees == Decimal("0.5") * len(steps)
-
-
-_parts = st.integers(-30, 30).map(lambda tenths: Decimal(tenths) / 10)
-_amounts = st.integers(1, 10_000).map(lambda lots: Decimal(lots) / 100)
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(["buy", "sell"]), _amounts, _amounts, _parts), max_size=30)
-)
-def test_strategies_add_up_to_the_account(
-    fills: list[tuple[str, Decimal, Decimal, Decimal]],
-) -> None:
-    """Sizes, fees and profit of the strategies add up to those of the account's own fills."""
-    state, size, cash, fees = Projection(), Decimal(0), Decimal(0), Decimal(0)
-    for number, (side, amount, price, part) in enumerate(fills):
-        signed = amount if side == "buy" else -amount
-        size, cash, fees = size + signed, cash - signed * price, fees + amount / 10
-        shares = (Share(strategy="a", part=part), Share(strategy="b", part=1 - part))
-        made = fill("c", str(number), side=side, size=str(amount), price=str(price), shares=shares)
-        state.apply(number, START, made.model_copy(update={"fee": amount / 10}))
-    mark = Decimal("42.5")
-    held = state.strategy_positions.values()
-
-    assert sum(position.size for position in held) == size
-    assert sum(position.fees for position in held) == fees
-    profit = sum(p.realised_pnl + p.size * (mark - p.entry_price) for p in held)
-    assert abs(profit - (cash + size * mark)) < Decimal("1e-12")
 
 
 def test_a_fill_counts_once() -> None:
-    """The same (cloid, tid) again changes no position; another order's equal tid does."""
+    """The same (cloid, tid) again is not remembered again; another order's equal tid is."""
     state = Projection()
     for seq, made in enumerate((fill("a", "1"), fill("a", "1"), fill("b", "1"))):
         state.apply(seq, START, made)
 
-    assert state.strategy_positions[STRATEGIES[0], "BTC"].size == 2
+    assert state.fills == {("a", "1"), ("b", "1")}
 
 
 def test_fills_are_remembered_up_to_a_bound(tmp_path: Path) -> None:
@@ -175,6 +118,7 @@ async def test_an_agent_restarts_from_the_present(tmp_path: Path) -> None:
         memory.journal.append(made)
         store.journal.append(made)
         last = made.seq
+    store.journal.settle()
     await store.journal.committed(last)
 
     assert store.past() == memory.past() != before

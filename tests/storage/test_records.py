@@ -26,6 +26,7 @@ from tradeagent.messages import (
     Incident,
     Message,
     OrderStatus,
+    PositionPart,
     PositionUpdate,
     RiskAlert,
     Severity,
@@ -51,7 +52,15 @@ STORY: list[tuple[Message, int]] = [
     (update("a", OrderStatus.OPEN), 0),
     (fill("a", "1"), 0),
     (update("a", OrderStatus.FILLED), 12),
-    (PositionUpdate(symbol="BTC", size=Decimal(1), time=1), 12),
+    (
+        PositionUpdate(
+            symbol="BTC",
+            size=Decimal(1),
+            time=1,
+            parts=(PositionPart(strategy="sma_cross", size=Decimal(1), entry_price=Decimal(100)),),
+        ),
+        12,
+    ),
     (RiskAlert(code="DRAWDOWN", severity=Severity.ERROR), 0),
     (Incident(code="LAG", severity=Severity.WARNING), 0),
     (CancelRequest(cloid="a", reason="too late"), 0),
@@ -115,8 +124,8 @@ def test_lists_are_newest_first(records: SqlRecords) -> None:
 def test_positions_are_the_last(records: SqlRecords) -> None:
     """Positions show the netted account and each strategy's part of it."""
     assert [position.size for position in records.positions()] == [1]
-    (held,) = records.strategy_positions()
-    assert (held.strategy, held.size, held.entry_price) == ("sma_cross", 1, 100)
+    (part,) = records.positions()[0].parts
+    assert (part.strategy, part.size, part.entry_price) == ("sma_cross", 1, 100)
 
 
 def test_entries_are_read_page_by_page(tmp_path: Path) -> None:

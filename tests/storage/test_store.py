@@ -69,6 +69,20 @@ def test_numbers_go_on_after_a_restart(path: Path) -> None:
     assert store.journal.head().entries == 4
 
 
+def test_what_came_from_elsewhere_is_known_again(path: Path) -> None:
+    """A start knows the wire ids of the last rows; they are beside the chain, not in it."""
+    rows = [envelope(seq, tick(seq)) for seq in (1, 2, 3)]
+    rows[1].wire_id = "data-7"
+    store = written(path, iter(rows))
+    plain = written(path.with_name("plain.db"), (envelope(seq, tick(seq)) for seq in (1, 2, 3)))
+
+    assert store.arrived() == ["data-7"]
+    assert store.journal.head() == plain.journal.head()
+    assert verify(store) is None
+    store.close()
+    plain.close()
+
+
 def test_a_new_file_has_the_declared_tables(path: Path) -> None:
     """Migrating from nothing gives the tables the code declares, at its revision."""
     store = SqlStore.open(path)

@@ -24,6 +24,7 @@ async def journal(path: str) -> None:
         for _ in range(rng.randrange(1, 40)):
             seq += 1
             store.journal.append(envelope(seq, message(seq)))
+        store.journal.settle()
         await store.journal.committed(seq)
         print(seq, flush=True)  # noqa: T201
 

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from tradeagent.agents.base import AgentSettings, BaseAgent, on
 from tradeagent.messages import Analysis as Opinion
 from tradeagent.messages import (
-    Fill,
     History,
     HistoryRequest,
     MarketData,
+    PositionUpdate,
     Sentiment,
     TickerUpdate,
     Timeframe,
     TradeSignal,
 )
-from tradeagent.quant.portfolio import split_fill
 from tradeagent.storage.base import Past
 from tradeagent.strategies.base import Event, Strategy, View
 
@@ -69,7 +68,6 @@ class Analysis(BaseAgent[AgentSettings]):
         self._opinions: dict[str, list[Hosted]] = {}
         self._waiting: dict[tuple[str, str], list[MarketData]] = {}
         self._last: dict[tuple[str, str], int] = {}
-        self._booked: set[tuple[str, str]] = set()
         self._parts: dict[tuple[str, str], list[Hosted]] = {}
         for hosted in self.hosted:
             self._enter(hosted)
@@ -87,10 +85,8 @@ class Analysis(BaseAgent[AgentSettings]):
 
     def restore(self, past: Past) -> None:
         """Take up each strategy's own position."""
-        self._booked = set(past.fills)
-        for part in past.strategy_positions:
-            for hosted in self._parts.get((part.strategy, part.symbol), ()):
-                hosted.view.position = float(part.size)
+        for held in past.positions:
+            self.positioned(held)
 
     async def setup(self) -> None:
         """Ask for the candles each strategy needs to warm up on."""
@@ -157,13 +153,9 @@ class Analysis(BaseAgent[AgentSettings]):
         hosts = [one for one in self._opinions.get(sentiment.symbol, ()) if one.inputs.sentiment]
         return [signal for hosted in hosts for signal in hosted.show(sentiment, self.now())]
 
-    @on(Fill)
-    def fill(self, fill: Fill) -> None:
-        """Keep each strategy's own position."""
-        if not fill.shares or (fill.cloid, fill.tid) in self._booked:
-            return
-        self._booked.add((fill.cloid, fill.tid))
-        signed = fill.size if fill.side == "buy" else -fill.size
-        for part in split_fill(signed, fill.fee, fill.shares):
-            for hosted in self._parts.get((part.strategy, fill.symbol), ()):
-                hosted.view.position += float(part.quantity)
+    @on(PositionUpdate)
+    def positioned(self, held: PositionUpdate) -> None:
+        """Show each strategy its own part of the position."""
+        for part in held.parts:
+            for hosted in self._parts.get((part.strategy, held.symbol), ()):
+                hosted.view.position = float(part.size)

@@ -22,7 +22,7 @@ from tradeagent.messages import (
     PositionUpdate,
     Severity,
 )
-from tradeagent.quant.portfolio import Portfolio
+from tradeagent.quant.portfolio import Books
 from tradeagent.storage.base import Past
 
 S = OrderStatus
@@ -41,7 +41,7 @@ class Blotter:
     def __init__(self, account: str, agent: str) -> None:
         self.orders: dict[str, OrderUpdate] = {}
         self.working: dict[str, OrderUpdate] = {}
-        self.portfolio = Portfolio()
+        self.books: dict[str, Books] = {}
         self.last_fill = 0
         self._account = account
         self._agent = agent
@@ -58,7 +58,7 @@ class Blotter:
         self._booked = set(past.fills)
         self.last_fill = past.last_fill_time
         for held in past.positions:
-            self.portfolio.resume(held)
+            self.books[held.symbol] = Books.resume(held)
 
     def keep(self, update: OrderUpdate) -> None:
         """Put an order's newest state in its place."""
@@ -131,7 +131,11 @@ class Blotter:
         )
         self.keep(moved)
         self.last_fill = max(self.last_fill, report.time)
-        self.portfolio.apply(order.symbol, order.side, done.size, done.price, done.fee)
+        books = self.books.setdefault(order.symbol, Books(order.symbol))
+        quantity = done.size if order.side == "buy" else -done.size
+        books.fill(
+            quantity, done.price, done.fee, update.shares, protective=order.type in PROTECTIVE
+        )
         fill = Fill(
             cloid=order.cloid,
             intent_id=order.intent_id,
@@ -147,24 +151,12 @@ class Blotter:
             shares=update.shares,
             while_down=done.while_down,
         )
-        messages: list[Message] = [fill, self.position(order.symbol, report.time), moved]
+        messages: list[Message] = [fill, books.update(report.time), moved]
         if late:
             messages.append(self.incident(update, "LATE_FILL", Severity.ERROR, f"{done}"))
         if update.stop_plan is not None:
             messages.extend(self._protect(update, fill))
         return messages
-
-    def position(self, symbol: str, time: int) -> PositionUpdate:
-        held = self.portfolio.position(symbol)
-        return PositionUpdate(
-            symbol=symbol,
-            size=held.size,
-            entry_price=held.entry_price,
-            realised_pnl=held.realised,
-            fees=held.fees,
-            funding=held.funding,
-            time=time,
-        )
 
     def _protect(self, update: OrderUpdate, fill: Fill) -> list[OrderUpdate]:
         """Return the stop and the target of a filled entry, one pair for each fill."""
@@ -212,6 +204,10 @@ class Blotter:
             return []
         return [self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason)]
 
+    def _holds(self, symbol: str) -> bool:
+        books = self.books.get(symbol)
+        return books is not None and books.net.size != 0
+
     def _sibling_filled(self, update: OrderUpdate) -> bool:
         group = update.order.group
         return any(one.order.group == group and one.filled for one in self.orders.values())
@@ -253,7 +249,7 @@ class Blotter:
         )
         self.keep(moved)
         messages: list[Message] = [moved]
-        protects = moved.order.type in PROTECTIVE and self.portfolio.position(moved.symbol).size
+        protects = moved.order.type in PROTECTIVE and self._holds(moved.symbol)
         if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
             messages.append(self._again(moved))
         if status is S.REJECTED and protects and not self._sibling_filled(moved):
@@ -278,8 +274,9 @@ class Blotter:
 
     def fund(self, payment: FundingPayment) -> PositionUpdate:
         """Book funding on a position."""
-        self.portfolio.fund(payment.symbol, payment.payment)
-        return self.position(payment.symbol, payment.time)
+        books = self.books.setdefault(payment.symbol, Books(payment.symbol))
+        books.fund(payment.payment)
+        return books.update(payment.time)
 
     def incident(self, update: OrderUpdate, code: str, severity: Severity, text: str) -> Incident:
         """Return an incident about one order."""

@@ -16,13 +16,13 @@ from tradeagent.messages import (
     TERMINAL,
     ZERO,
     CancelRequest,
-    Fill,
     InstrumentUpdate,
     MarketData,
     Message,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
+    PositionUpdate,
     RiskAlert,
     RiskAssessment,
     Severity,
@@ -34,11 +34,9 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
-from tradeagent.quant.portfolio import Position, split_fill, tidy
+from tradeagent.quant.portfolio import tidy
 from tradeagent.storage.base import Past
 
-DUST = Decimal("1e-9")
-"""Parts below this are what division leaves; no lot is as small."""
 TOLERANCE = 0.05
 """A change of the target weight below this is not worth an order."""
 LOST_AFTER = 120 * SECOND
@@ -53,10 +51,27 @@ class TradingSettings(AgentSettings):
     limits `limit_offset_bp` better than the price.
     """
 
-    conflict: Literal["net", "strongest", "agree"] = "net"
-    min_confidence: float = Field(default=0.0, ge=0, le=1)
-    entry: Literal["market", "limit"] = "market"
-    limit_offset_bp: float = Field(default=1.0, ge=0, le=100)
+    conflict: Literal["net", "strongest", "agree"] = Field(
+        default="net",
+        description="What to do when strategies differ on a symbol: add up their weights, follow "
+        "the heaviest, or be flat.",
+    )
+    min_confidence: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The least confidence of a signal that counts, from 0 to 1.",
+    )
+    entry: Literal["market", "limit"] = Field(
+        default="market",
+        description="How positions are opened; exits are always market orders.",
+    )
+    limit_offset_bp: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="How much better than the last price a limit entry asks for, in basis points.",
+    )
 
 
 class Desk:
@@ -65,7 +80,8 @@ class Desk:
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.opinions: dict[str, TradeSignal] = {}
-        self.books: dict[str, Position] = {}
+        self.size = ZERO
+        self.parts: dict[str, Decimal] = {}
         self.held: dict[str, float] = {}
         self.price = 0.0
         self.price_time = 0
@@ -76,14 +92,10 @@ class Desk:
         self.wanted: dict[str, float] = {}
         self.refused: tuple[str, int] | None = None
 
-    @property
-    def size(self) -> Decimal:
-        """Return the netted position, the strategies' parts added up."""
-        return sum((book.size for book in self.books.values()), ZERO)
-
-    def book(self, strategy: str) -> Position:
-        """Return a strategy's part of the position."""
-        return self.books.setdefault(strategy, Position())
+    def hold(self, held: PositionUpdate) -> None:
+        """Take over a position: the netted size, and each strategy's part that is not flat."""
+        self.size = held.size
+        self.parts = {part.strategy: part.size for part in held.parts if part.size}
 
 
 class Trading(BaseAgent[TradingSettings]):
@@ -110,7 +122,6 @@ class Trading(BaseAgent[TradingSettings]):
         self.instruments: dict[str, InstrumentUpdate] = {}
         self._weights = dict(weights)
         self._account = account
-        self._booked: set[tuple[str, str]] = set()
 
     def desk(self, symbol: str) -> Desk:
         """Return the desk of a symbol."""
@@ -124,23 +135,18 @@ class Trading(BaseAgent[TradingSettings]):
         if past.trading_state is not None:
             self.mode = past.trading_state.mode
         self.instruments = {one.symbol: one for one in past.instruments}
-        self._booked = set(past.fills)
-        for part in past.strategy_positions:
-            self.desk(part.symbol).books[part.strategy] = Position(
-                part.size, part.entry_price, part.realised_pnl, part.fees
-            )
         for held in past.positions:
             desk = self.desk(held.symbol)
+            desk.hold(held)
             desk.price, desk.price_time = float(held.entry_price), held.time
         self._restore_orders(past)
         for signal in past.signals:
             desk = self.desk(signal.symbol)
-            if desk.book(signal.strategy).size or desk.working is not None:
+            if signal.strategy in desk.parts or desk.working is not None:
                 desk.opinions[signal.strategy] = signal
         for desk in self.desks.values():
             desk.wanted = self._target(desk)
-            parts = {name for name, book in desk.books.items() if book.size}
-            desk.held = {name: part for name, part in desk.wanted.items() if name in parts}
+            desk.held = {name: part for name, part in desk.wanted.items() if name in desk.parts}
 
     def _restore_orders(self, past: Past) -> None:
         for update in past.orders:
@@ -277,7 +283,7 @@ class Trading(BaseAgent[TradingSettings]):
 
     def _close(self, desk: Desk, leg: str, reason: str = "") -> list[Message]:
         leader = max(desk.opinions.values(), key=lambda signal: signal.time, default=None)
-        parts = {name: float(book.size) for name, book in desk.books.items() if book.size}
+        parts = {name: float(size) for name, size in desk.parts.items()}
         desk.wanted = {}
         return [
             self._request(
@@ -344,20 +350,10 @@ class Trading(BaseAgent[TradingSettings]):
         opinion = desk.opinions.get(verdict.strategy)
         desk.refused = (verdict.strategy, opinion.time) if opinion is not None else None
 
-    @on(Fill)
-    def filled(self, fill: Fill) -> None:
-        """Attribute a fill to the strategies that wanted it."""
-        key = (fill.cloid, fill.tid)
-        if key in self._booked:
-            return
-        self._booked.add(key)
-        desk = self.desk(fill.symbol)
-        signed = fill.size if fill.side == "buy" else -fill.size
-        for part in split_fill(signed, fill.fee, fill.shares):
-            desk.book(part.strategy).book(part.quantity, fill.price, part.fee)
-        if abs(desk.size) < DUST:
-            for book in desk.books.values():
-                book.settle(fill.price, DUST)
+    @on(PositionUpdate)
+    def positioned(self, held: PositionUpdate) -> None:
+        """Take over the position and each strategy's part of it."""
+        self.desk(held.symbol).hold(held)
 
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:

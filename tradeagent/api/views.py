@@ -104,13 +104,14 @@ def strategies(records: Records) -> Sequence[StrategyView]:
     return [
         StrategyView(
             strategy=part.strategy,
-            symbol=part.symbol,
+            symbol=held.symbol,
             size=f"{part.size:f}",
             entry_price=f"{part.entry_price:.8f}",
             realised_pnl=f"{part.realised_pnl:.4f}",
             fees=f"{part.fees:.4f}",
         )
-        for part in records.strategy_positions()
+        for held in records.positions()
+        for part in held.parts
     ]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 
-from tradeagent.bus.base import Bus, Host
+from tradeagent.bus.base import Bus, Host, Recorder
 from tradeagent.bus.options import BusOptions
 from tradeagent.clock import Clock
 from tradeagent.errors import ConfigError
-from tradeagent.messages import Envelope, Message
 
 __all__ = ["SCHEMES", "BusOptions", "open_bus"]
 
@@ -26,7 +24,7 @@ def open_bus(
     options: BusOptions | str,
     clock: Clock,
     host: Host,
-    record: Callable[[Envelope[Message]], None] | None = None,
+    record: Recorder | None = None,
     epoch: int = 1,
     seq: int = 0,
 ) -> Bus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tradeagent.bus.inbox import Inbox
@@ -70,6 +70,18 @@ class Subscriber:
         self.idle = self.up and not self.working and not self.inbox
 
 
+class Recorder(Protocol):
+    """What keeps every message that was dispatched; the journal in a daemon."""
+
+    def append(self, envelope: Envelope[Message]) -> None:
+        """Take a message that is being dispatched."""
+        ...
+
+    def settle(self) -> None:
+        """Take what was appended so far for whole: inputs with all that followed at once."""
+        ...
+
+
 class Host(Protocol):
     """Who is told of what a bus cannot settle by itself; the supervisor in a daemon."""
 
@@ -127,6 +139,10 @@ class Bus(Protocol):
 
     def post(self, envelope: Envelope[Message]) -> None:
         """Send a message whose envelope is made already."""
+        ...
+
+    def remember(self, wire_ids: Iterable[str]) -> None:
+        """Take messages with these wire ids for handled, as after a restart from a journal."""
         ...
 
     def subscribe(self, subscriber: Subscriber) -> Unsubscribe:

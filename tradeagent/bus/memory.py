@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
-from tradeagent.bus.base import Handler, Host, Out, Subscriber, Unsubscribe
+from tradeagent.bus.base import Handler, Host, Out, Recorder, Subscriber, Unsubscribe
 from tradeagent.bus.options import BusOptions
 from tradeagent.clock import Clock, monotonic
 from tradeagent.messages import Delivery, Envelope, Message, Origin, Timer, Trace
@@ -53,14 +53,15 @@ class Plan:
 class MemoryBus:
     """Delivers each message to all its subscribers before any message they return.
 
-    `record` is called once for each message at dispatch, in order; it is the journal.
+    `record` takes each message once, at dispatch, in order; it is the journal. It is told whenever
+    nothing is left to deliver, so that an input and all that followed from it are kept together.
     """
 
     def __init__(
         self,
         clock: Clock,
         host: Host,
-        record: Callable[[Envelope[Message]], None] | None = None,
+        record: Recorder | None = None,
         epoch: int = 1,
         seq: int = 0,
     ) -> None:
@@ -124,7 +125,11 @@ class MemoryBus:
     ) -> None:
         """Send `payload`; `cause` is the message that led to it."""
         if cause is None:
-            self.post(Envelope(payload, source, self.epoch, 0, None, origin))
+            envelope = Envelope(payload, source, self.epoch, 0, None, origin)
+            if self._draining:
+                self._enqueue(envelope)
+            else:
+                self._deliver_now(envelope)
             return
         chain = cause.chain
         if chain is None:
@@ -149,7 +154,11 @@ class MemoryBus:
             return
         if self._draining:
             self._enqueue(envelope)
-            return
+        else:
+            self._deliver_now(envelope)
+
+    def _deliver_now(self, envelope: Envelope[Message]) -> None:
+        """Deliver a message that finds nothing before it, then all that follows from it."""
         self._draining = True
         try:
             self._dispatch(envelope)
@@ -158,6 +167,13 @@ class MemoryBus:
                 self._drain()
             else:
                 self._draining = False
+                if self._record is not None:
+                    self._record.settle()
+
+    def remember(self, wire_ids: Iterable[str]) -> None:
+        """Take messages with these wire ids for handled, as after a restart from a journal."""
+        for wire_id in wire_ids:
+            self._repeated(wire_id)
 
     def _enqueue(self, envelope: Envelope[Message]) -> None:
         delivery = envelope.payload.delivery
@@ -207,6 +223,8 @@ class MemoryBus:
                 asyncio.get_running_loop().call_soon(self._drain)
             else:
                 self._draining = False
+                if self._record is not None:
+                    self._record.settle()
 
     def _dispatch(self, envelope: Envelope[Message]) -> None:
         payload = envelope.payload
@@ -223,7 +241,7 @@ class MemoryBus:
             self._host.ran_away(envelope)
             return
         if self._record is not None and plan.recorded:
-            self._record(envelope)
+            self._record.append(envelope)
         if plan.expires and payload.valid_until < now:  # type: ignore[attr-defined]
             self.dropped["expired"] += 1
             return
@@ -351,7 +369,7 @@ def open_memory(
     _options: BusOptions,
     clock: Clock,
     host: Host,
-    record: Callable[[Envelope[Message]], None] | None = None,
+    record: Recorder | None = None,
     epoch: int = 1,
     seq: int = 0,
 ) -> MemoryBus:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from hashlib import blake2b
 
-from tradeagent.bus.base import Host, Subscriber, Unsubscribe
+from tradeagent.bus.base import Host, Recorder, Subscriber, Unsubscribe
 from tradeagent.bus.bridge import Bridge
 from tradeagent.bus.incoming import Arrived, Incoming
 from tradeagent.bus.memory import REMEMBERED, MemoryBus
@@ -35,7 +34,7 @@ class RedisBus(MemoryBus):
         options: BusOptions,
         clock: Clock,
         host: Host,
-        record: Callable[[Envelope[Message]], None] | None = None,
+        record: Recorder | None = None,
         epoch: int = 1,
         seq: int = 0,
     ) -> None:
@@ -82,11 +81,6 @@ class RedisBus(MemoryBus):
     async def agree(self, key: str, value: str) -> str:
         """Return the value of `key` that a process gave first; raises BusUnavailable."""
         return await self._bridge.agree(key, value)
-
-    def remember(self, wire_ids: list[str]) -> None:
-        """Take inputs with these wire ids for handled, as after a restart from a journal."""
-        for wire_id in wire_ids:
-            self._repeated(wire_id)
 
     def subscribe(self, subscriber: Subscriber) -> Unsubscribe:
         """Deliver to `subscriber`, and read from Redis what it listens to."""

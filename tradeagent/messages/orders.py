@@ -215,8 +215,23 @@ class FundingPayment(Message):
     tid: str
 
 
+class PositionPart(Part):
+    """One strategy's part of a position, at average cost; `realised_pnl` is before fees."""
+
+    strategy: Name
+    size: Amount
+    entry_price: Amount = ZERO
+    realised_pnl: Amount = ZERO
+    fees: Amount = ZERO
+    funding: Amount = ZERO
+
+
 class PositionUpdate(Message):
-    """The netted position in one symbol after the last fill; long is above 0."""
+    """The netted position in one symbol after the last fill; long is above 0.
+
+    `parts` are what the strategies have of it, also those that are flat by now; sizes, fees and
+    funding of the parts add up to the whole, as does profit at any mark.
+    """
 
     symbol: Name
     size: Amount
@@ -225,6 +240,7 @@ class PositionUpdate(Message):
     fees: Amount = ZERO
     funding: Amount = ZERO
     time: Time
+    parts: tuple[PositionPart, ...] = ()
 
 
 class AccountUpdate(Message):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from tradeagent.messages import ZERO, PositionUpdate, Share, Side
+from tradeagent.messages import ZERO, PositionPart, PositionUpdate, Share, Side
 
 QUANTUM = Decimal("1e-12")
 """Costs and parts of fills are kept to this step, so that sums below 1e16 are exact."""
+DUST = Decimal("1e-9")
+"""Parts of a position below this are what division leaves; no lot is as small."""
 
 
 def tidy(number: Decimal) -> Decimal:
@@ -79,66 +81,6 @@ class Position:
         self.fees += fee
         return self.cash + self.cost - before
 
-    def settle(self, price: Decimal, dust: Decimal) -> None:
-        """Close at `price` what is left below `dust` in size; nothing else is touched."""
-        if self.size and abs(self.size) < dust:
-            self.book(-self.size, price)
-
-
-class Portfolio:
-    """One account's cash and positions by symbol, in quote currency.
-
-    `cash` is the balance of a margin account: deposits plus realised profit less fees and funding.
-    """
-
-    __slots__ = ("cash", "positions")
-
-    def __init__(self, cash: Decimal = ZERO) -> None:
-        self.cash = cash
-        self.positions: dict[str, Position] = {}
-
-    def position(self, symbol: str) -> Position:
-        """Return the position in `symbol`, flat when there was none."""
-        found = self.positions.get(symbol)
-        if found is None:
-            found = self.positions[symbol] = Position()
-        return found
-
-    def resume(self, held: PositionUpdate) -> None:
-        """Take up a stored position; cash stays as it is."""
-        self.positions[held.symbol] = Position(
-            held.size, held.entry_price, held.realised_pnl, held.fees, held.funding
-        )
-
-    def apply(
-        self, symbol: str, side: Side, size: Decimal, price: Decimal, fee: Decimal = ZERO
-    ) -> Decimal:
-        """Book a fill; returns the profit it realised, before its fee."""
-        return self.book(symbol, size if side == "buy" else -size, price, fee)
-
-    def book(self, symbol: str, quantity: Decimal, price: Decimal, fee: Decimal = ZERO) -> Decimal:
-        """Book a fill of signed `quantity`; returns the profit it realised, before its fee."""
-        realised = self.position(symbol).book(quantity, price, fee)
-        self.cash += realised - fee
-        return realised
-
-    def fund(self, symbol: str, payment: Decimal) -> None:
-        """Book funding: above 0 paid, below 0 received."""
-        self.position(symbol).funding += payment
-        self.cash -= payment
-
-    def equity(self, marks: Mapping[str, Decimal]) -> Decimal:
-        """Return cash plus unrealised profit; KeyError when an open position has no mark."""
-        return self.cash + sum(
-            (p.unrealised(marks[symbol]) for symbol, p in self.positions.items() if p.size), ZERO
-        )
-
-    def gross_exposure(self, marks: Mapping[str, Decimal]) -> Decimal:
-        """Return the value of all positions, longs and shorts added up; KeyError without a mark."""
-        return sum(
-            (abs(p.size) * marks[symbol] for symbol, p in self.positions.items() if p.size), ZERO
-        )
-
 
 class FillPart(NamedTuple):
     """What one strategy gets of a fill: a signed quantity and its fee."""
@@ -167,3 +109,109 @@ def split_fill(size: Decimal, fee: Decimal, shares: Sequence[Share]) -> tuple[Fi
         fee_left -= paid
     parts.append(FillPart(shares[-1].strategy, quantity_left, fee_left))
     return tuple(parts)
+
+
+class Books:
+    """One symbol's netted position, and what each strategy has of it.
+
+    Sizes, fees and funding of the parts add up to the whole exactly, profit at any mark to 1e-9.
+    """
+
+    __slots__ = ("net", "parts", "symbol")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.net = Position()
+        self.parts: dict[str, Position] = {}
+
+    @classmethod
+    def resume(cls, held: PositionUpdate) -> Books:
+        """Return the books as `update` showed them."""
+        books = cls(held.symbol)
+        books.net = _position(held)
+        books.parts = {part.strategy: _position(part) for part in held.parts}
+        return books
+
+    def fill(
+        self,
+        quantity: Decimal,
+        price: Decimal,
+        fee: Decimal,
+        shares: Sequence[Share],
+        *,
+        protective: bool = False,
+    ) -> None:
+        """Book a fill of signed `quantity` on the account and, by `shares`, on the strategies.
+
+        A fill that closes the position closes every part of it. A `protective` one that its shares
+        no longer have to give is taken from all parts by their size.
+        """
+        parts = split_fill(quantity, fee, shares)
+        closes = self.net.size and self.net.size + quantity == 0
+        if closes or (protective and not all(map(self._can_give, parts))):
+            parts = split_fill(quantity, fee, self._by_size() or shares)
+        for part in parts:
+            self._part(part.strategy).book(part.quantity, price, part.fee)
+        self.net.book(quantity, price, fee)
+        self._sweep(price)
+
+    def fund(self, payment: Decimal) -> None:
+        """Book funding on the account and on the strategies by size: above 0 paid."""
+        self.net.funding += payment
+        first = Share(strategy=next(iter(self.parts), "operator"), part=Decimal(1))
+        for part in split_fill(payment, ZERO, self._by_size() or [first]):
+            self._part(part.strategy).funding += part.quantity
+
+    def update(self, time: int) -> PositionUpdate:
+        """Return the books as a message, as of `time` (UTC ns)."""
+        net = self.net
+        return PositionUpdate(
+            symbol=self.symbol,
+            size=net.size,
+            entry_price=net.entry_price,
+            realised_pnl=net.realised,
+            fees=net.fees,
+            funding=net.funding,
+            time=time,
+            parts=tuple(
+                PositionPart(
+                    strategy=strategy,
+                    size=part.size,
+                    entry_price=part.entry_price,
+                    realised_pnl=part.realised,
+                    fees=part.fees,
+                    funding=part.funding,
+                )
+                for strategy, part in self.parts.items()
+            ),
+        )
+
+    def _part(self, strategy: str) -> Position:
+        return self.parts.setdefault(strategy, Position())
+
+    def _by_size(self) -> list[Share]:
+        net = self.net.size
+        if not net:
+            return []
+        held = [(name, part.size) for name, part in self.parts.items() if part.size]
+        return [Share(strategy=name, part=size / net) for name, size in held]
+
+    def _can_give(self, part: FillPart) -> bool:
+        """Tell whether a part of an exit closes no more than its strategy has."""
+        size = self._part(part.strategy).size
+        return size * part.quantity <= 0 and abs(part.quantity) <= abs(size) + DUST
+
+    def _sweep(self, price: Decimal) -> None:
+        """Give what division left over to the largest part, at `price`."""
+        left = [part for part in self.parts.values() if part.size and abs(part.size) < DUST]
+        if not left:
+            return
+        dust = sum((part.size for part in left), ZERO)
+        for part in left:
+            part.book(-part.size, price)
+        if dust:
+            max(self.parts.values(), key=lambda part: abs(part.size)).book(dust, price)
+
+
+def _position(held: PositionUpdate | PositionPart) -> Position:
+    return Position(held.size, held.entry_price, held.realised_pnl, held.fees, held.funding)

@@ -9,7 +9,6 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tradeagent.errors import JournalError
 from tradeagent.messages import (
-    ZERO,
     AccountUpdate,
     Analysis,
     Envelope,
@@ -37,20 +36,6 @@ class Head(NamedTuple):
     ts: int
     hash: str
     entries: int
-
-
-class StrategyPosition(NamedTuple):
-    """One strategy's part of the position in one symbol, by average cost; long is above 0.
-
-    `realised_pnl` is before `fees`; both are in quote currency.
-    """
-
-    strategy: str
-    symbol: str
-    size: Decimal = ZERO
-    entry_price: Decimal = ZERO
-    realised_pnl: Decimal = ZERO
-    fees: Decimal = ZERO
 
 
 class DayOpen(NamedTuple):
@@ -81,7 +66,6 @@ class Past:
     fills: frozenset[tuple[str, str]]
     last_fill_time: int
     positions: tuple[PositionUpdate, ...]
-    strategy_positions: tuple[StrategyPosition, ...]
     signals: tuple[TradeSignal, ...]
     overrides: tuple[RiskOverride, ...]
     instruments: tuple[InstrumentUpdate, ...]
@@ -131,8 +115,17 @@ class Journal(Protocol):
         """Take a dispatched message, in the order of `seq`; what is by reference leaves no row."""
         ...
 
+    def settle(self) -> None:
+        """Take what was appended so far for whole: it becomes durable together or not at all.
+
+        An input and all that followed from it at once are so never parted by a crash.
+        """
+        ...
+
     def committed(self, seq: int) -> Awaitable[None]:
-        """Return what is done once all up to `seq` is durable, at once under a simulated clock.
+        """Return what is done once all up to `seq` is settled and durable.
+
+        Under a simulated clock that is at once.
 
         Awaiting it raises JournalError when the journal has failed.
         """
@@ -185,11 +178,7 @@ class Records(Protocol):
         ...
 
     def positions(self) -> Sequence[PositionUpdate]:
-        """Return the netted position of each symbol, by symbol."""
-        ...
-
-    def strategy_positions(self) -> Sequence[StrategyPosition]:
-        """Return each strategy's part of them, by strategy and symbol."""
+        """Return the position of each symbol with the strategies' parts, by symbol."""
         ...
 
     def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:

@@ -11,8 +11,10 @@ DERIVED = Origin.DERIVED
 GENESIS = bytes(32)
 """The hash before the first row."""
 
-Row = tuple[int, int, str, str, int, int, int, int, bytes, bytes, bytes]
-"""seq, ts, type, source, epoch, cause, trace, derived, payload, prev_hash, hash."""
+Row = tuple[int, int, str, str, int, int, int, int, str | None, bytes, bytes, bytes]
+"""seq, ts, type, source, epoch, cause, trace, derived, wire_id, payload, prev_hash, hash.
+
+The wire id depends on how a message travelled, so it stands beside the chain, not in it."""
 
 
 def link(previous: bytes, envelope: Envelope[Message]) -> Row:
@@ -25,12 +27,13 @@ def link(previous: bytes, envelope: Envelope[Message]) -> Row:
     body = payload.__pydantic_serializer__.to_json(payload)
     head = f"{seq}|{ts}|{epoch}|{cause}|{trace}|{derived}|{wire}|{len(source)}|{source}|"
     digest = sha256(previous + head.encode() + body).digest()
-    return seq, ts, wire, source, epoch, cause, trace, derived, body, previous, digest
+    wire_id = envelope.wire_id
+    return seq, ts, wire, source, epoch, cause, trace, derived, wire_id, body, previous, digest
 
 
 def holds(row: Sequence[object], previous: bytes) -> bool:
     """Tell whether a stored row follows a row with the hash `previous` and is as it was written."""
-    seq, ts, wire, source, epoch, cause, trace, derived, body, before, digest = row
+    seq, ts, wire, source, epoch, cause, trace, derived, _, body, before, digest = row
     if before != previous or not isinstance(body, bytes) or not isinstance(source, str):
         return False
     head = f"{seq}|{ts}|{epoch}|{cause}|{trace}|{derived}|{wire}|{len(source)}|{source}|"

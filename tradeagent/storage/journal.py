@@ -15,7 +15,7 @@ from tradeagent.storage.base import Head, Settled
 from tradeagent.storage.scribe import Scribe
 
 GROUP = 4096
-"""Rows per transaction at most."""
+"""Rows after which a transaction takes no further settled batch."""
 LINGER = 0.02
 """Seconds a row may wait for company when nobody waits for it."""
 BACKLOG = 200_000
@@ -28,6 +28,8 @@ RECORDED = Origin.RECORDED
 
 class SqlJournal:
     """A journal in a database; `append` only queues, a thread encodes, chains and commits.
+
+    What lies between two calls of `settle` is committed in one transaction.
 
     With `waits`, `committed` waits for the disk, and `failed` is called on the loop when the
     journal can be written no more; it stays so until a restart. Without, as under a simulated
@@ -48,7 +50,9 @@ class SqlJournal:
         self._loop = loop
         self._failed = failed
         self._failure = ""
-        self._queue: deque[Envelope[Message]] = deque()
+        self._open: list[Envelope[Message]] = []
+        self._queue: deque[list[Envelope[Message]]] = deque()
+        self._appended = self._written = 0
         self._last = self._durable = scribe.head.seq
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._asleep = False
@@ -61,7 +65,7 @@ class SqlJournal:
     @property
     def backlog(self) -> int:
         """Return how many rows wait to be written."""
-        return len(self._queue)
+        return 0 if self._failure else self._appended - self._written
 
     @property
     def failure(self) -> str:
@@ -73,10 +77,18 @@ class SqlJournal:
         if envelope.origin is RECORDED:
             return
         self._last = envelope.seq
-        self._queue.append(envelope)
+        self._appended += 1
+        self._open.append(envelope)
+
+    def settle(self) -> None:
+        """Queue what was appended since the last time, to be committed together."""
+        if not self._open:
+            return
+        self._queue.append(self._open)
+        self._open = []
         if self._asleep:
             self._wake.set()
-        if not self._waits and len(self._queue) > BACKLOG:
+        if not self._waits and self.backlog > BACKLOG:
             self._catch_up()
 
     def committed(self, seq: int) -> Awaitable[None]:
@@ -101,6 +113,7 @@ class SqlJournal:
     def close(self, *, clean: bool = True) -> None:
         """Write what is queued and end the thread; raises JournalError if that failed."""
         if self._closing is None:
+            self.settle()
             self._closing = "clean" if clean else "abandoned"
             self._wake.set()
             self._thread.join()
@@ -110,9 +123,9 @@ class SqlJournal:
             self._queue = deque(maxlen=0)
 
     def _catch_up(self) -> None:
-        while len(self._queue) > BACKLOG:
+        while self.backlog > BACKLOG:
             self._room.clear()
-            if len(self._queue) > BACKLOG:
+            if self.backlog > BACKLOG:
                 self._room.wait(1.0)
 
     def _run(self) -> None:
@@ -146,13 +159,16 @@ class SqlJournal:
             self._asleep = False
             self._release_soon()
         wake.clear()
-        if not (self._waiters or self._closing or len(self._queue) >= GROUP):
+        if not (self._waiters or self._closing or self.backlog >= GROUP):
             wake.wait(LINGER)
         return True
 
     def _write(self) -> None:
-        queue = self._queue
-        self._scribe.write([queue.popleft() for _ in range(min(len(queue), GROUP))])
+        group: list[Envelope[Message]] = []
+        while self._queue and len(group) < GROUP:
+            group.extend(self._queue.popleft())
+        self._scribe.write(group)
+        self._written += len(group)
         self._durable = self._scribe.head.seq
         self._room.set()
         self._release_soon()

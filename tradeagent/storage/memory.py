@@ -34,6 +34,9 @@ class MemoryJournal:
         if self._rows is not None:
             self._rows.append(row)
 
+    def settle(self) -> None:
+        """Do nothing: this journal is always whole."""
+
     def committed(self, seq: int) -> Awaitable[None]:  # noqa: ARG002
         """Return what is done already: nobody outlives this journal."""
         return DONE
@@ -45,7 +48,7 @@ class MemoryJournal:
     def entries(self) -> Sequence[Entry]:
         """Return the rows that were kept, oldest first."""
         return [
-            Entry(*row[:7], derived=bool(row[7]), payload=row[8], hash=row[10].hex())
+            Entry(*row[:7], derived=bool(row[7]), payload=row[9], hash=row[11].hex())
             for row in self._rows or ()
         ]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     TERMINAL,
-    ZERO,
     AccountUpdate,
     AgentStatus,
     Boot,
@@ -22,11 +20,10 @@ from tradeagent.messages import (
     OrderUpdate,
     PositionUpdate,
     RiskOverride,
-    Share,
     TradeSignal,
     TradingState,
 )
-from tradeagent.storage.base import DayOpen, Past, StrategyPosition
+from tradeagent.storage.base import DayOpen, Past
 
 DAY = 86_400 * SECOND
 FILLS_KEPT = 10_000
@@ -44,25 +41,6 @@ LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
 """Classes of which only the last message of each (name, scope) counts."""
 
 
-def book(held: StrategyPosition, change: Decimal, price: Decimal, fee: Decimal) -> StrategyPosition:
-    """Return `held` after `change` (signed) at `price`, by average cost.
-
-    What adds moves the entry price to the average; what reduces realises its part; what turns the
-    position over opens the rest at `price`.
-    """
-    size, entry, realised = held.size + change, held.entry_price, held.realised_pnl
-    if not held.size:
-        entry = price if change else entry
-    elif held.size * change > 0:
-        entry = (entry * held.size + price * change) / size
-    elif change:
-        closed = min(abs(change), abs(held.size))
-        realised += (price - entry) * closed.copy_sign(held.size)
-        if size * held.size <= 0:
-            entry = price if size else ZERO
-    return held._replace(size=size, entry_price=entry, realised_pnl=realised, fees=held.fees + fee)
-
-
 class Projection:
     """What a start needs of all that was journaled; bounded, whatever the journal's length.
 
@@ -78,7 +56,6 @@ class Projection:
         self.fills: set[tuple[str, str]] = set()
         self.last_fill_time = 0
         self.positions: dict[str, PositionUpdate] = {}
-        self.strategy_positions: dict[tuple[str, str], StrategyPosition] = {}
         self.day_open: DayOpen | None = None
         self._fill_order: deque[tuple[str, str]] = deque()
         self._ended: deque[tuple[int, str]] = deque()
@@ -130,7 +107,6 @@ class Projection:
             "orders": [((cloid,), [ts, _plain(m)]) for cloid, (ts, m) in self.orders.items()],
             "fills": [(key, self.last_fill_time) for key in self.fills],
             "positions": [((symbol,), _plain(m)) for symbol, m in self.positions.items()],
-            "strategies": [(key, held) for key, held in self.strategy_positions.items()],
             "day": [((), self.day_open)],
         }
         state = sha256()
@@ -153,7 +129,6 @@ class Projection:
             fills=frozenset(self.fills),
             last_fill_time=self.last_fill_time,
             positions=tuple(self.positions[symbol] for symbol in sorted(self.positions)),
-            strategy_positions=tuple(sorted(self.strategy_positions.values())),
             signals=self._all(TradeSignal),
             overrides=self._all(RiskOverride),
             instruments=self._all(InstrumentUpdate),
@@ -175,14 +150,8 @@ class Projection:
                 del self.orders[cloid]
 
     def _fill(self, fill: Fill, _ts: int) -> None:
-        if not self.remember_fill((fill.cloid, fill.tid)):
-            return
-        self.last_fill_time = max(self.last_fill_time, fill.time)
-        size = fill.size if fill.side == "buy" else -fill.size
-        for strategy, part in parts(fill):
-            key = strategy, fill.symbol
-            held = self.strategy_positions.get(key) or StrategyPosition(*key)
-            self.strategy_positions[key] = book(held, size * part, fill.price, fill.fee * part)
+        if self.remember_fill((fill.cloid, fill.tid)):
+            self.last_fill_time = max(self.last_fill_time, fill.time)
 
     def _position(self, position: PositionUpdate, _ts: int) -> None:
         self.positions[position.symbol] = position
@@ -198,12 +167,6 @@ class Projection:
 
     def _last(self, kind: type[M]) -> M | None:
         return cast(M | None, self.latest.get((kind, "", "")))
-
-
-def parts(fill: Fill) -> list[tuple[str, Decimal]]:
-    """Return each strategy with its part of `fill`; the parts add up to 1."""
-    shares = fill.shares or (Share(strategy=fill.strategy, part=Decimal(1)),)
-    return [(share.strategy, share.part) for share in shares]
 
 
 def _plain(message: Message) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.pool import NullPool
 
 from tradeagent.errors import StateError
@@ -36,8 +37,8 @@ from tradeagent.messages import (
     decode_payload,
 )
 from tradeagent.storage import tables
-from tradeagent.storage.base import Entry, Head, Record, StrategyPosition
-from tradeagent.storage.restore import read_head, strategy_position
+from tradeagent.storage.base import Entry, Head, Record
+from tradeagent.storage.restore import read_head
 
 PAGE = 1000
 """Rows per read, so that no reader keeps the write-ahead log from being folded in."""
@@ -45,7 +46,10 @@ M = TypeVar("M", bound=Message)
 
 
 def open_engine(path: Path, *, writable: bool) -> Engine:
-    """Return an engine on the file; each connection is one transaction, so one snapshot."""
+    """Return an engine on the file; each connection is one transaction, so one snapshot.
+
+    Whatever the database refuses later is a StateError with the remedy.
+    """
     mode = "rw" if writable else "ro"
     url = URL.create(
         "sqlite", database=f"file:{quote(str(path.resolve()))}", query={"mode": mode, "uri": "true"}
@@ -60,7 +64,25 @@ def open_engine(path: Path, *, writable: bool) -> Engine:
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
+    @event.listens_for(engine, "handle_error")
+    def explain(context: ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, sqlite3.Error):
+            raise StateError(remedy(path, str(error))) from error
+
     return engine
+
+
+def remedy(path: Path, text: str) -> str:
+    """Return what to do about what SQLite says of the file at `path`, in one line."""
+    text = " ".join(text.split())
+    if "locked" in text:
+        return f"{path}: another process holds the file ({text}); end it and start again"
+    if "not a database" in text or "malformed" in text:
+        return f"{path}: damaged or no journal ({text}); restore a backup or move the file away"
+    if "no such table" in text:
+        return f"{path}: another program's database ({text}); choose another --state"
+    return f"{path}: cannot be used ({text}); check that folder and file are yours, and the disk"
 
 
 class SqlRecords:
@@ -91,12 +113,6 @@ class SqlRecords:
         """Return the netted position of each symbol."""
         query = select(tables.positions.c.payload).order_by(tables.positions.c.symbol)
         return [_decode(PositionUpdate, row.payload) for row in read_rows(self.engine, query)]
-
-    def strategy_positions(self) -> Sequence[StrategyPosition]:
-        """Return each strategy's part of the positions."""
-        table = tables.strategy_positions
-        query = select(table).order_by(table.c.strategy, table.c.symbol)
-        return [strategy_position(row) for row in read_rows(self.engine, query)]
 
     def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:
         """Return incidents and risk alerts."""
@@ -206,7 +222,7 @@ def _decode(kind: type[M], body: str) -> M:
 
 
 def _entry(row: Row[Any]) -> Entry:
-    seq, ts, wire, source, epoch, cause, trace, derived, body, _, digest = tuple(row)
+    seq, ts, wire, source, epoch, cause, trace, derived, _, body, _, digest = tuple(row)
     return Entry(seq, ts, wire, source, epoch, cause, trace, bool(derived), body, digest.hex())
 
 

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from tradeagent.errors import JournalError
 from tradeagent.messages import (
@@ -16,7 +16,7 @@ from tradeagent.messages import (
     decode_payload,
 )
 from tradeagent.storage import tables
-from tradeagent.storage.base import DayOpen, Head, StrategyPosition
+from tradeagent.storage.base import DayOpen, Head
 from tradeagent.storage.chain import GENESIS
 from tradeagent.storage.projection import DAY, FILLS_KEPT, LATEST, Projection
 from tradeagent.storage.rows import DAY_OPEN
@@ -51,15 +51,7 @@ def restore(connection: Connection) -> Projection:
     for row in connection.execute(select(tables.positions)):
         message = decode_payload(PositionUpdate.wire, row.payload)
         state.positions[row.symbol] = cast(PositionUpdate, message)
-    for row in connection.execute(select(tables.strategy_positions)):
-        state.strategy_positions[row.strategy, row.symbol] = strategy_position(row)
     return state
-
-
-def strategy_position(row: Row[Any]) -> StrategyPosition:
-    """Return a row of `strategy_positions` as what it stands for."""
-    money = (row.size, row.entry_price, row.realised_pnl, row.fees)
-    return StrategyPosition(row.strategy, row.symbol, *map(Decimal, money))
 
 
 def _restore_latest(connection: Connection, state: Projection) -> None:

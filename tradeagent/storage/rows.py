@@ -29,7 +29,7 @@ from tradeagent.messages import (
     TradingState,
 )
 from tradeagent.storage import tables
-from tradeagent.storage.projection import LATEST, Projection, parts
+from tradeagent.storage.projection import LATEST, Projection
 from tradeagent.storage.tables import Put, put
 
 Cell = str | int | float | bytes | None
@@ -45,7 +45,6 @@ INCIDENTS = put(tables.incidents)
 ANALYSES = put(tables.analyses)
 EVENTS = put(tables.events)
 POSITIONS = put(tables.positions)
-STRATEGY_POSITIONS = put(tables.strategy_positions)
 ORDERS = put(tables.orders)
 REQUESTS = put(tables.intents, "intent_id", "symbol", "strategy", "seq", "ts", "side", "request")
 ASSESSMENTS = put(
@@ -246,12 +245,7 @@ def fold(at: Place, message: Message, state: Projection, sheet: Sheet) -> None:
     key = LATEST.get(kind)
     if key is not None:
         sheet[RUNTIME].append((message.wire, *key(message), at.seq, at.ts, at.body))
-    if isinstance(message, Fill):
-        for strategy, _ in parts(message):
-            held = state.strategy_positions[strategy, message.symbol]
-            money = map(str, held[2:])
-            sheet[STRATEGY_POSITIONS].append((*held[:2], *money, at.seq, at.ts))
-    elif kind is AccountUpdate and state.day_open is not None:
+    if kind is AccountUpdate and state.day_open is not None:
         day, equity = state.day_open
         value = json.dumps([day, str(equity)])
         sheet[RUNTIME].append((DAY_OPEN, "", "", at.seq, at.ts, value))

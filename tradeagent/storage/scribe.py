@@ -45,7 +45,7 @@ class Scribe:
             rows.append(row)
             payload = envelope.payload
             if type(payload) in PROJECTED:
-                place = Place(row[0], row[1], row[3], row[8].decode())
+                place = Place(row[0], row[1], row[3], row[9].decode())
                 fold(place, payload, self._state, sheet)
         seq, ts = rows[-1][:2]
         self._state.advance(seq, ts)

@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, select
 
 from tradeagent.errors import JournalError, StateError
 from tradeagent.messages import UndecodableError
+from tradeagent.storage import tables
 from tradeagent.storage.base import Head, Past
 from tradeagent.storage.chain import GENESIS, first_break
 from tradeagent.storage.journal import Failed, SqlJournal
 from tradeagent.storage.projection import Projection
-from tradeagent.storage.records import SqlRecords, open_engine
+from tradeagent.storage.records import SqlRecords, open_engine, remedy
 from tradeagent.storage.restore import read_head, read_note, restore
 from tradeagent.storage.rows import RUNTIME
 from tradeagent.storage.scribe import Scribe, insert, note
@@ -34,6 +34,9 @@ LOG_LIMIT = 8000
 """Pages of write-ahead log that are folded in even if the writer has no pause to do it in."""
 TAIL = 1000
 """Rows whose chain is checked at every start; `verify` checks them all."""
+
+ARRIVED = 50_000
+"""Rows within which a message that came from another process may be delivered again."""
 
 
 class SqlStore(SqlRecords):
@@ -86,6 +89,14 @@ class SqlStore(SqlRecords):
                 self._past = restore(connection).past(known.epoch, clean=known.clean)
         return self._past
 
+    def arrived(self) -> list[str]:
+        """Return the wire ids among the last rows, which nobody needs to handle again."""
+        table, head = tables.journal, self.journal.head()
+        recent = (table.c.wire_id.is_not(None)) & (table.c.seq > head.seq - ARRIVED)
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(table.c.wire_id).where(recent).order_by(table.c.seq))
+            return [str(row.wire_id) for row in rows]
+
     def close(self, *, clean: bool = True) -> None:
         """Write what is left and end; `clean` marks that the run ended by itself.
 
@@ -120,31 +131,26 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
-        raise StateError(_remedy(path, str(error.orig))) from error
     except sqlite3.Error as error:
-        raise StateError(_remedy(path, str(error))) from error
+        raise StateError(remedy(path, str(error))) from error
     except (JournalError, UndecodableError, ValueError) as error:
         raise StateError(
             f"{path}: a state row cannot be read ({error}); restore a backup"
         ) from error
 
 
-def _remedy(path: Path, text: str) -> str:
-    text = " ".join(text.split())
-    if "locked" in text:
-        return f"{path}: another process holds the file ({text}); end it and start again"
-    if "not a database" in text or "malformed" in text:
-        return f"{path}: damaged or no journal ({text}); restore a backup or move the file away"
-    return f"{path}: cannot be used ({text}); check that folder and file are yours, and the disk"
-
-
 def connect(path: Path) -> sqlite3.Connection:
-    """Return the writing connection: write-ahead log, synced at every commit."""
+    """Return the writing connection: write-ahead log, synced at every commit.
+
+    Raises StateError for another program's database, before anything in it is changed.
+    """
     connection = sqlite3.connect(
         path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if names and not {"alembic_version", "journal"} <= names:
+            raise StateError(f"{path}: another program's database; choose another --state")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_LIMIT}")
@@ -157,15 +163,13 @@ def connect(path: Path) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise StateError(_remedy(path, f"malformed: {found}"))
+        raise StateError(remedy(path, f"malformed: {found}"))
 
 
 def _migrate(connection: sqlite3.Connection, engine: Engine, path: Path) -> None:
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    if names and "alembic_version" not in names:
-        raise StateError(f"{path}: another program's database; choose another --state")
     revision = None
-    if names:
+    if "alembic_version" in names:
         found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         revision = found and found[0]
     if revision != REVISION:

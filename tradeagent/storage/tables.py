@@ -58,6 +58,7 @@ journal = Table(
     _long("cause"),
     _long("trace"),
     _long("derived"),
+    _word("wire_id", nullable=True),
     Column("payload", LargeBinary, nullable=False),
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
@@ -138,19 +139,6 @@ positions = Table(
     _word("fees"),
     _word("funding"),
     _text("payload"),
-)
-
-strategy_positions = Table(
-    "strategy_positions",
-    metadata,
-    _word("strategy", key=True),
-    _word("symbol", key=True),
-    _word("size"),
-    _word("entry_price"),
-    _word("realised_pnl"),
-    _word("fees"),
-    _long("seq"),
-    _long("ts"),
 )
 
 orders = Table(

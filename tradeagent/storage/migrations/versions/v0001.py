@@ -46,7 +46,7 @@ TABLES = {
     ),
     "journal": (
         "seq:long! ts:long type:word source:word epoch:long cause:long trace:long derived:long "
-        "payload:bytes prev_hash:bytes hash:bytes"
+        "wire_id:word? payload:bytes prev_hash:bytes hash:bytes"
     ),
     "orders": (
         "cloid:word! seq:long ts:long source:word intent_id:word symbol:word side:word "
@@ -57,10 +57,6 @@ TABLES = {
         "funding:word payload:text"
     ),
     "runtime_state": ("type:word! name:word! scope:word! seq:long ts:long value:text"),
-    "strategy_positions": (
-        "strategy:word! symbol:word! size:word entry_price:word realised_pnl:word fees:word "
-        "seq:long ts:long"
-    ),
 }
 """Each column with its kind; `!` marks the key, `?` what may be missing."""
 INDEXES = {
