@@ -398,6 +398,41 @@ async def test_sleepers_timers_and_streams_share_one_simulated_time() -> None:
     ]
 
 
+class Patient(BaseAgent):
+    """Asks a service, with a deadline of its own."""
+
+    @on(TradeSignal)
+    async def ask(self, signal: TradeSignal) -> RiskAlert:
+        """Answer once the service has."""
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)
+        return RiskAlert(code=signal.symbol, severity=Severity.WARNING)
+
+
+async def test_a_slow_handler_may_use_deadlines_in_a_simulation() -> None:
+    """What an analyst awaits works under simulated time, and time waits for its answer."""
+    store = MemoryStore()
+    clock = SimulatedClock(0)
+    supervisor = Supervisor(clock, store.past, store.journal.committed)
+    bus = MemoryBus(clock, supervisor, store.journal)
+    supervisor.connect(bus)
+    supervisor.add(Patient)
+    heard: list[tuple[int, str]] = []
+    ear = {RiskAlert: lambda one: heard.append((clock.now(), one.code))}
+    bus.subscribe(Subscriber("ear", ear, observer=True))
+    signals = [
+        TradeSignal(
+            symbol=symbol, strategy="a", direction="long", time=1, price=1, valid_until=1 << 62
+        )
+        for symbol in "AB"
+    ]
+    clock.add_stream(zip((5, 6), signals, strict=True), lambda one: bus.publish(one, "data"))
+
+    await supervisor.run()
+
+    assert heard == [(5, "A"), (6, "B")]
+
+
 async def test_a_stop_names_what_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     """An operation that does not end is cancelled at the stage's deadline."""
     monkeypatch.setattr(under_test, "STAGE", 0.01)

@@ -51,9 +51,9 @@ _current: ContextVar[Operation | None] = ContextVar("operation", default=None)
 class Operations:
     """Runs operations as tasks of the daemon.
 
-    Under a simulated clock an operation runs at once as far as it can; what operations publish is
-    held until all that run have finished or sleep, and then released in the order of their start,
-    so that the time real I/O takes changes nothing.
+    Under a simulated clock an operation runs at once as far as it can, a slow handler as a task of
+    its own; what they publish is held until all that run have finished or sleep, and then released
+    in the order of their start, so that the time real I/O takes changes nothing.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Operations:
         operation.since = monotonic()
         self.running[operation.number] = operation
         self._clock.hold()
-        if self._clock.simulated:
+        if self._clock.simulated and operation.done is None:
             self._step(operation)
         else:
             operation.task = self._spawn(self._watch(operation, operation.work), operation.name)
