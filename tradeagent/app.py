@@ -18,7 +18,8 @@ from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import BaseAgent
 from tradeagent.agents.data import Data, DataSettings
 from tradeagent.agents.execution import Execution
-from tradeagent.agents.risk import Risk, RiskSettings
+from tradeagent.agents.gate import RiskSettings
+from tradeagent.agents.risk import Risk
 from tradeagent.agents.trading import Trading, TradingSettings
 from tradeagent.bus import open_bus
 from tradeagent.bus.base import Bus, Handler, Subscriber

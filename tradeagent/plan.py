@@ -16,8 +16,9 @@ from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
 from tradeagent.agents.data import Data, DataSettings
 from tradeagent.agents.execution import Execution
+from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
-from tradeagent.agents.risk import Risk, RiskSettings
+from tradeagent.agents.risk import Risk
 from tradeagent.agents.trading import Trading, TradingSettings
 from tradeagent.config.load import Loaded
 from tradeagent.config.settings import Section, Settings

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from tests.harness import BTC, KEY, START, bar, tick
+from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.identity import sealed
-from tradeagent.agents.risk import Risk, RiskSettings
+from tradeagent.agents.risk import Risk
 from tradeagent.bus.base import Subscriber
 from tradeagent.clock import SECOND
 from tradeagent.messages import (

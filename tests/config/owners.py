@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.data import DataSettings
+from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import MonitorSettings
-from tradeagent.agents.risk import RiskSettings
 from tradeagent.agents.trading import TradingSettings
 from tradeagent.config import Loaded
 from tradeagent.simulation import ExchangeSettings, MarketSettings

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.config.loading import load_text, said
-from tradeagent.agents.risk import RiskSettings
+from tradeagent.agents.gate import RiskSettings
 from tradeagent.config import Option, SecretSource
 from tradeagent.config.secrets import init, set_secret
 from tradeagent.config.tree import scalar

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.config.owners import AGENTS, refine_all
-from tradeagent.agents.risk import RiskSettings
+from tradeagent.agents.gate import RiskSettings
 from tradeagent.config import (
     AgentEntry,
     Loaded,

@@ -30,10 +30,11 @@ def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, **QUIET, **extra}
 
 
-def run(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def run(*arguments: str, typed: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; `typed` is what it reads."""
     return subprocess.run(
         command(*arguments),
+        input=typed,
         capture_output=True,
         text=True,
         timeout=ENOUGH,
@@ -47,7 +48,7 @@ class Process:
 
     started: ClassVar[Iterator[int]] = count()
 
-    def __init__(self, state: Path, *arguments: str) -> None:
+    def __init__(self, state: Path, *arguments: str, **extra: str) -> None:
         self.state = state
         self.log = state.parent / f"{state.name}-{next(self.started)}.log"
         self._file = self.log.open("a", encoding="utf-8")
@@ -55,7 +56,7 @@ class Process:
             command(*arguments, "--state", str(state)),
             stdout=self._file,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env=environment(**extra),
         )
 
     def until_said(self, text: str, times: int = 1) -> None:

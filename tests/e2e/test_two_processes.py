@@ -11,6 +11,11 @@ from tests.bus.server import Server, running_server
 from tests.e2e.daemon import Process, books, run, summary
 
 pytestmark = pytest.mark.timeout(150)
+PATIENT = {
+    "TRADEAGENT__RISK__LIMITS__MAX_PRICE_AGE_S": "900",
+    "TRADEAGENT__RISK__APPROVAL_TTL_S": "60",
+}
+"""At this speed a second of a busy machine is a quarter of an hour."""
 EYES, HANDS = "data,analysis", "trading,risk,execution,monitor"
 
 
@@ -22,7 +27,7 @@ def server() -> Iterator[Server]:
 
 def _start(state: Path, agents: str, server: Server) -> Process:
     where = ("--bus", server.url, "--agents", agents)
-    return Process(state, "--speed", "900", "--seed", "3", *where)
+    return Process(state, "--speed", "900", "--seed", "3", *where, **PATIENT)
 
 
 def test_kills_flushes_and_restarts_lose_and_double_nothing(tmp_path: Path, server: Server) -> None:

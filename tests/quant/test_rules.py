@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,6 +30,13 @@ LIMITS = Limits(
     max_position_notional=D(50_000),
     max_gross_ratio=D(2),
 )
+
+
+def replace(order: OrderContext, **changes: Any) -> OrderContext:
+    """Return an order that differs in `changes`."""
+    return order._replace(**changes)
+
+
 BUY = OrderContext(
     instrument=BTC,
     side="buy",
@@ -122,8 +129,7 @@ def test_sizes_at_the_limit(rule: str, order: OrderContext, size_at_limit: D, lo
     found = verdict(rule, replace(order, size=size_at_limit + lots * LOT))
 
     assert found.passed == (lots <= 0)
-    assert found.value in found.text
-    assert found.limit in found.text
+    assert found.passed or (found.value in found.text and found.limit in found.text)
 
 
 @pytest.mark.parametrize("lots", [-1, 0, 1])
@@ -135,7 +141,8 @@ def test_min_notional_at_the_limit(limit: D | None, lots: int) -> None:
     found = verdict("MIN_NOTIONAL", replace(BUY, instrument=fine, size=size, limit=limit))
 
     assert found.passed == (lots >= 0)
-    assert found.text == f"the order is worth {size * 10_000}, at least 10"
+    words = f"the order is worth {size * 10_000}, at least 10"
+    assert found.text == ("" if found.passed else words)
 
 
 def test_an_order_is_valued_at_its_limit() -> None:

@@ -22,6 +22,7 @@ from tradeagent.messages import (
     PositionUpdate,
     Severity,
 )
+from tradeagent.messages.trusted import changed
 from tradeagent.quant.portfolio import Books
 from tradeagent.storage.base import Past
 
@@ -217,8 +218,8 @@ class Blotter:
         order, attempt = update.order, 1
         while cloid(order.intent_id, attempt, self._epoch) in self.orders:
             attempt += 1
-        retry = order.model_copy(update={"cloid": cloid(order.intent_id, attempt, self._epoch)})
-        renewed = update.model_copy(update={"order": retry, "status": S.PREPARED, "reason": ""})
+        retry = changed(order, cloid=cloid(order.intent_id, attempt, self._epoch))
+        renewed = changed(update, order=retry, status=S.PREPARED, reason="")
         self.keep(renewed)
         return renewed
 
@@ -242,7 +243,7 @@ class Blotter:
             behind = True
         if behind:
             if update.oid is None and report.oid is not None:
-                self.keep(update.model_copy(update={"oid": report.oid}))
+                self.keep(changed(update, oid=report.oid))
             return []
         moved = advance(
             update, status, oid=report.oid or update.oid, reason=report.reason or update.reason

@@ -123,19 +123,19 @@ class Execution(BaseAgent[AgentSettings]):
             )
         if self.blotter.knows(order):
             return None
+        late = self.now() > approval.expires_at
         update = OrderUpdate(
             order=order,
-            status=S.APPROVED,
+            status=S.EXPIRED_LOCAL if late else S.PREPARED,
             strategy=approval.strategy,
             shares=approval.shares,
             stop_plan=approval.stop_plan,
             expires_at=approval.expires_at,
+            reason="the approval came too late" if late else "",
         )
-        if self.now() > approval.expires_at:
-            return advance(update, S.EXPIRED_LOCAL, reason="the approval came too late")
-        prepared = advance(update, S.PREPARED)
-        self.blotter.keep(prepared)
-        return prepared
+        if not late:
+            self.blotter.keep(update)
+        return update
 
     @on(OrderUpdate)
     def prepared(self, update: OrderUpdate) -> None:

@@ -1,12 +1,14 @@
 """What Risk knows of the account: positions, marks, pending orders, equity and the day's result.
 
 Equity is kept as a float for the continuous checks, which look at every tick, and as Decimal for
-the gate, which looks at every order.
+the gate, which looks at every order. What may still fill is kept as running totals, so that the
+price of a check does not grow with the number of open orders.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal, NamedTuple
 
 from tradeagent.agents.blotter import PROTECTIVE
 from tradeagent.clock import SECOND
@@ -23,20 +25,60 @@ from tradeagent.storage.base import Past
 DAY = 86_400 * SECOND
 
 
+class Standing:
+    """One symbol: its position, its mark, and what may still be bought, sold and closed.
+
+    `buys` and `sells` are of orders that can raise |position|, `exits` of reduce-only ones; resting
+    stops and targets are in none, for the venue cuts those to the position.
+    """
+
+    __slots__ = ("asked", "bar_time", "buys", "entry", "exits", "mark", "quoted", "sells", "size")
+
+    def __init__(self) -> None:
+        self.size = self.buys = self.sells = self.exits = ZERO
+        self.entry = self.mark = 0.0
+        self.bar_time = 0
+        self.quoted = False
+        self.asked = ZERO
+
+    @property
+    def worst(self) -> Decimal:
+        """Return the largest |position| that open orders can lead to."""
+        return max(self.size + self.buys, self.sells - self.size)
+
+    @property
+    def price(self) -> Decimal:
+        """Return what a unit is worth: the mark, else the entry, else what orders ask."""
+        return Decimal(repr(self.mark or self.entry)) if self.mark or self.entry else self.asked
+
+
+class Claim(NamedTuple):
+    """What one order may still do: in which total of which symbol, and how much."""
+
+    standing: Standing
+    total: Literal["buys", "sells", "exits"]
+    left: Decimal
+
+
 class Exposure:
     """Folds what happened into what may still happen, for the worst case of every order."""
 
     def __init__(self) -> None:
         self.balance = ZERO
+        self._standings: dict[str, Standing] = {}
+        self._held: dict[str, Standing] = {}
         self._positions: dict[str, PositionUpdate] = {}
-        self._held: dict[str, tuple[float, float]] = {}
-        self._marks: dict[str, tuple[float, int]] = {}
-        self._quoted: set[str] = set()
-        self._bars: dict[str, int] = {}
-        self._orders: dict[str, OrderUpdate] = {}
-        self._reserved: dict[str, tuple[Order, int]] = {}
+        self._claims: dict[str, Claim] = {}
+        self._reserved: dict[str, int] = {}
         self._day = 0
         self._day_open: Decimal | None = None
+
+    def __getitem__(self, symbol: str) -> Standing:
+        """Return the standing of a symbol, flat when nothing is known."""
+        found = self._standings.get(symbol)
+        if found is None:
+            found = self._standings[symbol] = Standing()
+        return found
 
     def restore(self, past: Past) -> None:
         """Take up positions, open orders, the balance and the day's opening."""
@@ -53,28 +95,31 @@ class Exposure:
 
     def price(self, symbol: str, close: float, time: int) -> bool:
         """Take a candle's close; returns False where a ticker gives the mark."""
-        self._bars[symbol] = time
-        if symbol in self._quoted:
-            return False
-        self._marks[symbol] = (close, time)
-        return True
+        standing = self[symbol]
+        standing.bar_time = time
+        if not standing.quoted:
+            standing.mark = close
+        return not standing.quoted
 
-    def quote(self, symbol: str, mark: float, time: int) -> None:
+    def quote(self, symbol: str, mark: float) -> None:
         """Take a ticker's mark."""
-        self._quoted.add(symbol)
-        self._marks[symbol] = (mark, time)
+        standing = self[symbol]
+        standing.quoted = True
+        standing.mark = mark
 
     def hold(self, update: PositionUpdate) -> None:
         """Take over a position; what it realised changes the balance until the venue tells it."""
-        before = self._positions.get(update.symbol)
-        realised = before.realised_pnl if before is not None else update.realised_pnl
-        funding = before.funding if before is not None else update.funding
-        self.balance += update.realised_pnl - realised - (update.funding - funding)
-        self._positions[update.symbol] = update
+        symbol = update.symbol
+        before = self._positions.get(symbol, update)
+        self.balance += update.realised_pnl - before.realised_pnl
+        self.balance -= update.funding - before.funding
+        self._positions[symbol] = update
+        standing = self[symbol]
+        standing.size, standing.entry = update.size, float(update.entry_price)
         if update.size:
-            self._held[update.symbol] = (float(update.size), float(update.entry_price))
+            self._held[symbol] = standing
         else:
-            self._held.pop(update.symbol, None)
+            self._held.pop(symbol, None)
 
     def pay(self, fee: Decimal) -> None:
         """Take a fee off the balance."""
@@ -90,21 +135,42 @@ class Exposure:
     def order(self, update: OrderUpdate) -> None:
         """Keep what may still fill; an approval that became an order is reserved no more."""
         order = update.order
-        self._reserved.pop(order.intent_id, None)
-        if update.status in TERMINAL:
-            self._orders.pop(order.cloid, None)
-        else:
-            self._orders[order.cloid] = update
+        if self._reserved.pop(order.intent_id, None) is not None:
+            self._claim(order.intent_id, order, ZERO)
+        left = ZERO if update.status in TERMINAL else order.size - update.filled
+        self._claim(order.cloid, order, left)
 
     def reserve(self, order: Order, until: int) -> None:
         """Count an approved order as pending until it is seen as one or `until` (UTC ns)."""
-        self._reserved[order.intent_id] = (order, until)
+        self._reserved[order.intent_id] = until
+        self._claim(order.intent_id, order, order.size)
 
     def expire(self, now: int) -> None:
         """Forget reservations that came to nothing."""
-        for intent, (_, until) in tuple(self._reserved.items()):
-            if until < now:
-                del self._reserved[intent]
+        if not self._reserved:
+            return
+        for intent in [name for name, until in self._reserved.items() if until < now]:
+            del self._reserved[intent]
+            self._drop(intent)
+
+    def _claim(self, name: str, order: Order, left: Decimal) -> None:
+        """Put an order's claim in the place of the one it had."""
+        self._drop(name)
+        if not left or (order.reduce_only and order.type in PROTECTIVE):
+            return
+        standing = self[order.symbol]
+        standing.asked = max(standing.asked, order.limit or order.trigger or ZERO)
+        total: Literal["buys", "sells", "exits"] = "sells" if order.side == "sell" else "buys"
+        if order.reduce_only:
+            total = "exits"
+        setattr(standing, total, getattr(standing, total) + left)
+        self._claims[name] = Claim(standing, total, left)
+
+    def _drop(self, name: str) -> None:
+        claim = self._claims.pop(name, None)
+        if claim is not None:
+            left = getattr(claim.standing, claim.total) - claim.left
+            setattr(claim.standing, claim.total, left)
 
     # -- what follows -----------------------------------------------------------------------------
 
@@ -116,81 +182,34 @@ class Exposure:
     @property
     def is_flat(self) -> bool:
         """Tell whether every position is closed and no order can open one."""
-        return not self._held and all(order.reduce_only for order, _ in self._pending())
-
-    def position(self, symbol: str) -> Decimal:
-        """Return the signed position."""
-        held = self._positions.get(symbol)
-        return held.size if held is not None else ZERO
-
-    def mark(self, symbol: str) -> Decimal | None:
-        """Return the last mark, None before the first."""
-        found = self._marks.get(symbol)
-        return Decimal(repr(found[0])) if found is not None else None
-
-    def bar_length(self, symbol: str) -> int:
-        """Return how old a price may be by itself: a bar where there are only bars, else 0."""
-        return 0 if symbol in self._quoted or symbol not in self._bars else 60 * SECOND
-
-    def pending(self, symbol: str) -> tuple[Decimal, Decimal, Decimal]:
-        """Return what may still be bought and sold by increases, and what exits may close."""
-        buys = sells = reduces = ZERO
-        for order, left in self._pending():
-            if order.symbol != symbol:
-                continue
-            if order.reduce_only:
-                reduces += left if order.type not in PROTECTIVE else ZERO
-            elif order.side == "buy":
-                buys += left
-            else:
-                sells += left
-        return buys, sells, reduces
-
-    def _pending(self) -> list[tuple[Order, Decimal]]:
-        working = [(one.order, one.order.size - one.filled) for one in self._orders.values()]
-        return working + [(order, order.size) for order, _ in self._reserved.values()]
+        return not self._held and all(claim.total == "exits" for claim in self._claims.values())
 
     def others(self, symbol: str) -> Decimal:
         """Return the worst-case gross value of every other symbol."""
-        worst: dict[str, list[Decimal]] = {}
-        for name, held in self._positions.items():
-            worst[name] = [held.size, held.size]
-        for order, left in self._pending():
-            if not order.reduce_only:
-                span = worst.setdefault(order.symbol, [ZERO, ZERO])
-                span[0 if order.side == "buy" else 1] += left if order.side == "buy" else -left
         total = ZERO
-        for name, (longest, shortest) in worst.items():
-            if name != symbol:
-                total += max(longest, -shortest) * (self.mark(name) or self._last_known(name))
+        for name, standing in self._standings.items():
+            if name != symbol and (worst := standing.worst):
+                total += worst * standing.price
         return total
-
-    def _last_known(self, symbol: str) -> Decimal:
-        """Return a price for a symbol without a mark: its entry, or its orders' own."""
-        held = self._positions.get(symbol)
-        if held is not None and held.entry_price:
-            return held.entry_price
-        prices = [one.limit or one.trigger for one, _ in self._pending() if one.symbol == symbol]
-        return max((price for price in prices if price is not None), default=ZERO)
 
     @property
     def _unrealised(self) -> float:
         total = 0.0
-        for symbol, (size, entry) in self._held.items():
-            found = self._marks.get(symbol)
-            if found is not None:
-                total += size * (found[0] - entry)
+        for standing in self._held.values():
+            if standing.mark:
+                total += float(standing.size) * (standing.mark - standing.entry)
         return total
 
     @property
     def equity(self) -> Decimal:
         """Return balance plus unrealised profit at the marks."""
+        if not self._held:
+            return self.balance
         return self.balance + Decimal(repr(round(self._unrealised, 8)))
 
-    @property
-    def day_pnl(self) -> Decimal:
-        """Return what the UTC day has brought so far."""
-        return self.equity - self._day_open if self._day_open is not None else ZERO
+    def day_pnl(self, equity: Decimal) -> Decimal:
+        """Return what the UTC day has brought so far, down to `equity`."""
+        return equity - self._day_open if self._day_open is not None else ZERO
 
     @property
     def day_loss_ratio(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from tradeagent.messages import Order, StopPlan
+from tradeagent.messages import Order, StopPlan, encode_part
 
 TAG = "7a67"
 """The first two bytes of each of our client order ids."""
@@ -32,14 +32,11 @@ def is_ours(client_order_id: str) -> bool:
 
 
 def seal(key: bytes, order: Order, plan: StopPlan | None, expires_at: int) -> str:
-    """Return the keyed digest over exactly what is approved and until when (UTC ns)."""
-    plan_text = "-" if plan is None else f"{plan.stop}/{plan.target}"
-    text = (
-        f"{order.cloid}|{order.intent_id}|{order.symbol}|{order.side}|{order.size}|{order.type}|"
-        f"{order.limit}|{order.trigger}|{order.tif}|{order.reduce_only}|{order.group}|{plan_text}|"
-        f"{expires_at}"
-    )
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    """Return the keyed digest (BLAKE2b) over exactly what is approved and until when (UTC ns)."""
+    mark = hashlib.blake2b(encode_part(order), key=key, digest_size=32)
+    mark.update(b"|" if plan is None else encode_part(plan))
+    mark.update(b"%d" % expires_at)
+    return mark.hexdigest()
 
 
 def sealed(key: bytes, mark: str, order: Order, plan: StopPlan | None, expires_at: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tradeagent.errors import IllegalTransition
 from tradeagent.messages import TERMINAL, OrderStatus, OrderUpdate
+from tradeagent.messages.trusted import changed
 
 S = OrderStatus
 
@@ -52,7 +53,7 @@ def advance(update: OrderUpdate, status: OrderStatus, **changes: Any) -> OrderUp
             f"{update.order.cloid}: filled {update.filled} cannot become {filled}"
             f" of {update.order.size}"
         )
-    return update.model_copy(update={"status": status, **changes})
+    return changed(update, status=status, **changes)
 
 
 def is_working(update: OrderUpdate) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Literal
-
-from pydantic import Field
-
-from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
+from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.exposure import Exposure
-from tradeagent.agents.identity import cloid, seal
+from tradeagent.agents.gate import (
+    RiskSettings,
+    approval,
+    order_context,
+    order_size,
+    rejection,
+    too_small,
+    unknown,
+)
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     CONSEQUENCES,
@@ -19,7 +22,6 @@ from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
     Message,
-    Order,
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
@@ -28,13 +30,12 @@ from tradeagent.messages import (
     RiskOverride,
     RuleVerdict,
     Severity,
-    Share,
     TickerUpdate,
     TradingMode,
     TradingState,
 )
-from tradeagent.quant.rules import Limits, OrderContext, check_all
-from tradeagent.quant.sizing import Sizing, fixed_fraction, risk_per_trade
+from tradeagent.messages.trusted import changed
+from tradeagent.quant.rules import OrderContext, check_all
 from tradeagent.storage.base import Past
 
 RANK: dict[TradingMode, int] = {
@@ -48,20 +49,6 @@ RANK: dict[TradingMode, int] = {
 """How far down each trading state is: down goes by itself, up takes an operator."""
 FIXED = frozenset({"FINITE", "GRID", "STATE", "REDUCE"})
 """Rules that no override lifts."""
-
-
-class RiskSettings(AgentSettings):
-    """How orders are sized, what is allowed, and how long an approval holds.
-
-    `fraction` of equity makes a full position with `fixed_fraction`; with `risk_per_trade` a full
-    position loses `risk` of equity at its stop.
-    """
-
-    sizing: Literal["fixed_fraction", "risk_per_trade"] = "risk_per_trade"
-    fraction: Decimal = Field(default=Decimal("0.2"), gt=0, le=10)
-    risk: Decimal = Field(default=Decimal("0.005"), gt=0, le=1)
-    approval_ttl_s: float = Field(default=2.0, gt=0, le=60)
-    limits: Limits = Limits()
 
 
 class Risk(BaseAgent[RiskSettings]):
@@ -109,7 +96,7 @@ class Risk(BaseAgent[RiskSettings]):
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:
         """Mark the symbol at its ticker."""
-        self.exposure.quote(tick.symbol, tick.mark or tick.mid, tick.time)
+        self.exposure.quote(tick.symbol, tick.mark or tick.mid)
         return self.monitor_risk() if self.exposure.holds else None
 
     @on(PositionUpdate)
@@ -139,19 +126,25 @@ class Risk(BaseAgent[RiskSettings]):
     @on(OrderRequest)
     def assess_risk(self, request: OrderRequest) -> RiskAssessment:
         """Size a request, judge it by every rule, and seal what is approved."""
-        self.exposure.expire(self.now())
+        now, exposure = self.now(), self.exposure
+        exposure.expire(now)
         instrument = self.instruments.get(request.symbol)
-        mark = self.exposure.mark(request.symbol)
-        if instrument is None or mark is None:
-            return self._reject(request, (_unknown(request.symbol),), "")
-        size, sizing, resized = self._size(request, instrument)
-        if size <= 0:
-            return self._reject(request, (_too_small(request, instrument),), sizing)
-        context = self._context(request, instrument, size, mark)
+        standing = exposure[request.symbol]
+        if instrument is None or not standing.mark:
+            return rejection(request, now, (unknown(request.symbol),))
+        equity = exposure.equity
+        sized = order_size(request, instrument, standing, equity, self.settings)
+        if sized.size <= 0:
+            return rejection(request, now, (too_small(request, instrument),), sized.text)
+        context = order_context(request, instrument, sized.size, exposure, equity, self.mode, now)
         verdicts = self.check_limits(context, request)
         if not all(verdict.passed for verdict in verdicts):
-            return self._reject(request, verdicts, sizing)
-        return self._approve(request, context, verdicts, sizing, resized=resized)
+            return rejection(request, now, verdicts, sized.text)
+        expires = now + self._ttl
+        approved = approval(request, sized, verdicts, expires, self._key, self._epoch)
+        assert approved.order is not None
+        exposure.reserve(approved.order, expires)
+        return approved
 
     def check_limits(self, context: OrderContext, request: OrderRequest) -> tuple[RuleVerdict, ...]:
         """Return the verdict of every rule that applies; a rule an override lifts passes."""
@@ -167,114 +160,8 @@ class Risk(BaseAgent[RiskSettings]):
             lifted = self.overrides.get((verdict.rule, scope))
             if lifted is not None and self.now() <= lifted.valid_until:
                 text = f"{verdict.text}; lifted by {lifted.actor}: {lifted.reason}"
-                return verdict.model_copy(update={"passed": True, "text": text})
+                return changed(verdict, passed=True, text=text)
         return verdict
-
-    def _size(
-        self, request: OrderRequest, instrument: InstrumentUpdate
-    ) -> tuple[Decimal, str, bool]:
-        """Return size, arithmetic, and whether the limits per order made it smaller."""
-        if request.size is not None:
-            return request.size, "size as requested", False
-        if request.reduce_only:
-            return abs(self.exposure.position(request.symbol)), "the whole position", False
-        wanted = self._sizing(request)
-        quantity = wanted.quantity * Decimal(repr(request.weight))
-        text = f"{wanted.explanation}; x weight {request.weight:g}"
-        limits = self.settings.limits
-        most = limits.max_order_notional / (request.limit or request.price)
-        most = min(most, limits.max_order_qty.get(request.symbol, most))
-        size = instrument.fit_size(min(quantity, most))
-        return size, f"{text} = {size.normalize():f}", quantity > most
-
-    def _sizing(self, request: OrderRequest) -> Sizing:
-        settings, equity = self.settings, self.exposure.equity
-        price = request.limit or request.price
-        plan = request.stop_plan
-        if settings.sizing == "fixed_fraction" or plan is None or plan.stop == price:
-            return fixed_fraction(equity, settings.fraction, price)
-        return risk_per_trade(equity, settings.risk, price, plan.stop)
-
-    def _context(
-        self, request: OrderRequest, instrument: InstrumentUpdate, size: Decimal, mark: Decimal
-    ) -> OrderContext:
-        exposure, plan = self.exposure, request.stop_plan
-        buys, sells, reduces = exposure.pending(request.symbol)
-        return OrderContext(
-            instrument=instrument,
-            side=request.side,
-            size=size,
-            price=request.price,
-            limit=request.limit,
-            reduce_only=request.reduce_only,
-            protective=False,
-            stop=plan.stop if plan is not None else None,
-            target=plan.target if plan is not None else None,
-            mode=self.mode,
-            position=exposure.position(request.symbol),
-            open_buys=buys,
-            open_sells=sells,
-            pending_reduces=reduces,
-            other_exposure=exposure.others(request.symbol),
-            equity=exposure.equity,
-            day_pnl=exposure.day_pnl,
-            mark=mark,
-            now=self.now(),
-            price_time=request.price_time,
-            valid_until=request.valid_until,
-            bar_length=exposure.bar_length(request.symbol),
-        )
-
-    def _approve(
-        self,
-        request: OrderRequest,
-        context: OrderContext,
-        verdicts: tuple[RuleVerdict, ...],
-        sizing: str,
-        *,
-        resized: bool,
-    ) -> RiskAssessment:
-        order = Order(
-            cloid=cloid(request.intent_id, 0, self._epoch),
-            intent_id=request.intent_id,
-            symbol=request.symbol,
-            side=request.side,
-            size=context.size,
-            type=request.type,
-            limit=request.limit,
-            tif=request.tif,
-            reduce_only=request.reduce_only,
-        )
-        expires = self.now() + self._ttl
-        self.exposure.reserve(order, expires)
-        return RiskAssessment(
-            intent_id=request.intent_id,
-            symbol=request.symbol,
-            verdict="resized" if resized else "approved",
-            rules=verdicts,
-            sizing=sizing,
-            order=order,
-            stop_plan=request.stop_plan,
-            strategy=request.strategy,
-            shares=request.shares or (Share(strategy=request.strategy, part=Decimal(1)),),
-            expires_at=expires,
-            seal=seal(self._key, order, request.stop_plan, expires),
-        )
-
-    def _reject(
-        self, request: OrderRequest, verdicts: tuple[RuleVerdict, ...], sizing: str
-    ) -> RiskAssessment:
-        return RiskAssessment(
-            intent_id=request.intent_id,
-            symbol=request.symbol,
-            verdict="rejected",
-            reasons=tuple(verdict.rule for verdict in verdicts if not verdict.passed),
-            rules=verdicts,
-            sizing=sizing,
-            strategy=request.strategy,
-            shares=request.shares,
-            expires_at=self.now(),
-        )
 
     # -- the trading state ------------------------------------------------------------------------
 
@@ -349,20 +236,3 @@ class Risk(BaseAgent[RiskSettings]):
                 limit=float(limit),
             ),
         ]
-
-
-def _unknown(symbol: str) -> RuleVerdict:
-    return RuleVerdict(
-        rule="FRESH", passed=False, text=f"no instrument or no price is known for {symbol}"
-    )
-
-
-def _too_small(request: OrderRequest, instrument: InstrumentUpdate) -> RuleVerdict:
-    text = f"the size of {request.symbol} rounds to nothing on lot {instrument.lot}"
-    return RuleVerdict(
-        rule="MIN_NOTIONAL",
-        passed=False,
-        value="0",
-        limit=str(instrument.min_notional),
-        text=text,
-    )

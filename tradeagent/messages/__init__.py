@@ -6,6 +6,7 @@ from tradeagent.messages.codec import (
     decode,
     decode_payload,
     encode,
+    encode_part,
     encode_payload,
 )
 from tradeagent.messages.market import (
@@ -125,5 +126,6 @@ __all__ = [
     "decode",
     "decode_payload",
     "encode",
+    "encode_part",
     "encode_payload",
 ]

@@ -9,10 +9,16 @@ from pydantic_core import from_json, to_json
 
 from tradeagent.errors import TradeAgentError
 from tradeagent.messages.base import SCHEMA_VERSION, Envelope, Message, Trace
+from tradeagent.messages.orders import Part
 
 
 class UndecodableError(TradeAgentError):
     """Bytes that are no message of ours; they go to the dead letters."""
+
+
+def encode_part(part: Part) -> bytes:
+    """Return a part of a message as JSON, byte for byte the same for equal parts."""
+    return part.__pydantic_serializer__.to_json(part)
 
 
 def encode_payload(payload: Message) -> bytes:
@@ -49,16 +55,16 @@ def decode(data: bytes | str) -> Envelope[Message]:
     """
     try:
         raw = from_json(data)
-        kind = Message.kinds[raw["type"]]
+        if not isinstance(raw, dict):
+            raise UndecodableError("not a message: not a JSON object")
         version = raw.get("v", SCHEMA_VERSION)
         if version != SCHEMA_VERSION:
             raise UndecodableError(f"schema version {version!r} is not {SCHEMA_VERSION}")
-        payload: Message = kind.__pydantic_validator__.validate_json(to_json(raw["payload"]))
-        return _envelope(raw, payload)
-    except ValidationError as error:
-        raise UndecodableError(f"{raw['type']}: {_summary(error)}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UndecodableError(f"not a message: {error!r}") from error
+        return _envelope(raw, decode_payload(raw["type"], to_json(raw["payload"])))
+    except KeyError as error:
+        raise UndecodableError(f"not a message: it has no {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UndecodableError(f"not a message: {error}") from error
 
 
 def _envelope(raw: dict[str, Any], payload: Message) -> Envelope[Message]:
@@ -76,6 +82,6 @@ def _envelope(raw: dict[str, Any], payload: Message) -> Envelope[Message]:
 
 def _summary(error: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg']}"
+        f"{'.'.join(str(part) for part in mistake['loc']) or 'payload'}: {mistake['msg']}"
         for mistake in error.errors(include_url=False)
     )

@@ -8,10 +8,30 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from tradeagent.messages.base import Message
+from tradeagent.messages.orders import Part
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=Message | Part)
 
+# The slots' own setters pass by the guard of a frozen model and are the fastest way in.
 _SLOTS = BaseModel.__dict__
+_put_fields = _SLOTS["__dict__"].__set__
+_put_fields_set = _SLOTS["__pydantic_fields_set__"].__set__
+_put_extra = _SLOTS["__pydantic_extra__"].__set__
+_put_private = _SLOTS["__pydantic_private__"].__set__
+
+
+def changed(message: M, **changes: object) -> M:
+    """Return `message` with some fields replaced, unchecked: `model_copy` at a third of its price.
+
+    The caller answers for names and types of `changes`, as with `model_copy`.
+    """
+    kind = type(message)
+    copy = kind.__new__(kind)
+    _put_fields(copy, {**message.__dict__, **changes})
+    _put_fields_set(copy, message.__pydantic_fields_set__ | changes.keys())
+    _put_extra(copy, None)
+    _put_private(copy, None)
+    return copy
 
 
 def trusted(kind: type[M]) -> Callable[..., M]:
@@ -19,22 +39,17 @@ def trusted(kind: type[M]) -> Callable[..., M]:
 
     Its call must name every field, defaults too, in the order of the class, with values of the very
     types validation gives; then the result equals the validated message in content, hash and JSON.
-    Only for columns of a recorded file that were validated as a whole.
+    Only for what is typed already: columns of a file that were validated as a whole, and verdicts.
     """
     fields_set = set(kind.model_fields)
     new = kind.__new__
-    # The slots' own setters pass by the guard of a frozen model and are the fastest way in.
-    put_fields = _SLOTS["__dict__"].__set__
-    put_fields_set = _SLOTS["__pydantic_fields_set__"].__set__
-    put_extra = _SLOTS["__pydantic_extra__"].__set__
-    put_private = _SLOTS["__pydantic_private__"].__set__
 
     def build(**fields: object) -> M:
         message = new(kind)
-        put_fields(message, fields)
-        put_fields_set(message, fields_set)
-        put_extra(message, None)
-        put_private(message, None)
+        _put_fields(message, fields)
+        _put_fields_set(message, fields_set)
+        _put_extra(message, None)
+        _put_private(message, None)
         return message
 
     return build

@@ -8,18 +8,20 @@ ever block an exit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tradeagent.clock import SECOND
 from tradeagent.messages import ZERO, InstrumentUpdate, RuleVerdict, Side, TradingMode
+from tradeagent.messages.trusted import trusted
 
 SMALLEST = Decimal("1e-12")
 LARGEST = Decimal("1e12")
 """No price or size of any market lies outside."""
+SIXTH = Decimal("1e-6")
+"""What ratios are shown to."""
 
 _EXIT_NUMBERS = ("size", "price", "mark", "limit")
 _ENTRY_NUMBERS = (*_EXIT_NUMBERS, "stop", "target")
@@ -38,16 +40,51 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_price_age_s: float = Field(default=5.0, gt=0, allow_inf_nan=False)
-    max_order_qty: dict[str, Positive] = {}
-    max_order_notional: Positive = Decimal(10_000)
-    collar_ratio: Fraction = Decimal("0.02")
-    max_position_notional: Positive = Decimal(25_000)
-    max_gross_ratio: Positive = Decimal(2)
-    max_daily_loss_ratio: Fraction = Decimal("0.05")
-    require_stop: bool = True
-    min_stop_distance_ratio: Fraction = Decimal("0.001")
-    max_stop_distance_ratio: Fraction = Decimal("0.2")
+    max_price_age_s: float = Field(
+        default=5.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How old the price behind an entry may be, in seconds of the clock; where a "
+        "symbol has candles alone, a minute.",
+    )
+    max_order_qty: dict[str, Positive] = Field(
+        default={},
+        description="The largest entry by symbol, in base units; a symbol that is not named has no "
+        "such limit.",
+    )
+    max_order_notional: Positive = Field(
+        default=Decimal(10_000),
+        description="The largest entry, in quote currency; what Risk sizes itself is cut to it.",
+    )
+    collar_ratio: Fraction = Field(
+        default=Decimal("0.02"),
+        description="How far an order's price may be from the mark, as a ratio of the mark.",
+    )
+    max_position_notional: Positive = Field(
+        default=Decimal(25_000),
+        description="The largest position in one symbol, open orders included, in quote currency.",
+    )
+    max_gross_ratio: Positive = Field(
+        default=Decimal(2),
+        description="The largest exposure over all symbols, open orders included, as a multiple of "
+        "equity.",
+    )
+    max_daily_loss_ratio: Fraction = Field(
+        default=Decimal("0.05"),
+        description="What a UTC day may lose before only exits are allowed, as a ratio of the "
+        "equity it began with.",
+    )
+    require_stop: bool = Field(
+        default=True, description="Whether an entry without a stop is refused."
+    )
+    min_stop_distance_ratio: Fraction = Field(
+        default=Decimal("0.001"),
+        description="How near to its price an entry's stop may be, as a ratio of the price.",
+    )
+    max_stop_distance_ratio: Fraction = Field(
+        default=Decimal("0.2"),
+        description="How far from its price an entry's stop may be, as a ratio of the price.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -56,8 +93,7 @@ class Limits(BaseModel):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class OrderContext:
+class OrderContext(NamedTuple):
     """One order and all that its judgement rests on; times in UTC ns, sizes in base units.
 
     `price` is what the decision rested on, `limit` the worst price asked for, None for a market
@@ -110,10 +146,17 @@ class OrderContext:
 
 
 Finding = tuple[bool, str, str, str] | None
-"""Whether the order passed, the value measured, its limit, and both in words.
+"""Whether the order passed, the value measured, its limit, and what is wrong in words.
 
-None when it passed and there is no number worth telling.
+None when it passed and there is no number worth telling. Words are made for what fails only, for
+they would be half of the price of a check.
 """
+
+
+def _bounded(passed: bool, value: object, limit: object, words: str) -> Finding:
+    """Return a finding whose `words` name {value} and {limit}."""
+    shown, bound = str(value), str(limit)
+    return passed, shown, bound, "" if passed else words.format(value=shown, limit=bound)
 
 
 def state(order: OrderContext, _: Limits) -> Finding:
@@ -164,9 +207,12 @@ def grid(order: OrderContext, _: Limits) -> Finding:
 def collar(order: OrderContext, limits: Limits) -> Finding:
     """Refuse a price too far from the mark, on either side."""
     away = abs(order.order_price - order.mark) / order.mark
-    value, limit = str(round(away, 6)), str(limits.collar_ratio)
+    passed = away <= limits.collar_ratio
+    value, limit = str(away.quantize(SIXTH)), str(limits.collar_ratio)
+    if passed:
+        return True, value, limit, ""
     text = f"{order.order_price!s} is {value} from mark {order.mark!s}, at most {limit}"
-    return away <= limits.collar_ratio, value, limit, text
+    return False, value, limit, text
 
 
 def reduce(order: OrderContext, _: Limits) -> Finding:
@@ -175,8 +221,10 @@ def reduce(order: OrderContext, _: Limits) -> Finding:
         return None
     held = order.position if order.side == "sell" else -order.position
     left = max(held - order.pending_reduces, ZERO)
+    if order.size <= left:
+        return True, str(order.size), str(left), ""
     text = f"{order.side} {order.size!s}, position {order.position!s} leaves {left!s} to close"
-    return order.size <= left, str(order.size), str(left), text
+    return False, str(order.size), str(left), text
 
 
 def fresh(order: OrderContext, limits: Limits) -> Finding:
@@ -187,14 +235,14 @@ def fresh(order: OrderContext, limits: Limits) -> Finding:
     if order.now > order.valid_until:
         late = (order.now - order.valid_until) / SECOND
         return False, value, limit, f"the request expired {late:.3f} s ago"
-    return abs(age) <= allowed, value, limit, f"the price is {value} s old, at most {limit} s"
+    words = "the price is {value} s old, at most {limit} s"
+    return _bounded(abs(age) <= allowed, value, limit, words)
 
 
 def min_notional(order: OrderContext, _: Limits) -> Finding:
     """Refuse an order worth less than the venue takes."""
     worth, least = order.size * order.order_price, order.instrument.min_notional
-    value, limit = str(worth), str(least)
-    return worth >= least, value, limit, f"the order is worth {value}, at least {limit}"
+    return _bounded(worth >= least, worth, least, "the order is worth {value}, at least {limit}")
 
 
 def max_qty(order: OrderContext, limits: Limits) -> Finding:
@@ -203,33 +251,32 @@ def max_qty(order: OrderContext, limits: Limits) -> Finding:
     if most is not None and order.size > most:
         return False, str(order.size), str(most), f"size {order.size!s}, at most {most}"
     worth = order.size * order.order_price
-    value, limit = str(worth), str(limits.max_order_notional)
-    passed = worth <= limits.max_order_notional
-    return passed, value, limit, f"the order is worth {value}, at most {limit}"
+    allowed = limits.max_order_notional
+    return _bounded(worth <= allowed, worth, allowed, "the order is worth {value}, at most {limit}")
 
 
 def position(order: OrderContext, limits: Limits) -> Finding:
     """Refuse what could lead to too large a position in the symbol."""
     worst = order.worst_size * order.price
-    value, limit = str(worst), str(limits.max_position_notional)
-    passed = worst <= limits.max_position_notional
-    return passed, value, limit, f"the position could be worth {value}, at most {limit}"
+    allowed = limits.max_position_notional
+    words = "the position could be worth {value}, at most {limit}"
+    return _bounded(worst <= allowed, worst, allowed, words)
 
 
 def gross(order: OrderContext, limits: Limits) -> Finding:
     """Refuse what could lead to too much exposure over all symbols for the equity."""
     worst = order.other_exposure + order.worst_size * order.price
     allowed = limits.max_gross_ratio * order.equity
-    value, limit = str(worst), str(allowed)
-    return worst <= allowed, value, limit, f"all exposure could be {value}, at most {limit}"
+    words = "all exposure could be {value}, at most {limit}"
+    return _bounded(worst <= allowed, worst, allowed, words)
 
 
 def daily_loss(order: OrderContext, limits: Limits) -> Finding:
     """Refuse new risk after the day's loss, a part of the equity the day began with."""
     allowed = limits.max_daily_loss_ratio * (order.equity - order.day_pnl)
-    value, limit = str(-order.day_pnl), str(allowed)
-    passed = order.equity > 0 and -order.day_pnl <= allowed
-    return passed, value, limit, f"the day's loss is {value}, at most {limit}"
+    loss = -order.day_pnl
+    passed = order.equity > 0 and loss <= allowed
+    return _bounded(passed, loss, allowed, "the day's loss is {value}, at most {limit}")
 
 
 def stop_plan(order: OrderContext, limits: Limits) -> Finding:
@@ -244,25 +291,15 @@ def stop_plan(order: OrderContext, limits: Limits) -> Finding:
         return not limits.require_stop, "none", needed, f"no stop; it is {needed}"
     nearest, farthest = limits.min_stop_distance_ratio, limits.max_stop_distance_ratio
     away = (price - stop) * sign / price
-    value, limit = str(round(away, 6)), f"{nearest!s} to {farthest!s}"
+    value, limit = str(away.quantize(SIXTH)), f"{nearest!s} to {farthest!s}"
+    if nearest <= away <= farthest:
+        return True, value, limit, ""
     text = f"stop {stop!s} of a {order.side} at {price!s} is {value} away, {limit} allowed"
-    return nearest <= away <= farthest, value, limit, text
+    return False, value, limit, text
 
 
-_FIELDS = set(RuleVerdict.model_fields)
-_new = RuleVerdict.__new__
-_set = object.__setattr__
-
-
-def _verdict(rule: str, passed: bool, value: str, limit: str, text: str) -> RuleVerdict:
-    """Build a verdict from what is typed already: validation would double the time of a check."""
-    verdict = _new(RuleVerdict)
-    fields = {"rule": rule, "passed": passed, "value": value, "limit": limit, "text": text}
-    _set(verdict, "__dict__", fields)
-    _set(verdict, "__pydantic_fields_set__", _FIELDS)
-    _set(verdict, "__pydantic_extra__", None)
-    _set(verdict, "__pydantic_private__", None)
-    return verdict
+_verdict = trusted(RuleVerdict)
+"""What a verdict is made of is typed already: validation would double the time of a check."""
 
 
 class Rule:
@@ -289,8 +326,12 @@ class Rule:
         # The gate fails closed: whatever goes wrong in a rule is a denial that names it, and the
         # agent that asked lives on to judge the next order.
         except Exception as error:
-            return _verdict(self.code, False, "", "", f"{self.code} broke: {error!r}")
-        return self._passed if finding is None else _verdict(self.code, *finding)
+            words = f"{self.code} broke: {error!r}"
+            return _verdict(rule=self.code, passed=False, value="", limit="", text=words)
+        if finding is None:
+            return self._passed
+        passed, value, limit, words = finding
+        return _verdict(rule=self.code, passed=passed, value=value, limit=limit, text=words)
 
 
 RULES = (

@@ -1,4 +1,4 @@
-"""The durable journal: one writer thread that commits in groups, and those who wait for it."""
+"""The durable journal: written by a thread of its own, or by a simulated run in passing."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ GROUP = 4096
 """Rows after which a transaction takes no further settled batch."""
 LINGER = 0.02
 """Seconds a row may wait for company when nobody waits for it."""
-BACKLOG = 200_000
-"""Rows a simulated run may be ahead of the disk."""
+
+UNWRITABLE = "the journal cannot be written ({}): put that right and restart"
 
 Failed = Callable[[JournalError], None]
 DONE = Settled()
@@ -31,22 +31,17 @@ class SqlJournal:
 
     What lies between two calls of `settle` is committed in one transaction.
 
-    With `waits`, `committed` waits for the disk, and `failed` is called on the loop when the
-    journal can be written no more; it stays so until a restart. Without, as under a simulated
-    clock, nobody waits, and `append` blocks when the disk falls too far behind. All methods are
-    called on the loop's thread.
+    `committed` waits for the disk, and `failed` is called on the loop when the journal can be
+    written no more; it stays so until a restart. All methods are called on the loop's thread.
     """
 
     def __init__(
         self,
         scribe: Scribe,
-        *,
-        waits: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
         failed: Failed | None = None,
     ) -> None:
         self._scribe = scribe
-        self._waits = waits
         self._loop = loop
         self._failed = failed
         self._failure = ""
@@ -58,7 +53,6 @@ class SqlJournal:
         self._asleep = False
         self._closing: str | None = None
         self._wake = threading.Event()
-        self._room = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -88,19 +82,15 @@ class SqlJournal:
         self._open = []
         if self._asleep:
             self._wake.set()
-        if not self._waits and self.backlog > BACKLOG:
-            self._catch_up()
 
     def committed(self, seq: int) -> Awaitable[None]:
         """Return what is done when all rows up to `seq` are durable; see `Journal.committed`."""
         if min(seq, self._last) <= self._durable:
             return DONE
-        if self._waits and self._loop is None:
-            self._loop = asyncio.get_running_loop()
         if self._failure:
             return Settled(self._failure)
-        if not self._waits or self._loop is None:
-            return DONE
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         waiter = self._loop.create_future()
         self._waiters.append((min(seq, self._last), waiter))
         self._wake.set()
@@ -122,12 +112,6 @@ class SqlJournal:
             self._failure = "the journal is closed"
             self._queue = deque(maxlen=0)
 
-    def _catch_up(self) -> None:
-        while self.backlog > BACKLOG:
-            self._room.clear()
-            if self.backlog > BACKLOG:
-                self._room.wait(1.0)
-
     def _run(self) -> None:
         failure = "the journal's thread ended by a fault of the program"
         try:
@@ -136,13 +120,12 @@ class SqlJournal:
             self._scribe.close(clean=self._closing == "clean")
             failure = ""
         except (sqlite3.Error, OSError, ValueError) as error:
-            failure = f"the journal cannot be written ({error}): put that right and restart"
+            failure = UNWRITABLE.format(error)
         finally:
             if failure:
                 self._failure = failure
                 self._queue = deque(maxlen=0)
                 self._scribe.abandon()
-                self._room.set()
                 self._tell(self._fail)
 
     def _rest(self) -> bool:
@@ -170,7 +153,6 @@ class SqlJournal:
         self._scribe.write(group)
         self._written += len(group)
         self._durable = self._scribe.head.seq
-        self._room.set()
         self._release_soon()
 
     def _release_soon(self) -> None:
@@ -199,3 +181,65 @@ class SqlJournal:
                 waiter.set_exception(JournalError(self._failure))
         if self._failed is not None:
             self._failed(JournalError(self._failure))
+
+
+class PassingJournal:
+    """A journal in a database that a simulated run writes in passing, a group at a time.
+
+    Nobody waits for it, and a thread beside the run would only fight it for the interpreter. What
+    cannot be written ends the run.
+    """
+
+    def __init__(self, scribe: Scribe) -> None:
+        self._scribe = scribe
+        self._rows: list[Envelope[Message]] = []
+        self._closed = False
+        self.failure = ""
+
+    @property
+    def backlog(self) -> int:
+        """Return how many rows wait to be written."""
+        return len(self._rows)
+
+    def append(self, envelope: Envelope[Message]) -> None:
+        """Keep a dispatched message; one from a recorded file leaves no row."""
+        if envelope.origin is not RECORDED:
+            self._rows.append(envelope)
+
+    def settle(self) -> None:
+        """Write what was appended, once it is enough; raises JournalError."""
+        if len(self._rows) >= GROUP:
+            self._write()
+
+    def committed(self, seq: int) -> Awaitable[None]:  # noqa: ARG002
+        """Return what is done: simulated time waits for no disk."""
+        return DONE
+
+    def head(self) -> Head:
+        """Return the last durable row's place and hash."""
+        return self._scribe.head
+
+    def close(self, *, clean: bool = True) -> None:
+        """Write what is left; raises JournalError."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._write()
+            self._scribe.close(clean=clean)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _write(self) -> None:
+        rows, self._rows = self._rows, []
+        if not rows or self.failure:
+            return
+        try:
+            self._scribe.write(rows)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> JournalError:
+        self.failure = UNWRITABLE.format(error)
+        self._scribe.abandon()
+        return JournalError(self.failure)

@@ -20,7 +20,7 @@ from tradeagent.messages import UndecodableError
 from tradeagent.storage import tables
 from tradeagent.storage.base import Head, Past
 from tradeagent.storage.chain import GENESIS, first_break
-from tradeagent.storage.journal import Failed, SqlJournal
+from tradeagent.storage.journal import Failed, PassingJournal, SqlJournal
 from tradeagent.storage.projection import Projection
 from tradeagent.storage.records import SqlRecords, open_engine, remedy
 from tradeagent.storage.restore import read_head, read_note, restore
@@ -42,7 +42,7 @@ ARRIVED = 50_000
 class SqlStore(SqlRecords):
     """The journal in a SQLite file, and what was restored from it."""
 
-    def __init__(self, engine: Engine, journal: SqlJournal, past: Past) -> None:
+    def __init__(self, engine: Engine, journal: SqlJournal | PassingJournal, past: Past) -> None:
         super().__init__(engine)
         self.journal = journal
         self._past = past
@@ -58,7 +58,8 @@ class SqlStore(SqlRecords):
     ) -> SqlStore:
         """Open the store at a path or `sqlite:///path`, made if missing, and begin a new epoch.
 
-        `waits`, `loop` (the running one by default) and `on_failure` are the journal's, see
+        Without `waits`, as under a simulated clock, nobody waits for the journal (PassingJournal);
+        otherwise `loop` (the running one by default) and `on_failure` are the journal's, see
         SqlJournal. Raises StateError when the file cannot be used.
         """
         path = _path(place)
@@ -78,8 +79,9 @@ class SqlStore(SqlRecords):
                 engine.dispose()
                 raise
         scribe = Scribe(writer, head, state)
-        loop = loop or _running_loop()
-        return cls(engine, SqlJournal(scribe, waits=waits, loop=loop, failed=on_failure), past)
+        if not waits:
+            return cls(engine, PassingJournal(scribe), past)
+        return cls(engine, SqlJournal(scribe, loop or _running_loop(), on_failure), past)
 
     def past(self) -> Past:
         """Return what this start restores, or later an agent's restart: all that is durable."""
