@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 HERE = Path(__file__).parent
 MADE = "<!-- made by docs/generate.py; change the code, not this page -->\n\n"
@@ -40,12 +44,22 @@ def messages_page() -> str:
     return MADE + "\n".join(lines) + "\n"
 
 
+def sections() -> dict[str, type[BaseModel]]:
+    """Return the model of each section besides our own settings, by where it stands."""
+    from tradeagent.plan import SECTIONS
+    from tradeagent.strategies import BUILT_IN, load_strategy
+
+    params = {
+        f"strategies.<name>.params (type: {name})": load_strategy(name).Params for name in BUILT_IN
+    }
+    return {**SECTIONS, **params}
+
+
 def configuration_page() -> str:
     """Return the reference of every setting."""
     from tradeagent.config import reference
-    from tradeagent.plan import SECTIONS
 
-    return MADE + reference(SECTIONS)
+    return MADE + reference(sections())
 
 
 def commands_page() -> str:

@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 
 from tradeagent.cli import COMMANDS
+from tradeagent.config.reference import describe
+from tradeagent.config.settings import AgentEntry
 from tradeagent.messages import Severity, TradingMode
 from tradeagent.plan import BUILT_IN
 from tradeagent.quant.rules import RULES
@@ -34,6 +36,22 @@ GENERATE = _generator()
 def test_generated_pages_are_up_to_date(name: str) -> None:
     """`python docs/generate.py` would change nothing."""
     assert (DOCS / name).read_text(encoding="utf-8") == GENERATE.PAGES[name]()
+
+
+def test_every_setting_is_described() -> None:
+    """No row of the reference of settings lacks its sentence, whoever owns the setting."""
+    described = [*describe(), *describe(AgentEntry, "agents.<name>")]
+    for path, model in GENERATE.sections().items():
+        described += describe(model, path)
+
+    assert [row.path for row in described if not row.description.endswith(".")] == []
+
+
+def test_the_settings_of_every_built_in_agent_are_documented() -> None:
+    """Each model with settings that a built-in agent is given has a section in the reference."""
+    owned = {kind.settings_type for kind in BUILT_IN.values() if kind.settings_type.model_fields}
+
+    assert owned <= set(GENERATE.sections().values())
 
 
 def test_every_agent_state_severity_and_rule_is_explained() -> None:

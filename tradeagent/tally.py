@@ -24,6 +24,7 @@ from tradeagent.messages import (
     OrderRequest,
     OrderStatus,
     OrderUpdate,
+    Origin,
     PositionUpdate,
     RiskAlert,
     RiskAssessment,
@@ -121,7 +122,9 @@ class Tally:
         self.events.append((self.now, message))
 
     def _bar(self, bar: MarketData) -> None:
-        self.bars += 1
+        hand = self._inlet.hand if self._inlet is not None else None
+        # A candle that Data builds from those of the feed is derived, and no data of its own.
+        self.bars += hand is None or hand.origin is not Origin.DERIVED
         self.marks[bar.symbol] = (bar.close, bar.close_time)
 
     def _tick(self, tick: TickerUpdate) -> None:

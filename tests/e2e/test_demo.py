@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -10,53 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import Process, books, run, summary
-
-KEYS = [
-    *("bars", "ticks", "signals", "requests", "approvals", "rejections", "orders", "fills"),
-    *("fees", "funding", "realised_pnl", "unrealised_pnl", "start_equity", "end_equity"),
-    *("journal_entries", "journal_hash", "state_hash", "seed", "started", "ended"),
-]
-
-
-def test_one_seed_gives_one_journal(tmp_path: Path) -> None:
-    """The same seed twice gives the same summary, hash and all; another seed another one."""
-    found = []
-    for number, seed in enumerate(("5", "5", "6")):
-        out = tmp_path / f"{number}.json"
-        ended = run(
-            *("--speed", "max", "--for", "12h", "--seed", seed),
-            *("--state", str(tmp_path / str(number)), "--summary", str(out)),
-        )
-        assert ended.returncode == 0, ended.stderr
-        found.append(summary(out))
-
-    assert found[0] == found[1]
-    assert found[0]["journal_hash"] != found[2]["journal_hash"]
-    assert list(found[0]) == KEYS
-    assert isinstance(found[0]["fees"], str)
-    assert found[0]["fills"]
-
-
-def test_a_killed_demo_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """After kill -9 at random moments store, ledger and journal agree, and trading goes on."""
-    state = tmp_path / "state"
-    chance = random.Random(7)
-    for _ in range(4):
-        daemon = Process(state, "--speed", "3000", "--seed", "3")
-        daemon.until_said("fill ", times=1)
-        for _ in range(chance.randrange(200_000)):
-            pass
-        daemon.kill()
-
-    last = Process(state, "--speed", "3000", "--seed", "3")
-    last.until_said("equity")
-    assert last.interrupt() == 0
-
-    venue, ours = books(state)
-    assert venue == ours
-    assert ours["fills"]
-    checked = run("doctor", "--rebuild", "--state", str(state))
-    assert checked.returncode == 0, checked.stdout
 
 
 def test_a_demo_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -24,8 +24,17 @@ from tradeagent.messages import (
 class DataSettings(AgentSettings):
     """How often deciding agents see a ticker: each interval, or on a move of so many bp."""
 
-    quote_interval_ms: int = Field(default=250, ge=0)
-    quote_move_bp: float = Field(default=5.0, gt=0)
+    quote_interval_ms: int = Field(
+        default=250,
+        ge=0,
+        description="The least time between two tickers of a symbol, in milliseconds of the clock; "
+        "0 passes every one.",
+    )
+    quote_move_bp: float = Field(
+        default=5.0,
+        gt=0,
+        description="The move of the mid that passes a ticker on at once, in basis points.",
+    )
 
 
 class Resampler:
@@ -33,7 +42,7 @@ class Resampler:
 
     def __init__(self, timeframe: Timeframe) -> None:
         self.timeframe = timeframe
-        self._length = TIMEFRAMES[timeframe]
+        self.length = TIMEFRAMES[timeframe]
         self._parts: list[MarketData] = []
 
     def add(self, bar: MarketData) -> MarketData | None:
@@ -43,10 +52,10 @@ class Resampler:
         """
         parts = self._parts
         done: MarketData | None = None
-        if parts and bar.time // self._length != parts[0].time // self._length:
+        if parts and bar.time // self.length != parts[0].time // self.length:
             done = self._merge()
         parts.append(bar)
-        if done is None and bar.close_time % self._length == 0:
+        if done is None and bar.close_time % self.length == 0:
             done = self._merge()
         return done
 
@@ -55,7 +64,7 @@ class Resampler:
         merged = MarketData(
             symbol=parts[0].symbol,
             timeframe=self.timeframe,
-            time=parts[0].time // self._length * self._length,
+            time=parts[0].time // self.length * self.length,
             open=parts[0].open,
             high=max(part.high for part in parts),
             low=min(part.low for part in parts),
@@ -96,6 +105,7 @@ class Data(BaseAgent[DataSettings]):
 
     async def setup(self) -> None:
         """Publish what the feed covers, then play it."""
+        self._catch_up()
         runtime = self.runtime
         if self.feed.recorded and runtime.exact:
             self._origin = Origin.RECORDED
@@ -103,16 +113,28 @@ class Data(BaseAgent[DataSettings]):
             runtime.publish(self.name, reference)
         runtime.play(self.name, self.feed.events(self._start), self.take)
 
+    def _catch_up(self) -> None:
+        """Give each resampler the part of its candle that lies before the start."""
+        for (symbol, base), resamplers in self._resamplers.items():
+            for one in resamplers:
+                before, parts = self._start - 1, one.length // TIMEFRAMES[base]
+                for bar in self.feed.history(symbol, base, before, parts):
+                    if bar.time // one.length == before // one.length:
+                        one.add(bar)
+
     def take(self, event: MarketEvent) -> None:
         """Publish one event of the feed; a ticker only when it is news."""
-        if type(event) is TickerUpdate and not self._is_news(event):
-            return
-        self.runtime.publish(self.name, event, None, self._origin)
-        if type(event) is MarketData and self._resamplers:
-            for resampler in self._resamplers.get((event.symbol, event.timeframe), ()):
-                longer = resampler.add(event)
-                if longer is not None:
-                    self.runtime.publish(self.name, longer)
+        if type(event) is not TickerUpdate or self._is_news(event):
+            self.runtime.publish(self.name, event, None, self._origin)
+
+    @on(MarketData)
+    def resample(self, bar: MarketData) -> list[MarketData] | None:
+        """Return the longer candles that a candle of our own feed completes."""
+        resamplers = self._resamplers.get((bar.symbol, bar.timeframe))
+        hand = self.hand
+        if resamplers is None or (hand is not None and hand.source != self.name):
+            return None
+        return [longer for one in resamplers if (longer := one.add(bar)) is not None]
 
     def _is_news(self, tick: TickerUpdate) -> bool:
         last = self._quoted.get(tick.symbol)

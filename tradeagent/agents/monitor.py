@@ -29,9 +29,21 @@ from tradeagent.storage.base import Past
 class MonitorSettings(AgentSettings):
     """When silence is worth an alert: of data, and of decisions."""
 
-    max_data_age_s: float = Field(default=300.0, gt=0)
-    max_idle_hours: float = Field(default=24.0, gt=0)
-    max_rejected_in_a_row: int = Field(default=50, ge=1)
+    max_data_age_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="How long a symbol may be silent before an alert, in seconds of the clock.",
+    )
+    max_idle_hours: float = Field(
+        default=24.0,
+        gt=0,
+        description="How long no strategy may signal before an alert, in hours of the clock.",
+    )
+    max_rejected_in_a_row: int = Field(
+        default=50,
+        ge=1,
+        description="How many requests Risk may reject one after the other before an alert.",
+    )
 
 
 class Monitor(BaseAgent[MonitorSettings]):

@@ -21,6 +21,7 @@ _TYPES = {
     "Decimal": "number",
     "bool": "true or false",
     "datetime": "date and time",
+    "Path": "path of a file",
     "Secret": "secret",
     "object": "anything",
 }
@@ -59,7 +60,7 @@ def reference(models: Mapping[str, type[BaseModel]]) -> str:
 
 
 def _table(rows: list[Described]) -> Iterator[str]:
-    yield "| Setting | Type | Default | When to change it |"
+    yield "| Setting | Type | Default | What it is for |"
     yield "|---|---|---|---|"
     for row in rows:
         kind, default, text = (cell.replace("|", "\\|") for cell in row[1:])
@@ -130,4 +131,4 @@ def _default(info: FieldInfo) -> str:
         return f"[{', '.join(map(str, value))}]"
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value) or '""'

@@ -157,7 +157,7 @@ class StrategySettings(Group):
     params: Section = Field(
         default={},
         repr=False,
-        description="Set the strategy's own parameters here; each has a default.",
+        description="Set the strategy's own parameters here; see below for those of built-in ones.",
     )
 
 

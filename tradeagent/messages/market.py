@@ -112,12 +112,24 @@ class InstrumentUpdate(Message):
     quote currency.
     """
 
-    symbol: Name
-    tick: Decimal = Field(gt=0)
-    lot: Decimal = Field(gt=0)
-    min_notional: Decimal = Field(default=Decimal(10), ge=0)
-    significant: int = Field(default=0, ge=0)
-    max_leverage: int = Field(default=10, ge=1)
+    symbol: Name = Field(description="What it is called, such as BTC.")
+    tick: Decimal = Field(gt=0, description="The step between prices, in quote currency.")
+    lot: Decimal = Field(gt=0, description="The step between sizes, in base units.")
+    min_notional: Decimal = Field(
+        default=Decimal(10),
+        ge=0,
+        description="What the smallest order is worth, in quote currency.",
+    )
+    significant: int = Field(
+        default=0,
+        ge=0,
+        description="How many digits a price that is no whole number may have; 0 for any number.",
+    )
+    max_leverage: int = Field(
+        default=10,
+        ge=1,
+        description="The most leverage the venue allows here, as a multiple of equity.",
+    )
 
     def fit_price(self, price: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
         """Return `price` on the grid, rounded as `rounding` says (a `decimal` constant)."""

@@ -20,11 +20,38 @@ class ExchangeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    balance: Decimal = Field(default=Decimal(10_000), gt=0, allow_inf_nan=False)
-    maker_fee: Decimal = Field(default=Decimal("0.00015"), gt=-1, lt=1)
-    taker_fee: Decimal = Field(default=Decimal("0.00045"), gt=-1, lt=1)
-    slippage_bp: Decimal = Field(default=Decimal(2), ge=0, le=1000)
-    leverage: int = Field(default=5, ge=1)
+    balance: Decimal = Field(
+        default=Decimal(10_000),
+        gt=0,
+        allow_inf_nan=False,
+        description="What a new account begins with, in quote currency.",
+    )
+    maker_fee: Decimal = Field(
+        default=Decimal("0.00015"),
+        gt=-1,
+        lt=1,
+        description="The fee of a fill that rested, as a ratio of the notional; below 0 it is a "
+        "rebate.",
+    )
+    taker_fee: Decimal = Field(
+        default=Decimal("0.00045"),
+        gt=-1,
+        lt=1,
+        description="The fee of a fill that took liquidity, as a ratio of the notional.",
+    )
+    slippage_bp: Decimal = Field(
+        default=Decimal(2),
+        ge=0,
+        le=1000,
+        description="What market and trigger orders lose against the touch or the open, in basis "
+        "points.",
+    )
+    leverage: int = Field(
+        default=5,
+        ge=1,
+        description="The most the account may use, as a multiple of equity; an instrument may "
+        "allow less.",
+    )
 
 
 class Listing(BaseModel):
@@ -36,10 +63,22 @@ class Listing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    instrument: InstrumentUpdate
-    price: float = Field(gt=0, allow_inf_nan=False)
-    volatility: float = Field(default=0.035, gt=0, le=0.2)
-    turnover: float = Field(default=500e6, gt=0, allow_inf_nan=False)
+    instrument: InstrumentUpdate = Field(description="The symbol and its grid.")
+    price: float = Field(
+        gt=0, allow_inf_nan=False, description="The price it keeps coming back to."
+    )
+    volatility: float = Field(
+        default=0.035,
+        gt=0,
+        le=0.2,
+        description="How much it moves: the standard deviation of a day's return, as a ratio.",
+    )
+    turnover: float = Field(
+        default=500e6,
+        gt=0,
+        allow_inf_nan=False,
+        description="What a usual day trades, in quote currency.",
+    )
 
     @property
     def symbol(self) -> str:
@@ -75,11 +114,32 @@ class MarketSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = 1
-    listings: tuple[Listing, ...] = Field(default=LISTINGS, min_length=1)
-    timeframes: tuple[Timeframe, ...] = ("1m",)
-    tick_seconds: int = Field(default=5, ge=1, le=60)
-    book_seconds: int = Field(default=60, ge=1)
+    seed: int = Field(
+        default=1,
+        description="Change it for another market; one seed gives one market, price for price.",
+    )
+    listings: tuple[Listing, ...] = Field(
+        default=LISTINGS,
+        min_length=1,
+        description="What is traded: BTC, ETH and SOL unless it is set.",
+    )
+    timeframes: tuple[Timeframe, ...] = Field(
+        default=("1m",),
+        description="The candles it closes; longer ones that strategies ask for are built from "
+        "them.",
+    )
+    tick_seconds: int = Field(
+        default=5,
+        ge=1,
+        le=60,
+        description="The time between two tickers of a symbol, in seconds; it divides 60.",
+    )
+    book_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="The time between two books of a symbol, in seconds; a multiple of "
+        "tick_seconds that divides a day.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

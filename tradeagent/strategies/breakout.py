@@ -20,11 +20,19 @@ class Breakout(Strategy):
     class Params(StrategyParams):
         """Channel lengths in bars; the stop stands `stop_atr` average ranges away."""
 
-        timeframe: Timeframe = "1h"
-        entry_bars: int = Field(default=20, ge=2, le=500)
-        exit_bars: int = Field(default=10, ge=1, le=500)
-        atr: int = Field(default=14, ge=1, le=200)
-        stop_atr: float = Field(default=2.0, gt=0, le=20)
+        timeframe: Timeframe = Field(default="1h", description="The candles it looks at.")
+        entry_bars: int = Field(
+            default=20, ge=2, le=500, description="The channel whose break is an entry, in bars."
+        )
+        exit_bars: int = Field(
+            default=10, ge=1, le=500, description="The channel whose break is an exit, in bars."
+        )
+        atr: int = Field(
+            default=14, ge=1, le=200, description="The period of the average range, in bars."
+        )
+        stop_atr: float = Field(
+            default=2.0, gt=0, le=20, description="How far away the stop is, in average ranges."
+        )
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

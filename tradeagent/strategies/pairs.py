@@ -24,13 +24,23 @@ class Pairs(Strategy):
     class Params(StrategyParams):
         """The other leg, and levels in deviations; stops stand `stop_atr` average ranges away."""
 
-        other: str = Field(min_length=1)
-        timeframe: Timeframe = "1h"
-        period: int = Field(default=60, ge=2, le=1000)
-        entry: float = Field(default=2.0, gt=0, le=10)
-        exit: float = Field(default=0.5, ge=0, le=10)
-        atr: int = Field(default=14, ge=1, le=200)
-        stop_atr: float = Field(default=4.0, gt=0, le=20)
+        other: str = Field(min_length=1, description="The symbol of the other leg.")
+        timeframe: Timeframe = Field(default="1h", description="The candles it looks at.")
+        period: int = Field(
+            default=60, ge=2, le=1000, description="The period of the score, in bars."
+        )
+        entry: float = Field(
+            default=2.0, gt=0, le=10, description="The |score| of an entry, in deviations."
+        )
+        exit: float = Field(
+            default=0.5, ge=0, le=10, description="The |score| of an exit, in deviations."
+        )
+        atr: int = Field(
+            default=14, ge=1, le=200, description="The period of the average range, in bars."
+        )
+        stop_atr: float = Field(
+            default=4.0, gt=0, le=20, description="How far away the stop is, in average ranges."
+        )
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

@@ -17,13 +17,25 @@ class RsiReversal(Strategy):
     class Params(StrategyParams):
         """RSI levels from 0 to 100; the stop stands `stop_atr` average ranges away."""
 
-        timeframe: Timeframe = "15m"
-        period: int = Field(default=14, ge=2, le=200)
-        oversold: float = Field(default=30.0, gt=0, lt=100)
-        middle: float = Field(default=50.0, gt=0, lt=100)
-        overbought: float = Field(default=70.0, gt=0, lt=100)
-        atr: int = Field(default=14, ge=1, le=200)
-        stop_atr: float = Field(default=2.5, gt=0, le=20)
+        timeframe: Timeframe = Field(default="15m", description="The candles it looks at.")
+        period: int = Field(
+            default=14, ge=2, le=200, description="The period of the index, in bars."
+        )
+        oversold: float = Field(
+            default=30.0, gt=0, lt=100, description="The RSI that it buys on rising above."
+        )
+        middle: float = Field(
+            default=50.0, gt=0, lt=100, description="The RSI at which it is flat again."
+        )
+        overbought: float = Field(
+            default=70.0, gt=0, lt=100, description="The RSI that it sells short on falling below."
+        )
+        atr: int = Field(
+            default=14, ge=1, le=200, description="The period of the average range, in bars."
+        )
+        stop_atr: float = Field(
+            default=2.5, gt=0, le=20, description="How far away the stop is, in average ranges."
+        )
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

@@ -17,12 +17,22 @@ class SmaCross(Strategy):
     class Params(StrategyParams):
         """Periods in bars; the stop stands `stop_atr` average ranges away."""
 
-        timeframe: Timeframe = "1h"
-        fast: int = Field(default=20, ge=1, le=500)
-        slow: int = Field(default=50, ge=2, le=1000)
-        shorts: bool = True
-        atr: int = Field(default=14, ge=1, le=200)
-        stop_atr: float = Field(default=2.0, gt=0, le=20)
+        timeframe: Timeframe = Field(default="1h", description="The candles it looks at.")
+        fast: int = Field(
+            default=20, ge=1, le=500, description="The period of the fast average, in bars."
+        )
+        slow: int = Field(
+            default=50, ge=2, le=1000, description="The period of the slow average, in bars."
+        )
+        shorts: bool = Field(
+            default=True, description="Whether it goes short; else it is flat instead."
+        )
+        atr: int = Field(
+            default=14, ge=1, le=200, description="The period of the average range, in bars."
+        )
+        stop_atr: float = Field(
+            default=2.0, gt=0, le=20, description="How far away the stop is, in average ranges."
+        )
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

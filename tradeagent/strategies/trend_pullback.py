@@ -19,10 +19,18 @@ class TrendPullback(Strategy):
     class Params(StrategyParams):
         """Periods in bars of 5m (`fast`, `atr`) and 1h (`trend`); the stop in average ranges."""
 
-        fast: int = Field(default=20, ge=2, le=200)
-        trend: int = Field(default=50, ge=2, le=500)
-        atr: int = Field(default=14, ge=1, le=200)
-        stop_atr: float = Field(default=3.0, gt=0, le=20)
+        fast: int = Field(
+            default=20, ge=2, le=200, description="The period of the fast average, in bars of 5m."
+        )
+        trend: int = Field(
+            default=50, ge=2, le=500, description="The period of the trend average, in bars of 1h."
+        )
+        atr: int = Field(
+            default=14, ge=1, le=200, description="The period of the average range, in bars of 5m."
+        )
+        stop_atr: float = Field(
+            default=3.0, gt=0, le=20, description="How far away the stop is, in average ranges."
+        )
 
     params: Params
 

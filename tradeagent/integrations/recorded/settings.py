@@ -18,11 +18,28 @@ class InstrumentSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tick: Decimal = Field(gt=0, allow_inf_nan=False)
-    lot: Decimal = Field(gt=0, allow_inf_nan=False)
-    min_notional: Decimal = Field(default=Decimal(10), ge=0, allow_inf_nan=False)
-    significant: int = Field(default=0, ge=0)
-    max_leverage: int = Field(default=10, ge=1)
+    tick: Decimal = Field(
+        gt=0, allow_inf_nan=False, description="The step between prices, in quote currency."
+    )
+    lot: Decimal = Field(
+        gt=0, allow_inf_nan=False, description="The step between sizes, in base units."
+    )
+    min_notional: Decimal = Field(
+        default=Decimal(10),
+        ge=0,
+        allow_inf_nan=False,
+        description="What the smallest order is worth, in quote currency.",
+    )
+    significant: int = Field(
+        default=0,
+        ge=0,
+        description="How many digits a price that is no whole number may have; 0 for any number.",
+    )
+    max_leverage: int = Field(
+        default=10,
+        ge=1,
+        description="The most leverage the venue allows here, as a multiple of equity.",
+    )
 
     def of(self, symbol: str) -> InstrumentUpdate:
         """Return the instrument called `symbol`."""
@@ -48,14 +65,38 @@ class RecordedFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path
-    symbol: str | None = Field(default=None, min_length=1, max_length=120)
-    content: Content | None = None
-    timeframe: Timeframe | None = None
-    columns: dict[str, str] = {}
-    time_unit: TimeUnit | None = None
-    instrument: InstrumentSpec | None = None
-    volume: Literal["base", "quote"] = "base"
+    path: Path = Field(description="The file, CSV or Parquet by its suffix.")
+    symbol: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=120,
+        description="What it is a recording of; else the file name up to its first - or _, in "
+        "capitals.",
+    )
+    content: Content | None = Field(
+        default=None, description="What a row is, where the header does not tell."
+    )
+    timeframe: Timeframe | None = Field(
+        default=None,
+        description="How long a candle is, where the most common step between rows is wrong.",
+    )
+    columns: dict[str, str] = Field(
+        default={},
+        description="The file's name for each of our columns it does not call by a usual name, "
+        "such as {time: ts}.",
+    )
+    time_unit: TimeUnit | None = Field(
+        default=None,
+        description="The unit of times that are numbers, where column names and sizes do not tell.",
+    )
+    instrument: InstrumentSpec | None = Field(
+        default=None,
+        description="The venue's grid, where the decimals of prices and sizes do not tell.",
+    )
+    volume: Literal["base", "quote"] = Field(
+        default="base",
+        description="Whether the volume of a candle is in base units or in quote currency.",
+    )
 
     @property
     def name(self) -> str:
@@ -83,7 +124,9 @@ class RecordedSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    files: tuple[RecordedFile, ...] = Field(min_length=1)
+    files: tuple[RecordedFile, ...] = Field(
+        min_length=1, description="The files to play, each with how to read it."
+    )
 
     @model_validator(mode="after")
     def _one_grid_for_each_symbol(self) -> Self:

@@ -1,0 +1,126 @@
+"""Twenty kills of the demo at random moments: nothing is lost, doubled or left half done."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import ENOUGH, Process, books, run
+from tradeagent.storage.proof import rebuild, verify
+from tradeagent.storage.records import SqlRecords
+
+pytestmark = pytest.mark.timeout(150)
+KILLS = 20
+SEED = 7
+Books = tuple[dict[str, object], dict[str, object]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Process]]:
+    """Start the demo, again and again from one state; none outlives the test."""
+    started: list[Process] = []
+
+    def begin() -> Process:
+        started.append(Process(tmp_path / "state", "--speed", "900", "--seed", "3"))
+        return started[-1]
+
+    yield begin
+    for daemon in started:
+        if daemon.process.poll() is None:
+            daemon.kill()
+
+
+def live(daemon: Process, seconds: float) -> None:
+    """Let it run for a while."""
+    with suppress(subprocess.TimeoutExpired):
+        daemon.process.wait(seconds)
+
+
+def look(state: Path) -> Books:
+    """Return both books from a copy, for a ledger has one reader; the journal must be whole.
+
+    Its chain holds, every table is what it says, and no fill stands in a book twice.
+    """
+    copy = state.parent / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for file in state.glob("*.db*"):
+        shutil.copy(file, copy)
+    records = SqlRecords.read(copy / "journal.db")
+    assert verify(records) is None
+    assert rebuild(records) == []
+    records.close()
+    found = books(copy)
+    for book in found:
+        assert len(set(fills(book))) == len(fills(book))
+    return found
+
+
+def fills(book: dict[str, object]) -> list[object]:
+    """Return the fills in a book."""
+    found = book["fills"]
+    assert isinstance(found, list)
+    return found
+
+
+def agreed(daemon: Process, what: str) -> None:
+    """Hold the running daemon still, again and again, until both books say the same."""
+    deadline = time.monotonic() + ENOUGH / 3
+    pid = daemon.process.pid
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        venue, ours = look(daemon.state)
+        os.kill(pid, signal.SIGCONT)
+        if venue == ours:
+            return
+        if time.monotonic() > deadline:
+            assert venue == ours, what
+        live(daemon, 0.05)
+        assert daemon.process.poll() is None, daemon.log.read_text(encoding="utf-8")[-3000:]
+
+
+def test_a_demo_killed_at_any_moment_goes_on(start: Callable[[], Process]) -> None:
+    """After each kill -9 and restart store, ledger and journal agree to the last order and fill.
+
+    Some kills hit a start, some the moment of a fill, the others any moment.
+    """
+    chance = random.Random(SEED)
+    known: set[object] = set()
+    for number in range(KILLS):
+        moment = chance.random()
+        kind = ("any moment", "a fill", "a start")[number % 3]
+        what = f"kill {number} of seed {SEED}: {kind}, {moment:.3f}"
+        daemon = start()
+        if kind == "a start":
+            live(daemon, 0.3 + moment)
+        else:
+            daemon.until_said("running from")
+            agreed(daemon, what)
+            if kind == "a fill":
+                daemon.until_said("fill ")
+            live(daemon, moment / (50 if kind == "a fill" else 1))
+        daemon.kill()
+        venue, ours = look(daemon.state)
+        assert set(fills(ours)) <= set(fills(venue)), what
+        assert known <= set(fills(ours)), what
+        known = set(fills(ours))
+
+    last = start()
+    last.until_said("fill ")
+    assert last.interrupt() == 0
+    venue, ours = look(last.state)
+    assert venue == ours
+    assert known < set(fills(ours))
+    assert len(known) >= KILLS / 4
+    checked = run("doctor", "--rebuild", "--state", str(last.state))
+    assert checked.returncode == 0, checked.stdout
