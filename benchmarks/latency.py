@@ -23,7 +23,8 @@ from tradeagent.agents.execution import Execution
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
-from tradeagent.agents.trading import Trading, TradingSettings
+from tradeagent.agents.tickets import TradingSettings
+from tradeagent.agents.trading import Trading
 from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import WallClock
 from tradeagent.integrations.base import Unsubscribe, VenueEvent

@@ -20,7 +20,8 @@ from tradeagent.agents.data import Data, DataSettings
 from tradeagent.agents.execution import Execution
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.risk import Risk
-from tradeagent.agents.trading import Trading, TradingSettings
+from tradeagent.agents.tickets import TradingSettings
+from tradeagent.agents.trading import Trading
 from tradeagent.bus import open_bus
 from tradeagent.bus.base import Bus, Handler, Subscriber
 from tradeagent.bus.options import BusOptions

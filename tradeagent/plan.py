@@ -19,7 +19,8 @@ from tradeagent.agents.execution import Execution
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
-from tradeagent.agents.trading import Trading, TradingSettings
+from tradeagent.agents.tickets import TradingSettings
+from tradeagent.agents.trading import Trading
 from tradeagent.config.load import Loaded
 from tradeagent.config.settings import Section, Settings
 from tradeagent.errors import ConfigError

@@ -213,3 +213,19 @@ def test_flattening_ends_halted() -> None:
 
     assert isinstance(state, TradingState)
     assert state.mode is TradingMode.HALTED
+
+
+def test_a_candle_is_fresh_for_its_own_length() -> None:
+    """Where a symbol has candles alone, a decision may be as old as the shortest is long."""
+    risk = Risk(RiskSettings(), KEY)
+    inlet = Subscriber("risk", {})
+    inlet.hand = Envelope(bar(100))
+    risk.attach(None, inlet)  # type: ignore[arg-type]
+    risk.listed(BTC)
+    risk.account(AccountUpdate(balance=Decimal(10_000), equity=Decimal(10_000), time=START))
+    risk.bar(bar(100).model_copy(update={"timeframe": "1h"}))
+
+    for minutes, approved in ((59, True), (61, False)):
+        inlet.hand.ts = START + minutes * 60 * SECOND
+        wish = request(intent_id=f"{minutes}", valid_until=inlet.hand.ts + SECOND)
+        assert risk.assess_risk(wish).approved is approved

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.harness import BTC, START, bar
-from tradeagent.agents.trading import Trading, TradingSettings
+from tradeagent.agents.tickets import TradingSettings
+from tradeagent.agents.trading import Trading
 from tradeagent.bus.base import Subscriber
 from tradeagent.clock import SECOND
 from tradeagent.messages import (

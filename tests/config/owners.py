@@ -8,7 +8,7 @@ from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.data import DataSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import MonitorSettings
-from tradeagent.agents.trading import TradingSettings
+from tradeagent.agents.tickets import TradingSettings
 from tradeagent.config import Loaded
 from tradeagent.simulation import ExchangeSettings, MarketSettings
 from tradeagent.strategies import load_strategy

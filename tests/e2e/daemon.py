@@ -9,14 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
 from typing import ClassVar
 
 from tradeagent.simulation.ledger import Ledger
 from tradeagent.storage.records import SqlRecords
 
 ENOUGH = 60.0
+PAUSE = 0.02
 QUIET = {"TRADEAGENT__API__ENABLED": "false", "XDG_RUNTIME_DIR": ""}
 
 
@@ -43,12 +47,18 @@ def run(*arguments: str, typed: str = "", **extra: str) -> subprocess.CompletedP
     )
 
 
+def _confine(room: int) -> None:
+    setrlimit(RLIMIT_FSIZE, (room, room))
+
+
 class Process:
     """A daemon that runs beside the test; its output goes to a file of its own."""
 
     started: ClassVar[Iterator[int]] = count()
+    running: ClassVar[list[subprocess.Popen[bytes]]] = []
 
-    def __init__(self, state: Path, *arguments: str, **extra: str) -> None:
+    def __init__(self, state: Path, *arguments: str, room: int | None = None, **extra: str) -> None:
+        """Start it; with `room` no file it writes can become longer, in bytes."""
         self.state = state
         self.log = state.parent / f"{state.name}-{next(self.started)}.log"
         self._file = self.log.open("a", encoding="utf-8")
@@ -57,7 +67,18 @@ class Process:
             stdout=self._file,
             stderr=subprocess.STDOUT,
             env=environment(**extra),
+            preexec_fn=None if room is None else partial(_confine, room),
         )
+        self.running.append(self.process)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """End what a test that failed left behind."""
+        while cls.running:
+            process = cls.running.pop()
+            if process.poll() is None:
+                process.kill()
+                process.wait(ENOUGH)
 
     def until_said(self, text: str, times: int = 1) -> None:
         """Wait until the log holds `text`; fails when the process ends first."""
@@ -65,7 +86,8 @@ class Process:
         while self.log.read_text(encoding="utf-8").count(text) < times:
             assert self.process.poll() is None, self.log.read_text(encoding="utf-8")[-3000:]
             assert time.monotonic() < deadline, f"{text!r} was not said"
-            os.sched_yield()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(PAUSE)
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
-from tradeagent.agents.identity import cloid, intent_id, is_ours
+from tradeagent.agents.identity import cloid, is_ours
+from tradeagent.agents.legs import PROTECTIVE, another_attempt, protective_legs
 from tradeagent.agents.lifecycle import advance, is_working, remaining
 from tradeagent.messages import (
     TERMINAL,
     ZERO,
+    Execution,
     ExecutionReport,
     Fill,
     FundingPayment,
@@ -17,7 +18,6 @@ from tradeagent.messages import (
     Message,
     Order,
     OrderStatus,
-    OrderType,
     OrderUpdate,
     PositionUpdate,
     Severity,
@@ -27,7 +27,6 @@ from tradeagent.quant.portfolio import Books
 from tradeagent.storage.base import Past
 
 S = OrderStatus
-PROTECTIVE = ("stop", "take_profit")
 SHOWN = (S.OPEN, S.PARTIAL, S.TRIGGERED)
 DISPROVED = (S.NOT_PLACED, S.REJECTED)
 PROVEN = (S.OPEN, S.PARTIAL, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE)
@@ -137,61 +136,14 @@ class Blotter:
         books.fill(
             quantity, done.price, done.fee, update.shares, protective=order.type in PROTECTIVE
         )
-        fill = Fill(
-            cloid=order.cloid,
-            intent_id=order.intent_id,
-            tid=done.tid,
-            symbol=order.symbol,
-            side=order.side,
-            size=done.size,
-            price=done.price,
-            fee=done.fee,
-            liquidity=done.liquidity,
-            time=report.time,
-            strategy=update.strategy,
-            shares=update.shares,
-            while_down=done.while_down,
-        )
+        fill = _fill(moved, report.time, done)
         messages: list[Message] = [fill, books.update(report.time), moved]
         if late:
             messages.append(self.incident(update, "LATE_FILL", Severity.ERROR, f"{done}"))
-        if update.stop_plan is not None:
-            messages.extend(self._protect(update, fill))
+        for leg in protective_legs(moved, fill, self._account, self._epoch):
+            self.keep(leg)
+            messages.append(leg)
         return messages
-
-    def _protect(self, update: OrderUpdate, fill: Fill) -> list[OrderUpdate]:
-        """Return the stop and the target of a filled entry, one pair for each fill."""
-        plan = update.stop_plan
-        assert plan is not None
-        stop = self._leg(update, fill, "stop", plan.stop)
-        return (
-            [stop, self._leg(update, fill, "take_profit", plan.target)] if plan.target else [stop]
-        )
-
-    def _leg(
-        self, update: OrderUpdate, fill: Fill, kind: OrderType, trigger: Decimal
-    ) -> OrderUpdate:
-        cause = f"{fill.intent_id}:{fill.tid}"
-        intent = intent_id(self._account, update.strategy, fill.symbol, cause, kind)
-        leg = OrderUpdate(
-            order=Order(
-                cloid=cloid(intent, 0, self._epoch),
-                intent_id=intent,
-                symbol=fill.symbol,
-                side="sell" if fill.side == "buy" else "buy",
-                size=fill.size,
-                type=kind,
-                trigger=trigger,
-                reduce_only=True,
-                group=f"{fill.cloid}:{fill.tid}",
-            ),
-            status=S.PREPARED,
-            strategy=update.strategy,
-            shares=update.shares,
-            expires_at=update.expires_at,
-        )
-        self.keep(leg)
-        return leg
 
     def _resurrect(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
         """Take back that an order is not there: the venue shows it."""
@@ -215,11 +167,10 @@ class Blotter:
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that was proven not placed."""
-        order, attempt = update.order, 1
-        while cloid(order.intent_id, attempt, self._epoch) in self.orders:
+        attempt = 1
+        while cloid(update.order.intent_id, attempt, self._epoch) in self.orders:
             attempt += 1
-        retry = changed(order, cloid=cloid(order.intent_id, attempt, self._epoch))
-        renewed = changed(update, order=retry, status=S.PREPARED, reason="")
+        renewed = another_attempt(update, attempt, self._epoch)
         self.keep(renewed)
         return renewed
 
@@ -288,3 +239,22 @@ class Blotter:
             symbol=update.symbol,
             text=f"{update.order.cloid} ({update.status}): {text}",
         )
+
+
+def _fill(update: OrderUpdate, time: int, done: Execution) -> Fill:
+    order = update.order
+    return Fill(
+        cloid=order.cloid,
+        intent_id=order.intent_id,
+        tid=done.tid,
+        symbol=order.symbol,
+        side=order.side,
+        size=done.size,
+        price=done.price,
+        fee=done.fee,
+        liquidity=done.liquidity,
+        time=time,
+        strategy=update.strategy,
+        shares=update.shares,
+        while_down=done.while_down,
+    )

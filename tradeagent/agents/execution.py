@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 
 from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
-from tradeagent.agents.blotter import PROTECTIVE, Blotter
+from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.identity import sealed
+from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.lifecycle import advance
+from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
-from tradeagent.errors import OrderRefused, VenueUnavailable
+from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
 from tradeagent.messages import (
     CancelRequest,
@@ -30,8 +32,6 @@ from tradeagent.messages import (
 from tradeagent.storage.base import Past
 
 S = OrderStatus
-SETTLED_TOO = 10 * 60 * SECOND
-"""How far before the last known fill a reconciliation looks, ns."""
 FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
@@ -54,7 +54,7 @@ class Execution(BaseAgent[AgentSettings]):
         name: str = "execution",
     ) -> None:
         super().__init__(settings, name)
-        self.exchange = exchange
+        self.venue = Venue(exchange, lambda: self.runtime.time())
         self.blotter = Blotter(account, name)
         self.mode = TradingMode.ACTIVE
         self._key = seal_key
@@ -70,9 +70,10 @@ class Execution(BaseAgent[AgentSettings]):
 
     async def setup(self) -> None:
         """Connect, then learn what happened while we were away, before anything is sent."""
-        await self.exchange.start()
-        self._leave = self.exchange.subscribe(self._reported)
-        for message in [*await self.exchange.get_market_data(), *await self.reconcile()]:
+        exchange = self.venue.exchange
+        await exchange.start()
+        self._leave = exchange.subscribe(self._reported)
+        for message in [*await exchange.get_market_data(), *await self.reconcile()]:
             self.publish(message)
         if self.mode is not TradingMode.ACTIVE:
             for message in self._withdraw_increases(f"trading is {self.mode}"):
@@ -89,21 +90,12 @@ class Execution(BaseAgent[AgentSettings]):
 
     async def reconcile(self) -> list[Message]:
         """Return the venue's word on every open order, on missed fills, and on the account."""
-        since = max(0, self.blotter.last_fill - SETTLED_TOO)
-        fills = await self.exchange.get_fills(since)
         working = tuple(self.blotter.working.values())
-        reports = [await self.get_order_status(update.order) for update in working]
-        return [*fills, *reports, await self.exchange.get_account_info()]
+        return await self.venue.catch_up(self.blotter.last_fill, working)
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
         """Return how an order stands by the venue's word, UNKNOWN when it gives none."""
-        try:
-            report = await self.exchange.get_order_status(order.symbol, order.cloid)
-        except VenueUnavailable as error:
-            return self._own_report(order, S.UNKNOWN, str(error))
-        if report is None:
-            return self._own_report(order, S.NOT_PLACED, "the venue has never seen it")
-        return report
+        return await self.venue.status(order)
 
     # -- orders out -------------------------------------------------------------------------------
 
@@ -151,16 +143,10 @@ class Execution(BaseAgent[AgentSettings]):
     ) -> ExecutionReport:
         """Wait for the commit, look once more, and place the order."""
         await committed
-        order = update.order
         refusal = self._gate(update, prepared)
         if refusal:
-            return self._own_report(order, S.NOT_PLACED, refusal)
-        try:
-            return await self.exchange.place_order(order)
-        except OrderRefused as refused:
-            return self._own_report(order, S.REJECTED, str(refused))
-        except VenueUnavailable as error:
-            return self._own_report(order, S.UNKNOWN, str(error))
+            return self.venue.say(update.order, S.NOT_PLACED, refusal)
+        return await self.venue.place(update.order)
 
     def _is_prepared(self, order: Order) -> bool:
         known = self.blotter.orders.get(order.cloid)
@@ -199,7 +185,7 @@ class Execution(BaseAgent[AgentSettings]):
     def _withdraw(self, update: OrderUpdate, reason: str) -> list[Message]:
         """Start to cancel one order; one that is not sent yet never will be."""
         order = update.order
-        self.start(self._cancel(order))
+        self.start(self.venue.cancel(order))
         if update.status is S.PREPARED:
             self.blotter.unwanted.add(order.cloid)
         elif update.status in (S.OPEN, S.PARTIAL):
@@ -207,12 +193,6 @@ class Execution(BaseAgent[AgentSettings]):
             self.blotter.keep(pending)
             return [pending]
         return []
-
-    async def _cancel(self, order: Order) -> ExecutionReport | None:
-        try:
-            return await self.exchange.cancel_order(order.symbol, order.cloid)
-        except VenueUnavailable:
-            return None
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
@@ -236,7 +216,7 @@ class Execution(BaseAgent[AgentSettings]):
         if update is not None and report.cloid in self.blotter.unwanted and update.oid:
             messages.extend(self._withdraw(update, "cancelled while it was being sent"))
         if any(isinstance(message, Fill) for message in messages):
-            self.start(self._account_now())
+            self.start(self.venue.account())
         return messages
 
     @on(FundingPayment)
@@ -251,7 +231,7 @@ class Execution(BaseAgent[AgentSettings]):
         """Compare with the venue on schedule, and ask again for cancels without an answer."""
         for update in tuple(self.blotter.working.values()):
             if update.status is S.PEND_CANCEL:
-                self.start(self._cancel(update.order))
+                self.start(self.venue.cancel(update.order))
         self.start(self._settle_open(), lane="reconcile")
 
     async def _settle_open(self) -> Sequence[Message]:
@@ -260,18 +240,3 @@ class Execution(BaseAgent[AgentSettings]):
             return await self.reconcile()
         except VenueUnavailable:
             return ()
-
-    async def _account_now(self) -> Message | None:
-        try:
-            return await self.exchange.get_account_info()
-        except VenueUnavailable:
-            return None
-
-    def _own_report(self, order: Order, status: OrderStatus, reason: str) -> ExecutionReport:
-        return ExecutionReport(
-            cloid=order.cloid,
-            symbol=order.symbol,
-            status=status,
-            time=self.runtime.time(),
-            reason=reason,
-        )

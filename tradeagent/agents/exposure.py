@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from tradeagent.agents.blotter import PROTECTIVE
+from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     TERMINAL,
@@ -29,15 +29,16 @@ class Standing:
     """One symbol: its position, its mark, and what may still be bought, sold and closed.
 
     `buys` and `sells` are of orders that can raise |position|, `exits` of reduce-only ones; resting
-    stops and targets are in none, for the venue cuts those to the position.
+    stops and targets are in none, for the venue cuts those to the position. `bar` is how long the
+    shortest candles are, ns.
     """
 
-    __slots__ = ("asked", "bar_time", "buys", "entry", "exits", "mark", "quoted", "sells", "size")
+    __slots__ = ("asked", "bar", "buys", "entry", "exits", "mark", "quoted", "sells", "size")
 
     def __init__(self) -> None:
         self.size = self.buys = self.sells = self.exits = ZERO
         self.entry = self.mark = 0.0
-        self.bar_time = 0
+        self.bar = 0
         self.quoted = False
         self.asked = ZERO
 
@@ -93,10 +94,10 @@ class Exposure:
 
     # -- what happens -----------------------------------------------------------------------------
 
-    def price(self, symbol: str, close: float, time: int) -> bool:
-        """Take a candle's close; returns False where a ticker gives the mark."""
+    def price(self, symbol: str, close: float, length: int) -> bool:
+        """Take a close of a candle `length` ns long; False where a ticker gives the mark."""
         standing = self[symbol]
-        standing.bar_time = time
+        standing.bar = min(standing.bar or length, length)
         if not standing.quoted:
             standing.mark = close
         return not standing.quoted

@@ -10,7 +10,6 @@ from pydantic import Field
 from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.exposure import Exposure, Standing
 from tradeagent.agents.identity import cloid, seal
-from tradeagent.clock import SECOND
 from tradeagent.messages import (
     InstrumentUpdate,
     Order,
@@ -22,8 +21,6 @@ from tradeagent.messages import (
 )
 from tradeagent.quant.rules import Limits, OrderContext
 from tradeagent.quant.sizing import Sizing, fixed_fraction, risk_per_trade
-
-MINUTE = 60 * SECOND
 
 
 class RiskSettings(AgentSettings):
@@ -111,7 +108,6 @@ def order_context(
 ) -> OrderContext:
     """Return the order and all that its judgement rests on."""
     plan, standing = request.stop_plan, exposure[request.symbol]
-    only_bars = standing.bar_time and not standing.quoted
     return OrderContext(
         instrument=instrument,
         side=request.side,
@@ -134,7 +130,7 @@ def order_context(
         now=now,
         price_time=request.price_time,
         valid_until=request.valid_until,
-        bar_length=MINUTE if only_bars else 0,
+        bar_length=0 if standing.quoted else standing.bar,
     )
 
 

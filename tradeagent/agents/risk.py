@@ -16,6 +16,7 @@ from tradeagent.agents.gate import (
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     CONSEQUENCES,
+    TIMEFRAMES,
     AccountUpdate,
     Fill,
     Incident,
@@ -89,9 +90,8 @@ class Risk(BaseAgent[RiskSettings]):
     @on(MarketData)
     def bar(self, bar: MarketData) -> list[Message] | None:
         """Mark the symbol at a candle's close, unless it has a ticker."""
-        if self.exposure.price(bar.symbol, bar.close, bar.close_time) and self.exposure.holds:
-            return self.monitor_risk()
-        return None
+        marked = self.exposure.price(bar.symbol, bar.close, TIMEFRAMES[bar.timeframe])
+        return self.monitor_risk() if marked and self.exposure.holds else None
 
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:

@@ -45,7 +45,7 @@ class Limits(BaseModel):
         gt=0,
         allow_inf_nan=False,
         description="How old the price behind an entry may be, in seconds of the clock; where a "
-        "symbol has candles alone, a minute.",
+        "symbol has candles alone, as long as the shortest of them.",
     )
     max_order_qty: dict[str, Positive] = Field(
         default={},

@@ -1,0 +1,55 @@
+"""Protective legs: the stop and the target that follow a filled entry."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tradeagent.agents.identity import cloid, intent_id
+from tradeagent.messages import Fill, Order, OrderStatus, OrderType, OrderUpdate
+from tradeagent.messages.trusted import changed
+
+PROTECTIVE = ("stop", "take_profit")
+
+
+def protective_legs(
+    entry: OrderUpdate, fill: Fill, account: str, epoch: int
+) -> tuple[OrderUpdate, ...]:
+    """Return the stop and the target of a fill, prepared; nothing for an entry without a plan."""
+    plan = entry.stop_plan
+    if plan is None:
+        return ()
+    stop = _leg(entry, fill, "stop", plan.stop, account, epoch)
+    if plan.target is None:
+        return (stop,)
+    return stop, _leg(entry, fill, "take_profit", plan.target, account, epoch)
+
+
+def _leg(
+    entry: OrderUpdate, fill: Fill, kind: OrderType, trigger: Decimal, account: str, epoch: int
+) -> OrderUpdate:
+    cause = f"{fill.intent_id}:{fill.tid}"
+    intent = intent_id(account, entry.strategy, fill.symbol, cause, kind)
+    order = Order(
+        cloid=cloid(intent, 0, epoch),
+        intent_id=intent,
+        symbol=fill.symbol,
+        side="sell" if fill.side == "buy" else "buy",
+        size=fill.size,
+        type=kind,
+        trigger=trigger,
+        reduce_only=True,
+        group=f"{fill.cloid}:{fill.tid}",
+    )
+    return OrderUpdate(
+        order=order,
+        status=OrderStatus.PREPARED,
+        strategy=entry.strategy,
+        shares=entry.shares,
+        expires_at=entry.expires_at,
+    )
+
+
+def another_attempt(update: OrderUpdate, attempt: int, epoch: int) -> OrderUpdate:
+    """Return an order that was proven not placed, prepared once more under a new id."""
+    order = changed(update.order, cloid=cloid(update.order.intent_id, attempt, epoch))
+    return changed(update, order=order, status=OrderStatus.PREPARED, reason="")
