@@ -227,10 +227,27 @@ def _assemble(
         tally.mode, tally.mode_reason = past.trading_state.mode, past.trading_state.reason
     bus.subscribe(tally.subscriber())
     bus.publish(_boot(plan, past), "boot")
-    key = _seal_key(plan, directory)
+    makers = _makers(plan, exchange, _seal_key(plan, directory))
+    makers["data"] = lambda one: Data(
+        cast(DataSettings, one.settings),
+        feed,
+        _resume_at(clock, store.past()),
+        plan.needed(),
+        one.name,
+    )
+    for one in plan.agents:
+        make = makers.get(one.name, lambda one: one.kind(one.settings, one.name))
+        supervisor.add(partial(make, one), settings.bus.inbox_cap)
+    return Daemon(plan, directory, store, clock, bus, supervisor, exchange, feed, past, tally)
+
+
+def _makers(
+    plan: Plan, exchange: Exchange | None, key: bytes
+) -> dict[str, Callable[[AgentPlan], BaseAgent[Any]]]:
+    """Return how each built-in agent is made, anew at each of its restarts."""
     weights = {one.name: one.weight for one in plan.strategies}
     account = plan.identity
-    makers: dict[str, Callable[[AgentPlan], BaseAgent[Any]]] = {
+    return {
         "execution": lambda one: Execution(
             one.settings, cast(Exchange, exchange), account, key, one.name
         ),
@@ -241,18 +258,7 @@ def _assemble(
         "analysis": lambda one: Analysis(
             one.settings, [made for each in plan.strategies for made in each.make()], one.name
         ),
-        "data": lambda one: Data(
-            cast(DataSettings, one.settings),
-            feed,
-            _resume_at(clock, store.past()),
-            plan.needed(),
-            one.name,
-        ),
     }
-    for one in plan.agents:
-        make = makers.get(one.name, lambda one: one.kind(one.settings, one.name))
-        supervisor.add(partial(make, one), settings.bus.inbox_cap)
-    return Daemon(plan, directory, store, clock, bus, supervisor, exchange, feed, past, tally)
 
 
 def _prices(exchange: SimulatedExchange) -> dict[type[Message], Handler]:

@@ -78,7 +78,7 @@ class DaemonCollector(Collector):
             labels=["agent"],
         )
         spent: dict[str, tuple[int, int]] = {}
-        for (agent, kind), route in bus.routes.items():
+        for (agent, kind), route in bus.routes.measured.items():
             messages.add_metric([kind, agent], route.count)
             count, total = spent.get(agent, (0, 0))
             spent[agent] = (count + route.timed, total + route.nanoseconds)

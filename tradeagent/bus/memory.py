@@ -7,8 +7,9 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from typing import Any
 
-from tradeagent.bus.base import Handler, Host, Out, Recorder, Subscriber, Unsubscribe
+from tradeagent.bus.base import Host, Out, Recorder, Subscriber, Unsubscribe
 from tradeagent.bus.options import BusOptions
+from tradeagent.bus.routes import Route, Routes
 from tradeagent.clock import Clock, monotonic
 from tradeagent.messages import Delivery, Envelope, Message, Origin, Timer, Trace
 
@@ -18,36 +19,7 @@ CHAIN = 10_000
 """Messages under one trace, or at one instant, after which the chain is cut."""
 REMEMBERED = 100_000
 SAMPLE = 63
-LOSSLESS, LATEST, URGENT = Delivery.LOSSLESS, Delivery.LATEST, Delivery.URGENT
-
-
-class Route:
-    """The way from one message class to one subscriber, with what it cost so far."""
-
-    __slots__ = ("count", "handler", "nanoseconds", "slow", "subscriber", "timed")
-
-    def __init__(self, subscriber: Subscriber, kind: type[Message]) -> None:
-        self.subscriber = subscriber
-        self.handler: Handler | None = subscriber.handlers.get(
-            kind, subscriber.handlers.get(Message)
-        )
-        self.slow = subscriber.slow.get(kind)
-        self.count = 0
-        self.timed = 0
-        self.nanoseconds = 0
-
-
-class Plan:
-    """All routes of one message class, worked out once."""
-
-    __slots__ = ("expires", "recorded", "routes")
-
-    def __init__(self, kind: type[Message], routes: tuple[Route, ...]) -> None:
-        self.routes = routes
-        self.expires = kind.expires
-        self.recorded = kind.delivery in (LOSSLESS, URGENT) or any(
-            not route.subscriber.observer and route.handler is not None for route in routes
-        )
+LATEST, URGENT = Delivery.LATEST, Delivery.URGENT
 
 
 class MemoryBus:
@@ -69,8 +41,7 @@ class MemoryBus:
         self.epoch = epoch
         self.current: Envelope[Message] | None = None
         self.dropped: Counter[str] = Counter()
-        self.subscribers: list[Subscriber] = []
-        self.routes: dict[tuple[str, str], Route] = {}
+        self.routes = Routes()
         self._clock = clock
         self._now = clock.now
         self._host = host
@@ -78,7 +49,7 @@ class MemoryBus:
         self._queue: deque[Envelope[Message]] = deque()
         self._urgent: deque[Envelope[Message]] = deque()
         self._latest: dict[tuple[type[Message], str], Envelope[Message]] = {}
-        self._plans: dict[type[Message], Plan] = {}
+        self._plans = self.routes.plans
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._draining = False
         self._instant = 0
@@ -107,14 +78,7 @@ class MemoryBus:
 
     def subscribe(self, subscriber: Subscriber) -> Unsubscribe:
         """Deliver to `subscriber`, after those that came before it."""
-        self.subscribers.append(subscriber)
-        self._plans.clear()
-
-        def leave() -> None:
-            self.subscribers.remove(subscriber)
-            self._plans.clear()
-
-        return leave
+        return self.routes.add(subscriber)
 
     def publish(
         self,
@@ -232,7 +196,7 @@ class MemoryBus:
         self.seq = seq = self.seq + 1
         envelope.seq = seq
         envelope.ts = now = self._now()
-        plan = self._plans.get(kind) or self._plan(kind)
+        plan = self._plans.get(kind) or self.routes.plan(kind)
         if now != self._instant:
             self._instant = now
             self._instant_seq = seq
@@ -247,7 +211,7 @@ class MemoryBus:
             return
         self.current = envelope
         sampled = not seq & SAMPLE
-        for route in plan.routes if kind is not Timer else self._timer_routes(plan, payload):
+        for route in plan.routes if kind is not Timer else self.routes.timer(payload.agent):  # type: ignore[attr-defined]
             subscriber = route.subscriber
             if subscriber.idle and route.slow is None:
                 if sampled:
@@ -292,31 +256,6 @@ class MemoryBus:
             for payload in out:
                 self.publish(payload, subscriber.name, envelope, origin)
 
-    def _plan(self, kind: type[Message]) -> Plan:
-        routes = tuple(
-            self.routes.setdefault((subscriber.name, kind.wire), Route(subscriber, kind))
-            for subscriber in self.subscribers
-            if kind in subscriber.handlers
-            or kind in subscriber.slow
-            or Message in subscriber.handlers
-        )
-        for route in routes:
-            fresh = Route(route.subscriber, kind)
-            route.handler, route.slow = fresh.handler, fresh.slow
-        plan = self._plans[kind] = Plan(kind, routes)
-        return plan
-
-    def _route(self, subscriber: Subscriber, kind: type[Message]) -> Route:
-        plan = self._plans.get(kind) or self._plan(kind)
-        return next(route for route in plan.routes if route.subscriber is subscriber)
-
-    def _timer_routes(self, plan: Plan, payload: Any) -> list[Route]:
-        return [
-            route
-            for route in plan.routes
-            if route.subscriber.observer or route.subscriber.name == payload.agent
-        ]
-
     def _hold(self, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
         """Let a message wait in the inbox of an agent that cannot take it now."""
         if not subscriber.inbox.put(envelope, envelope.ts):
@@ -335,7 +274,7 @@ class MemoryBus:
         subscriber.working = False
         if subscriber.rebound:
             subscriber.rebound = False
-            self._plans.clear()
+            self.routes.forget()
         if self._draining:
             self._serve(subscriber)
             return
@@ -353,7 +292,7 @@ class MemoryBus:
             if deadline is not None and deadline < self._now():
                 self.dropped["expired"] += 1
                 continue
-            route = self._route(subscriber, type(envelope.payload))
+            route = self.routes.between(type(envelope.payload), subscriber)
             if route.slow is None:
                 self._deliver(route, envelope)
                 continue

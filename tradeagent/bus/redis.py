@@ -117,7 +117,7 @@ class RedisBus(MemoryBus):
 
     def _listened(self) -> frozenset[type[Message]]:
         kinds: set[type[Message]] = set()
-        for subscriber in self.subscribers:
+        for subscriber in self.routes.subscribers:
             kinds.update(subscriber.handlers, subscriber.slow)
         if Message in kinds:
             kinds.update(Message.kinds.values())
@@ -138,7 +138,7 @@ class RedisBus(MemoryBus):
         if not any(streams.unacknowledged for streams in both):
             return
         held: set[int] = set()
-        for subscriber in self.subscribers:
+        for subscriber in self.routes.subscribers:
             if not subscriber.idle:
                 held.update(map(id, subscriber.inbox))
                 if subscriber.working:

@@ -1,0 +1,100 @@
+"""The ways from message classes to subscribers, worked out once and measured as they are used."""
+
+from __future__ import annotations
+
+from tradeagent.bus.base import Handler, SlowHandler, Subscriber, Unsubscribe
+from tradeagent.messages import Delivery, Message, Timer
+
+KEPT = (Delivery.LOSSLESS, Delivery.URGENT)
+
+
+class Route:
+    """The way from one message class to one subscriber, with what it cost so far."""
+
+    __slots__ = ("count", "handler", "nanoseconds", "slow", "subscriber", "timed")
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self.handler: Handler | None = None
+        self.slow: SlowHandler | None = None
+        self.count = 0
+        self.timed = 0
+        self.nanoseconds = 0
+
+    def aim(self, kind: type[Message]) -> None:
+        """Take the handlers that the subscriber has for `kind` now."""
+        handlers = self.subscriber.handlers
+        self.handler = handlers.get(kind, handlers.get(Message))
+        self.slow = self.subscriber.slow.get(kind)
+
+
+class Plan:
+    """All routes of one message class, and whether its messages are recorded."""
+
+    __slots__ = ("expires", "recorded", "routes")
+
+    def __init__(self, kind: type[Message], routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self.expires = kind.expires
+        self.recorded = kind.delivery in KEPT or any(
+            not route.subscriber.observer and route.handler is not None for route in routes
+        )
+
+
+class Routes:
+    """Who listens to what, in the order of subscription."""
+
+    def __init__(self) -> None:
+        self.subscribers: list[Subscriber] = []
+        self.measured: dict[tuple[str, str], Route] = {}
+        """By (subscriber, wire name of the class)."""
+        self.plans: dict[type[Message], Plan] = {}
+        self._timers: dict[str, tuple[Route, ...]] = {}
+
+    def add(self, subscriber: Subscriber) -> Unsubscribe:
+        """Take in a listener; returns what takes it out again."""
+        self.subscribers.append(subscriber)
+        self.forget()
+
+        def leave() -> None:
+            self.subscribers.remove(subscriber)
+            self.forget()
+
+        return leave
+
+    def forget(self) -> None:
+        """Work the plans out anew, as somebody's handlers have changed."""
+        self.plans.clear()
+        self._timers.clear()
+
+    def plan(self, kind: type[Message]) -> Plan:
+        """Return the plan of a class, made now."""
+        routes = []
+        for subscriber in self.subscribers:
+            handlers = subscriber.handlers
+            if kind in handlers or kind in subscriber.slow or Message in handlers:
+                key = (subscriber.name, kind.wire)
+                route = self.measured.get(key)
+                if route is None or route.subscriber is not subscriber:
+                    route = self.measured[key] = Route(subscriber)
+                route.aim(kind)
+                routes.append(route)
+        plan = self.plans[kind] = Plan(kind, tuple(routes))
+        return plan
+
+    def between(self, kind: type[Message], subscriber: Subscriber) -> Route:
+        """Return the route from a class to a subscriber that listens to it."""
+        plan = self.plans.get(kind) or self.plan(kind)
+        return next(route for route in plan.routes if route.subscriber is subscriber)
+
+    def timer(self, agent: str) -> tuple[Route, ...]:
+        """Return the routes of a timer: to its own agent, and to observers."""
+        routes = self._timers.get(agent)
+        if routes is None:
+            plan = self.plans.get(Timer) or self.plan(Timer)
+            routes = self._timers[agent] = tuple(
+                route
+                for route in plan.routes
+                if route.subscriber.observer or route.subscriber.name == agent
+            )
+        return routes
