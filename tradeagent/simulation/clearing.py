@@ -155,6 +155,11 @@ class Clearing:
         return self.ledger.seq + len(self._entries) + 1
 
 
+def standing(resting: Resting) -> ExecutionReport:
+    """Return how a resting order stands: as it was acknowledged, for it fills whole or ends."""
+    return _report(resting.order, OrderStatus.OPEN, resting.placed, resting.oid)
+
+
 def _report(
     order: Order,
     status: OrderStatus,

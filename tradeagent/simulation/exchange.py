@@ -18,7 +18,7 @@ from tradeagent.messages import (
     TickerUpdate,
 )
 from tradeagent.simulation.admission import margin_used, marks, refusal
-from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing
+from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing, standing
 from tradeagent.simulation.ledger import Ledger
 from tradeagent.simulation.matching import POST_ONLY, UNMATCHED, Match
 from tradeagent.simulation.settings import ExchangeSettings
@@ -116,6 +116,10 @@ class SimulatedExchange:
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, None when it was never seen under that symbol."""
+        book = self._books.get(symbol)
+        resting = None if book is None else book.orders.get(cloid)
+        if resting is not None:
+            return standing(resting)
         known = self._ledger.find(cloid)
         return known if known is not None and known.symbol == symbol else None
 
