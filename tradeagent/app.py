@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -105,6 +106,9 @@ class Daemon:
         self.started = self.clock.now()
         until = NEVER if duration is None else self.started + duration
         clean = False
+        if self.clock.simulated:
+            self.directory.simulating.touch(mode=0o600)
+        gc.freeze()  # what was loaded stays: no later collection need walk through it
         try:
             await self.supervisor.run(until)
             clean = True
@@ -115,6 +119,7 @@ class Daemon:
             if self.exchange is not None:
                 await self.exchange.close()
             self.store.close(clean=clean)
+            self.directory.simulating.unlink(missing_ok=True)
         return self._summary(before, after)
 
     async def _account(self) -> AccountUpdate:
@@ -166,10 +171,11 @@ async def open_daemon(
         directory = StateDirectory(state)
         stack.enter_context(directory)
         directory.claim(plan.identity)
+        feed = _open_feed(plan)
         if settings.store.fresh:
             directory.fresh()
         simulated = settings.clock.mode == "simulated"
-        stack.enter_context(_marked(directory, simulated=simulated))
+        _refuse_cut_off(directory)
         daemons: list[Daemon] = []
 
         def journal_failed(error: JournalError) -> None:
@@ -179,7 +185,6 @@ async def open_daemon(
         store = SqlStore.open(directory.journal, waits=not simulated, on_failure=journal_failed)
         stack.callback(store.close, clean=False)
         past = store.past()
-        feed = _open_feed(plan)
         clock = _open_clock(plan, feed, past)
         daemon = _assemble(plan, directory, store, feed, clock)
         daemons.append(daemon)
@@ -189,21 +194,12 @@ async def open_daemon(
         yield daemon
 
 
-@contextmanager
-def _marked(directory: StateDirectory, *, simulated: bool) -> Iterator[None]:
-    """Mark the folder while a simulated run writes to it in groups; refuse what was cut off."""
-    mark = directory.path / "simulating"
-    if mark.exists():
+def _refuse_cut_off(directory: StateDirectory) -> None:
+    if directory.simulating.exists():
         raise StateError(
             f"{directory.path}: a run at --speed max was cut off here, so its journal and its "
             "exchange may differ; use another --state, or remove this folder"
         )
-    if simulated:
-        mark.touch(mode=0o600)
-    try:
-        yield
-    finally:
-        mark.unlink(missing_ok=True)
 
 
 def _assemble(

@@ -21,6 +21,7 @@ from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
 from tradeagent.agents.tickets import TradingSettings
 from tradeagent.agents.trading import Trading
+from tradeagent.bus import SCHEMES
 from tradeagent.config.load import Loaded
 from tradeagent.config.settings import Section, Settings
 from tradeagent.errors import ConfigError
@@ -113,8 +114,9 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
     kind = loaded.settings.exchange.get("type", "simulated")
     if kind != "simulated":
         loaded.complain(("exchange", "type"), f"unknown exchange {kind!r}; known: simulated")
-    symbols = _symbols(loaded, market, recorded)
-    strategies = _strategies(loaded, symbols)
+    _check_bus(loaded)
+    listed = _listed(market, recorded)
+    strategies = _strategies(loaded, _symbols(loaded, listed), listed)
     agents = _agents(loaded, only)
     if loaded.settings.clock.mode == "simulated" and only and "data" not in only:
         loaded.complain(("clock", "mode"), "simulated time needs the data agent in this process")
@@ -161,24 +163,40 @@ def _feeds(
     return None, None
 
 
-def _symbols(
-    loaded: Loaded, market: MarketSettings | None, recorded: RecordedSettings | None
-) -> Sequence[str]:
+def _check_bus(loaded: Loaded) -> None:
+    scheme = loaded.settings.bus.url.partition("://")[0]
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        loaded.complain(("bus", "url"), f"{scheme}:// is no bus; use one of {known}")
+
+
+def _listed(market: MarketSettings | None, recorded: RecordedSettings | None) -> Sequence[str]:
+    """Return the symbols the feed has; none when the feed is wrong itself."""
+    if market is not None:
+        return [one.symbol for one in market.listings]
+    if recorded is not None:
+        return tuple(dict.fromkeys(file.listed for file in recorded.files))
+    return ()
+
+
+def _symbols(loaded: Loaded, listed: Sequence[str]) -> Sequence[str]:
     """Return the symbols to trade: the watchlist, or all that the feed has."""
     watchlist = loaded.settings.watchlist
-    if market is not None:
-        listed = [one.symbol for one in market.listings]
-        for index, symbol in enumerate(watchlist):
-            if symbol not in listed:
-                text = f"{symbol!r} is not in the feed; it has {', '.join(listed)}"
-                loaded.complain(("watchlist", index), text)
-        return watchlist or listed
-    if recorded is not None:
-        return watchlist or tuple(dict.fromkeys(file.listed for file in recorded.files))
-    return watchlist
+    for index, symbol in enumerate(watchlist):
+        _check_symbol(loaded, ("watchlist", index), symbol, listed)
+    return watchlist or listed
 
 
-def _strategies(loaded: Loaded, symbols: Sequence[str]) -> list[StrategyPlan]:
+def _check_symbol(
+    loaded: Loaded, path: tuple[str | int, ...], symbol: str, listed: Sequence[str]
+) -> None:
+    if listed and symbol not in listed:
+        loaded.complain(path, f"{symbol!r} is not in the feed; it has {', '.join(listed)}")
+
+
+def _strategies(
+    loaded: Loaded, symbols: Sequence[str], listed: Sequence[str]
+) -> list[StrategyPlan]:
     plans = []
     for name, entry in loaded.settings.strategies.items():
         if not entry.enabled:
@@ -188,6 +206,8 @@ def _strategies(loaded: Loaded, symbols: Sequence[str]) -> list[StrategyPlan]:
         except ConfigError as error:
             loaded.complain(("strategies", name, "type"), error.mistakes[0])
             continue
+        for index, symbol in enumerate(entry.symbols):
+            _check_symbol(loaded, ("strategies", name, "symbols", index), symbol, listed)
         params = loaded.refine(("strategies", name, "params"), kind.Params)
         if params is None:
             continue
@@ -246,7 +266,7 @@ def _agent_class(loaded: Loaded, name: str, type_: str) -> type[BaseAgent[Any]] 
     try:
         found = getattr(import_module(module), attribute, None)
     except (ImportError, TypeError) as error:
-        loaded.complain(path, f"cannot import {module!r}: {error}")
+        loaded.complain(path, f"cannot import {module!r}: {error}; put its folder on PYTHONPATH")
         return None
     if not (isinstance(found, type) and issubclass(found, BaseAgent)):
         loaded.complain(path, f"{module} has no agent called {attribute!r}")

@@ -10,10 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from itertools import count
 from pathlib import Path
-from resource import RLIMIT_FSIZE, setrlimit
 from typing import ClassVar
 
 from tradeagent.simulation.ledger import Ledger
@@ -24,9 +22,9 @@ PAUSE = 0.02
 QUIET = {"TRADEAGENT__API__ENABLED": "false", "XDG_RUNTIME_DIR": ""}
 
 
-def command(*arguments: str) -> list[str]:
+def command(*arguments: str, module: str = "tradeagent") -> list[str]:
     """Return the command line of a daemon."""
-    return [sys.executable, "-m", "tradeagent", *arguments]
+    return [sys.executable, "-m", module, *arguments]
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -47,27 +45,22 @@ def run(*arguments: str, typed: str = "", **extra: str) -> subprocess.CompletedP
     )
 
 
-def _confine(room: int) -> None:
-    setrlimit(RLIMIT_FSIZE, (room, room))
-
-
 class Process:
     """A daemon that runs beside the test; its output goes to a file of its own."""
 
     started: ClassVar[Iterator[int]] = count()
     running: ClassVar[list[subprocess.Popen[bytes]]] = []
+    module: ClassVar[str] = "tradeagent"
 
-    def __init__(self, state: Path, *arguments: str, room: int | None = None, **extra: str) -> None:
-        """Start it; with `room` no file it writes can become longer, in bytes."""
+    def __init__(self, state: Path, *arguments: str, **extra: str) -> None:
         self.state = state
         self.log = state.parent / f"{state.name}-{next(self.started)}.log"
         self._file = self.log.open("a", encoding="utf-8")
         self.process = subprocess.Popen(
-            command(*arguments, "--state", str(state)),
+            command(*arguments, "--state", str(state), module=self.module),
             stdout=self._file,
             stderr=subprocess.STDOUT,
             env=environment(**extra),
-            preexec_fn=None if room is None else partial(_confine, room),
         )
         self.running.append(self.process)
 
@@ -94,6 +87,12 @@ class Process:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(ENOUGH)
         self._file.close()
+
+    def ended(self) -> tuple[int, str]:
+        """Wait until it ends by itself; returns its exit status and all it said."""
+        status = self.process.wait(ENOUGH)
+        self._file.close()
+        return status, self.log.read_text(encoding="utf-8")
 
     def interrupt(self) -> int:
         """Stop it in order; returns its exit status."""

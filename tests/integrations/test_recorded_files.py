@@ -46,7 +46,7 @@ def complaint(path: Path, **changes: object) -> str:
         feed_of(path, **changes)
     text = str(caught.value)
     assert "\n" not in text
-    assert text.startswith(path.name)
+    assert text.startswith((path.name, f"{path}: "))
     return text
 
 

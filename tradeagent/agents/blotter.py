@@ -49,6 +49,7 @@ class Blotter:
         self._intents: dict[str, None] = {}
         self._booked: set[tuple[str, str]] = set()
         self.unwanted: set[str] = set()
+        self._denied: set[str] = set()
 
     def restore(self, past: Past) -> None:
         """Take up orders, booked fills and positions."""
@@ -152,9 +153,10 @@ class Blotter:
         return [moved, self.incident(update, "RESURRECTED", Severity.CRITICAL, f"{report.status}")]
 
     def _contradicted(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
-        """Keep what is proven; an order said never to have been placed is worth an incident."""
-        if report.status is S.UNKNOWN:
+        """Keep what is proven; an order said never to have been placed is worth one incident."""
+        if report.status is S.UNKNOWN or report.cloid in self._denied:
             return []
+        self._denied.add(report.cloid)
         return [self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason)]
 
     def _holds(self, symbol: str) -> bool:

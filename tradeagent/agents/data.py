@@ -109,8 +109,9 @@ class Data(BaseAgent[DataSettings]):
         runtime = self.runtime
         if self.feed.recorded and runtime.exact:
             self._origin = Origin.RECORDED
-        for reference in self.feed.references():
-            runtime.publish(self.name, reference)
+        if self.feed.recorded:
+            for message in (*self.feed.references(), *self.feed.status()):
+                runtime.publish(self.name, message)
         runtime.play(self.name, self.feed.events(self._start), self.take)
 
     def _catch_up(self) -> None:

@@ -11,7 +11,7 @@ from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.lifecycle import advance
 from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
-from tradeagent.errors import VenueUnavailable
+from tradeagent.errors import JournalError, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
 from tradeagent.messages import (
     CancelRequest,
@@ -141,8 +141,15 @@ class Execution(BaseAgent[AgentSettings]):
     async def _send(
         self, update: OrderUpdate, prepared: int, committed: Awaitable[None]
     ) -> ExecutionReport:
-        """Wait for the commit, look once more, and place the order."""
-        await committed
+        """Wait for the commit, look once more, and place the order.
+
+        An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
+        """
+        try:
+            await committed
+        except JournalError as error:
+            if not update.order.reduce_only:
+                return self.venue.say(update.order, S.NOT_PLACED, str(error))
         refusal = self._gate(update, prepared)
         if refusal:
             return self.venue.say(update.order, S.NOT_PLACED, refusal)

@@ -11,16 +11,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.risk import FIXED
 from tradeagent.api import views
 from tradeagent.api.readiness import lag, obstacles
 from tradeagent.app import Daemon
 from tradeagent.clock import SECOND
-from tradeagent.errors import CommandError, JournalError
+from tradeagent.errors import CommandError, JournalError, OperatorError
 from tradeagent.log import log
 from tradeagent.messages import CancelRequest, Message, RiskOverride, TradingMode, TradingState
 from tradeagent.quant.rules import RULES
 
 LONGEST = 64 * 1024
+MOST = 10_000
+"""Working orders looked through for those a cancel means."""
 FURTHER_DOWN = (TradingMode.HALTED, TradingMode.SAFE_MODE, TradingMode.LOCKED)
 
 
@@ -102,7 +106,7 @@ class Control:
         try:
             result = method(params)
             note = await self._settled()
-        except CommandError as error:
+        except OperatorError as error:
             return _error(request, -32000, str(error))
         return _reply(request, {"result": _plain(result), **note})
 
@@ -157,6 +161,8 @@ class Control:
     def _go(self, mode: TradingMode, why: Reason) -> dict[str, str]:
         if "risk" not in self._daemon.supervisor.lives:
             raise CommandError("this process has no Risk agent; ask the one that trades")
+        if mode is TradingMode.ACTIVE and (failure := self._daemon.store.journal.failure):
+            raise CommandError(f"trading stays {self._daemon.tally.mode}: {failure}")
         if mode is TradingMode.HALTED and self._daemon.tally.mode not in FURTHER_DOWN:
             self._publish(self._halted(why))
         self._publish(RiskOverride(rule="STATE", mode=mode, reason=why.reason, actor=why.actor))
@@ -187,12 +193,34 @@ class Control:
                 actor=wish.actor,
             )
         )
+        if (wish.cloid or wish.symbol or wish.strategy) and not self._means(wish):
+            raise CommandError(
+                "no working order is meant; 'tradeagent orders --open' lists them, and stops and "
+                "targets are meant with --protective only"
+            )
         return {"asked": "cancels were sent for what matched"}
 
+    def _means(self, wish: Cancel) -> bool:
+        """Tell whether a working order is meant; a cancel is sent before this is asked."""
+        return any(
+            wish.cloid in (None, order.cloid)
+            and wish.symbol in (None, order.symbol)
+            and wish.strategy in (None, order.strategy)
+            and (wish.cloid or wish.protective or order.type not in PROTECTIVE)
+            for order in views.orders(self._daemon.store, open_only=True, limit=MOST)
+        )
+
     def _override(self, wish: Override) -> dict[str, str]:
-        known = [rule.code for rule in RULES]
-        if wish.rule not in known:
-            raise CommandError(f"there is no rule {wish.rule}; rules: {', '.join(known)}")
+        liftable = [rule.code for rule in RULES if rule.code not in FIXED]
+        if wish.rule in FIXED:
+            raise CommandError(f"{wish.rule} cannot be lifted; can be: {', '.join(liftable)}")
+        if wish.rule not in liftable:
+            raise CommandError(f"there is no rule {wish.rule}; rules: {', '.join(liftable)}")
+        plans = self._daemon.plan.strategies
+        scopes = {"*", *(one.name for one in plans)}.union(*(one.symbols for one in plans))
+        if wish.scope not in scopes:
+            known = ", ".join(sorted(scopes))
+            raise CommandError(f"nothing is called {wish.scope}; scopes: {known}")
         until = self._daemon.clock.now() + int(wish.minutes * 60 * SECOND)
         self._publish(
             RiskOverride(

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tradeagent.errors import CommandError, OperatorError
+from tradeagent.errors import CommandError, OperatorError, TradeAgentError
 
 if TYPE_CHECKING:
     import typer
@@ -32,6 +32,8 @@ COMMANDS = {
     "new": ("new:new", "Write a new strategy or agent to start from."),
 }
 """Each command: where it is, imported when it is called, and its line of help."""
+FAULT = 1
+"""The exit status of a run that a fault ended."""
 
 
 USAGE = """Usage: tradeagent [COMMAND] [OPTIONS]
@@ -60,7 +62,7 @@ def command(name: str) -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; an operator's mistake is one line and an exit status."""
+    """Run the command line; a mistake, or what ended a run, is one line and an exit status."""
     arguments = sys.argv[1:]
     if arguments[:1] in (["-h"], ["--help"]):
         sys.stdout.write(usage())
@@ -69,6 +71,6 @@ def main() -> None:
         arguments = ["run", *arguments]
     try:
         command(arguments[0])(args=arguments[1:], prog_name=f"tradeagent {arguments[0]}")
-    except OperatorError as error:
+    except TradeAgentError as error:
         sys.stderr.write("".join(f"error: {line}\n" for line in str(error).splitlines()))
-        sys.exit(error.exit_status)
+        sys.exit(error.exit_status if isinstance(error, OperatorError) else FAULT)

@@ -23,16 +23,16 @@ def examine(
     profile: Profile = None,
 ) -> None:
     """Check every row of the journal; exit status 1 where something is wrong."""
-    records = Caller(state_path(state, profile)).records()
-    broken = verify(records)
-    if broken is not None:
-        sys.stdout.write(f"journal: broken at entry {broken}; restore a backup\n")
-        raise typer.Exit(1)
-    head = records.head()
-    sys.stdout.write(f"journal: whole, {head.entries} entries, {head.hash}\n")
-    if not rebuilds:
-        return
-    differences = rebuild(records)
+    with Caller(state_path(state, profile)).records() as records:
+        broken = verify(records)
+        if broken is not None:
+            sys.stdout.write(f"journal: broken at entry {broken}; restore a backup\n")
+            raise typer.Exit(1)
+        head = records.head()
+        sys.stdout.write(f"journal: whole, {head.entries} entries, {head.hash}\n")
+        if not rebuilds:
+            return
+        differences = rebuild(records)
     for line in differences:
         sys.stdout.write(f"{line}\n")
     if differences:

@@ -86,8 +86,8 @@ def show_agents(state: State = None, profile: Profile = None, as_json: AsJson = 
 @strategies.command()
 def show_strategies(state: State = None, profile: Profile = None, as_json: AsJson = False) -> None:
     """List each strategy's part of the positions."""
-    records = _caller(state, profile).records()
-    _print("strategies", _dump(views.strategies(records)), as_json=as_json)
+    with _caller(state, profile).records() as records:
+        _print("strategies", _dump(views.strategies(records)), as_json=as_json)
 
 
 @orders.command()
@@ -99,17 +99,16 @@ def show_orders(
     as_json: AsJson = False,
 ) -> None:
     """List orders, newest first."""
-    records = _caller(state, profile).records()
-    _print(
-        "orders", _dump(views.orders(records, open_only=open_only, limit=limit)), as_json=as_json
-    )
+    with _caller(state, profile).records() as records:
+        found = views.orders(records, open_only=open_only, limit=limit)
+    _print("orders", _dump(found), as_json=as_json)
 
 
 @positions.command()
 def show_positions(state: State = None, profile: Profile = None, as_json: AsJson = False) -> None:
     """List the position of each symbol."""
-    records = _caller(state, profile).records()
-    _print("positions", _dump(views.positions(records)), as_json=as_json)
+    with _caller(state, profile).records() as records:
+        _print("positions", _dump(views.positions(records)), as_json=as_json)
 
 
 @trades.command()
@@ -117,5 +116,5 @@ def show_trades(
     state: State = None, profile: Profile = None, limit: Limit = 50, as_json: AsJson = False
 ) -> None:
     """List fills, newest first."""
-    records = _caller(state, profile).records()
-    _print("trades", _dump(views.trades(records, limit)), as_json=as_json)
+    with _caller(state, profile).records() as records:
+        _print("trades", _dump(views.trades(records, limit)), as_json=as_json)

@@ -31,6 +31,8 @@ TOLD: tuple[type[Message], ...] = (
     AgentStatus,
 )
 """What an operator is told of."""
+GRAVE: tuple[type[Message], ...] = (TradingState, Incident, DataStatus)
+"""What is told even of a run that goes as fast as it can."""
 NOTED = (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.UNKNOWN, OrderStatus.NOT_PLACED)
 
 

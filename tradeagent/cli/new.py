@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from importlib import resources
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tradeagent.errors import CommandError
+from tradeagent.plan import BUILT_IN
 
 new = typer.Typer(name="new", add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Its name: lower case letters, digits, underscores.")]
@@ -46,15 +49,28 @@ def _write(kind: str, name: str, folder: Path) -> None:
     for path in files:
         if path.exists():
             raise CommandError(f"{path} is there already; nothing was written")
-    folder.mkdir(parents=True, exist_ok=True)
+    if name in BUILT_IN or iskeyword(name) or find_spec(name) is not None:
+        raise CommandError(f"{name!r} means something else already; choose another name")
+    try:
+        _fill(files, words)
+    except OSError as error:
+        raise CommandError(
+            f"{folder}: cannot be written to ({error.strerror}); choose another folder with --in"
+        ) from error
+    sys.stdout.write(
+        f"test it:  cd {folder} && python -m pytest test_{name}.py\n"
+        f"run it:   PYTHONPATH={folder} tradeagent -c {folder / (name + '.yaml')}\n"
+    )
+
+
+def _fill(files: dict[Path, str], words: dict[str, str]) -> None:
+    """Write each file from its template; one that is there already is not touched."""
     templates = resources.files("tradeagent.cli") / "templates"
     for path, template in files.items():
         text = (templates / template).read_text(encoding="utf-8")
         for word, value in words.items():
             text = text.replace(f"@{word}@", value)
-        path.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
         sys.stdout.write(f"wrote {path}\n")
-    sys.stdout.write(
-        f"test it:  cd {folder} && python -m pytest test_{name}.py\n"
-        f"run it:   PYTHONPATH={folder} tradeagent -c {folder / (name + '.yaml')}\n"
-    )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tradeagent.config.load import FALLBACK, Loaded, load
 from tradeagent.config.secrets import SecretSource
-from tradeagent.errors import CommandError
+from tradeagent.errors import CommandError, StateError
+from tradeagent.messages import UndecodableError
 from tradeagent.storage.directory import StateDirectory
 from tradeagent.storage.records import SqlRecords
 
@@ -81,6 +84,8 @@ class Caller:
             ) from error
         if "error" in answer:
             raise CommandError(answer["error"]["message"])
+        if "warning" in answer:
+            sys.stderr.write(f"warning: {answer['warning']}\n")
         result: object = answer["result"]
         return result
 
@@ -95,8 +100,18 @@ class Caller:
             return False
         return True
 
-    def records(self) -> SqlRecords:
-        """Open the tables a daemon left, for reading."""
+    @contextmanager
+    def records(self) -> Iterator[SqlRecords]:
+        """Open the tables a daemon left, for reading; raises StateError for what is unreadable."""
         if not self._place.journal.exists():
             raise CommandError(f"{self.state}: holds no journal yet")
-        return SqlRecords.read(self._place.journal)
+        records = SqlRecords.read(self._place.journal)
+        try:
+            yield records
+        except UndecodableError as error:
+            raise StateError(
+                f"{self._place.journal}: a row cannot be read ({error}); "
+                "'tradeagent doctor --rebuild' tells which, a backup has it whole"
+            ) from error
+        finally:
+            records.close()

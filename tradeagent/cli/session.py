@@ -11,10 +11,11 @@ from pathlib import Path
 
 from tradeagent.app import Daemon, open_daemon
 from tradeagent.bus.base import Subscriber
-from tradeagent.cli.narrate import TOLD, sentence
+from tradeagent.cli.narrate import GRAVE, TOLD, sentence
 from tradeagent.clock import SECOND, monotonic
+from tradeagent.errors import CommandError
 from tradeagent.log import log, setup
-from tradeagent.messages import Message
+from tradeagent.messages import DataStatus, Message
 from tradeagent.plan import Plan
 from tradeagent.tally import Summary
 
@@ -22,32 +23,49 @@ from tradeagent.tally import Summary
 async def run_session(plan: Plan, state: Path, length: int | None, summary: Path | None) -> None:
     """Run one daemon to its end, show it, and write its summary."""
     settings = plan.settings
-    terminal = sys.stdout.isatty() and settings.log.style == "auto"
+    simulated = settings.clock.mode == "simulated"
+    live = sys.stdout.isatty() and settings.log.style == "auto" and not simulated
     style = "console" if settings.log.style == "auto" else settings.log.style
-    setup(style, "WARNING" if terminal else settings.log.level)
+    setup(style, "WARNING" if live else settings.log.level)
+    if summary is not None:
+        _expect(summary)
     async with open_daemon(plan, state) as daemon:
         _on_interrupt(daemon.stop)
-        if terminal and not daemon.clock.simulated:
+        if live:
             from tradeagent.cli.screen import shown
 
             with shown(daemon):
                 result = await daemon.run(length)
         else:
-            if not daemon.clock.simulated:
-                _narrate(daemon)
+            _narrate(daemon, GRAVE if simulated else TOLD)
             result = await daemon.run(length)
     _report(result, summary)
 
 
-def _narrate(daemon: Daemon) -> None:
+def _expect(path: Path) -> None:
+    """Refuse before the run, not after it, a path that no summary can be written to."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"--summary: {path}: {error.strerror}; name another file") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise CommandError(f"--summary: {path}: cannot be written; name another file")
+
+
+def _narrate(daemon: Daemon, kinds: tuple[type[Message], ...]) -> None:
+    data: dict[str, str] = {}
+
     def tell(message: Message) -> None:
         text = sentence(message, daemon.tally)
+        if isinstance(message, DataStatus):  # it comes on schedule, news or not
+            known, data[message.name] = data.get(message.name), text
+            text = "" if text == known else text
         if text:
             hand = teller.hand
             source = hand.source if hand is not None else "-"
             log.bind(agent=source, trace=hand.trace if hand is not None else 0).info("{}", text)
 
-    teller = Subscriber("narrator", dict.fromkeys(TOLD, tell), observer=True)
+    teller = Subscriber("narrator", dict.fromkeys(kinds, tell), observer=True)
     daemon.bus.subscribe(teller)
 
 
@@ -73,10 +91,6 @@ def _on_interrupt(stop: Callable[[], None]) -> None:
 
 
 def _report(result: Summary, path: Path | None) -> None:
-    text = result.model_dump_json(indent=2)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
     change = result.end_equity - result.start_equity
     refused = ", ".join(f"{rule} {count}" for rule, count in result.rejections.items()) or "none"
     sys.stdout.write(
@@ -86,3 +100,9 @@ def _report(result: Summary, path: Path | None) -> None:
         f"{result.start_equity:.2f} -> {result.end_equity:.2f} ({change:+.2f}); "
         f"journal {result.journal_entries} entries {result.journal_hash[:16]}\n"
     )
+    if path is None:
+        return
+    try:
+        path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"--summary: {path}: {error.strerror}; name another file") from error

@@ -102,6 +102,11 @@ class StateDirectory:
                 f"{place}: this is the state of {owner}, not of {identity}; use --state"
             )
 
+    @property
+    def simulating(self) -> Path:
+        """Return the mark of a simulated run, which writes in groups and cannot be resumed."""
+        return self.path / "simulating"
+
     def seal_key(self) -> bytes:
         """Return the key Risk seals approvals with: 32 random bytes, made once, mode 0600."""
         with _explained(place := self.path / "seal.key"):

@@ -224,6 +224,8 @@ class PassingJournal:
         if self._closed:
             return
         self._closed = True
+        if self.failure:
+            raise JournalError(self.failure)
         try:
             self._write()
             self._scribe.close(clean=clean)
@@ -232,7 +234,7 @@ class PassingJournal:
 
     def _write(self) -> None:
         rows, self._rows = self._rows, []
-        if not rows or self.failure:
+        if not rows:
             return
         try:
             self._scribe.write(rows)

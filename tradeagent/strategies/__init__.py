@@ -60,7 +60,10 @@ def load_strategy(type_: str) -> type[Strategy]:
     try:
         found = getattr(import_module(module), name, None)
     except (ImportError, TypeError, ValueError) as error:
-        raise ConfigError(f"strategy type {type_!r}: cannot import {module!r}: {error}") from error
+        raise ConfigError(
+            f"strategy type {type_!r}: cannot import {module!r}: {error}; "
+            "put its folder on PYTHONPATH"
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigError(f"strategy type {type_!r}: {module} has no Strategy called {name!r}")
     return found

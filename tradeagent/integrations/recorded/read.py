@@ -25,6 +25,7 @@ from tradeagent.integrations.recorded.columns import (
 from tradeagent.integrations.recorded.settings import RecordedFile
 from tradeagent.integrations.recorded.source import Block, Source, open_source
 from tradeagent.integrations.recorded.table import LATEST, WORDS, Table, guess_unit
+from tradeagent.log import log
 
 
 def read(file: RecordedFile) -> tuple[Layout, Table]:
@@ -50,8 +51,11 @@ def read(file: RecordedFile) -> tuple[Layout, Table]:
         table.faults.malformed += malformed
     if not len(table) + table.faults.malformed:
         raise DataError(f"{file.name}: there is no row after the header; give a file with rows")
-    if table.faults.malformed > len(table):
-        raise DataError(_complaint(file, source, layout, table, unit or 1))
+    if table.faults.malformed:
+        complaint = _complaint(file, source, layout, table, unit or 1)
+        if table.faults.malformed > len(table):
+            raise DataError(complaint)
+        log.bind(agent="data").warning("{}; they are left out", complaint)
     return layout, table
 
 

@@ -80,7 +80,9 @@ class CsvSource:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
                 yield from csv.reader(file)
         except OSError as error:
-            raise DataError(f"{name}: cannot be read: {error.strerror}; correct path") from error
+            raise DataError(
+                f"{self._path}: cannot be read: {error.strerror}; correct path"
+            ) from error
         except (UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{name}: is not CSV text ({error}); give CSV or Parquet") from error
 
@@ -103,7 +105,7 @@ class ParquetSource:
         try:
             self._file = parquet.ParquetFile(path)
         except OSError as error:
-            raise DataError(f"{path.name}: cannot be read: {error}; correct path") from error
+            raise DataError(f"{path}: cannot be read: {error}; correct path") from error
         except pyarrow.ArrowException as error:
             raise self._unreadable(error) from error
         self._schema = self._file.schema_arrow
