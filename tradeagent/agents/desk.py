@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Literal
 
 from tradeagent.messages import ZERO, PositionUpdate, Share, TradeSignal
@@ -93,11 +94,17 @@ class Desk:
         self.refused = (strategy, opinion.time) if opinion is not None else None
 
 
+@cache
+def whole(strategy: str) -> tuple[Share]:
+    """Return the shares of an order that one strategy wants alone."""
+    return (Share(strategy=strategy, part=Decimal(1)),)
+
+
 def shares(weights: Mapping[str, float]) -> tuple[Share, ...]:
     """Return each strategy's part of an order; the parts add up to exactly 1."""
     named = [(name, weight) for name, weight in weights.items() if weight]
     if len(named) == 1:
-        return (Share(strategy=named[0][0], part=Decimal(1)),)
+        return whole(named[0][0])
     total = sum(weights.values())
     if not named or not total:
         return ()

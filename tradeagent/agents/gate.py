@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings
+from tradeagent.agents.desk import whole
 from tradeagent.agents.exposure import Exposure, Standing
 from tradeagent.agents.identity import cloid, seal
 from tradeagent.messages import (
@@ -16,7 +17,6 @@ from tradeagent.messages import (
     OrderRequest,
     RiskAssessment,
     RuleVerdict,
-    Share,
     TradingMode,
 )
 from tradeagent.quant.rules import Limits, OrderContext
@@ -163,7 +163,7 @@ def approval(
         order=order,
         stop_plan=request.stop_plan,
         strategy=request.strategy,
-        shares=request.shares or (Share(strategy=request.strategy, part=Decimal(1)),),
+        shares=request.shares or whole(request.strategy),
         expires_at=expires,
         seal=seal(key, order, request.stop_plan, expires),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from tradeagent.messages import ZERO
@@ -103,6 +104,7 @@ def plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".")
 
 
+@lru_cache(256)
 def percent(ratio: Decimal) -> str:
     """Write `ratio` as a percentage: 0.015 is 1.5%."""
     return f"{plain(ratio * 100)}%"
