@@ -16,14 +16,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("bus", "config", "storage", "integrations", "quant"),
     ("strategies", "simulation"),
     ("agents",),
-    ("watchdog", "operations", "supervisor"),
+    ("supervisor",),
     ("tally", "plan", "app"),
     ("research", "api"),
     ("cli",),
     ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-TOGETHER = frozenset({0, 5, 6})
+TOGETHER = frozenset({0, 6})
 """Layers whose parts may import each other: they are one part in several files."""
 PORTS = frozenset(
     {"tradeagent.bus.base", "tradeagent.storage.base", "tradeagent.integrations.base"}

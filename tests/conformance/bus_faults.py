@@ -112,6 +112,15 @@ class FaultClaims(BusParts):
 
     # -- faults -----------------------------------------------------------------------------------
 
+    async def test_what_is_no_message_is_its_handlers_failure(self, bus: Bus, host: Notes) -> None:
+        """A handler that returns something else has failed, not the one that published."""
+        for number, wrong in enumerate(("text", 7, [None])):
+            bus.subscribe(Subscriber(f"agent{number}", {MarketData: lambda m, out=wrong: out}))
+        heard = listen(bus, MarketData)
+        bus.publish(candle(1), "data")
+        assert heard == [candle(1)]
+        assert [name for name, _, _ in host.failures] == ["agent0", "agent1", "agent2"]
+
     async def test_a_handler_that_raises_harms_nobody_else(self, bus: Bus, host: Notes) -> None:
         """An exception is reported with its message; the others hear that and the next ones."""
         error = ValueError("no")

@@ -81,7 +81,6 @@ def test_a_full_disk_halts_and_loses_nothing(tmp_path: Path, start: Start) -> No
     assert rebuilt.returncode == 0, rebuilt.stdout
 
 
-@pytest.mark.xfail(strict=False, reason="an agent that cannot be restarted is restarted for ever")
 def test_a_daemon_without_its_journal_still_ends_when_asked(start: Start) -> None:
     """One interrupt ends it with status 1, and its last line says what to put right."""
     daemon = start("--speed", "3000", room=ROOM)

@@ -81,6 +81,8 @@ class Data(BaseAgent[DataSettings]):
     Timeframes that `needed` names and the feed lacks are built from the feed's shortest.
     """
 
+    essential = True
+
     def __init__(
         self,
         settings: DataSettings,

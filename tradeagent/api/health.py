@@ -24,7 +24,7 @@ from tradeagent.clock import SECOND
 from tradeagent.errors import ConfigError
 from tradeagent.log import log
 from tradeagent.messages import AgentState, TradingMode
-from tradeagent.watchdog import resident_bytes
+from tradeagent.supervisor.memory import resident_bytes
 
 MODES = tuple(TradingMode)
 

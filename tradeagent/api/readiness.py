@@ -15,8 +15,7 @@ STALE_AFTER = 60.0
 
 def lag(daemon: Daemon) -> float:
     """Return how many seconds the event loop is late."""
-    watch = daemon.supervisor.watch
-    return watch.lag if watch is not None else 0.0
+    return daemon.supervisor.watch.lag
 
 
 def alive(daemon: Daemon) -> bool:

@@ -221,11 +221,10 @@ class MemoryBus:
                 route.count += 1
                 try:
                     out = route.handler(payload)  # type: ignore[misc]
+                    if out is not None:
+                        self._emit(out, subscriber, envelope)
                 except Exception as error:
                     self._host.failed(subscriber, envelope, error)
-                    continue
-                if out is not None:
-                    self._emit(out, subscriber, envelope)
             else:
                 self._hold(subscriber, envelope)
 
@@ -242,11 +241,10 @@ class MemoryBus:
         route.count += 1
         try:
             out = route.handler(envelope.payload)
+            if out is not None:
+                self._emit(out, route.subscriber, envelope)
         except Exception as error:
             self._host.failed(route.subscriber, envelope, error)
-            return
-        if out is not None:
-            self._emit(out, route.subscriber, envelope)
 
     def _emit(self, out: Out, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
         origin = Origin.INPUT if subscriber.observer else Origin.DERIVED
@@ -274,7 +272,7 @@ class MemoryBus:
         subscriber.working = False
         if subscriber.rebound:
             subscriber.rebound = False
-            self.routes.forget()
+            self.routes.rebind(subscriber)
         if self._draining:
             self._serve(subscriber)
             return

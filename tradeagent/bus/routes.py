@@ -67,6 +67,13 @@ class Routes:
         self.plans.clear()
         self._timers.clear()
 
+    def rebind(self, subscriber: Subscriber) -> None:
+        """Let go of a subscriber's old handlers, and so of the agent they are bound to."""
+        self.forget()
+        for route in self.measured.values():
+            if route.subscriber is subscriber:
+                route.handler = route.slow = None
+
     def plan(self, kind: type[Message]) -> Plan:
         """Return the plan of a class, made now."""
         routes = []

@@ -5,38 +5,44 @@ from __future__ import annotations
 import asyncio
 import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import ContextVar
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from tradeagent.bus.base import Out
-from tradeagent.clock import Clock, SimulatedClock, monotonic
+from tradeagent.bus.base import Out, Subscriber
+from tradeagent.clock import Clock, SimulatedClock
+from tradeagent.log import log
 from tradeagent.messages import Envelope, Message
 
+T = TypeVar("T")
 Work = Coroutine[Any, Any, Out]
-Spawn = Callable[[Work, str], "asyncio.Task[None]"]
 
 
 class Operation:
-    """One piece of I/O: who started it, on what cause, and since when it runs."""
+    """One piece of I/O: who started it, and on what cause.
 
-    __slots__ = ("cause", "done", "lane", "number", "owner", "since", "task", "work")
+    A slow handler is one, and so is an agent's restart; these hold an `inlet`, which is served
+    again when they have ended well.
+    """
+
+    __slots__ = ("cancelled", "cause", "inlet", "lane", "number", "owner", "task", "work")
 
     def __init__(
         self,
         owner: str,
         work: Work,
-        lane: str | None,
-        cause: Envelope[Message] | None,
-        done: Callable[[Exception | None], None] | None,
+        lane: str | None = None,
+        cause: Envelope[Message] | None = None,
+        inlet: Subscriber | None = None,
     ) -> None:
         self.owner = owner
         self.work = work
         self.lane = lane
         self.cause = cause
-        self.done = done
+        self.inlet = inlet
         self.number = 0
-        self.since = 0
+        self.cancelled = False
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -44,16 +50,25 @@ class Operation:
         """Return what the operation is called in logs."""
         return f"{self.owner}.{getattr(self.work, '__name__', 'work')}"
 
+    @property
+    def where(self) -> str:
+        """Return the operation's name with the line its own code waits at."""
+        frame = getattr(self.work, "cr_frame", None)
+        if frame is None:
+            return self.name
+        return f"{self.name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+
 
 _current: ContextVar[Operation | None] = ContextVar("operation", default=None)
 
 
 class Operations:
-    """Runs operations as tasks of the daemon.
+    """Runs operations as tasks of the daemon and tells `ended` how each came out.
 
     Under a simulated clock an operation runs at once as far as it can, a slow handler as a task of
-    its own; what they publish is held until all that run have finished or sleep, and then released
-    in the order of their start, so that the time real I/O takes changes nothing.
+    its own; what they publish is held until every message is delivered and all that run have ended
+    or sleep, and then released in the order of their start. So neither the time real I/O takes nor
+    who else is busy or asleep changes anything.
     """
 
     def __init__(
@@ -61,13 +76,13 @@ class Operations:
         clock: Clock,
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         publish: Callable[[str, Message, Envelope[Message] | None], None],
-        failed: Callable[[Operation, Exception], None],
+        ended: Callable[[Operation, Exception | None], None],
     ) -> None:
         self.running: dict[int, Operation] = {}
         self._clock = clock
         self._spawn = spawn
         self._publish = publish
-        self._failed = failed
+        self._ended = ended
         self._started = 0
         self._lanes: dict[tuple[str, str], deque[Operation]] = {}
         self._held: list[tuple[int, str, Message, Envelope[Message] | None]] = []
@@ -88,13 +103,22 @@ class Operations:
     def _run(self, operation: Operation) -> None:
         self._started += 1
         operation.number = self._started
-        operation.since = monotonic()
         self.running[operation.number] = operation
         self._clock.hold()
-        if self._clock.simulated and operation.done is None:
+        if self._clock.simulated and operation.inlet is None:
             self._step(operation)
         else:
-            operation.task = self._spawn(self._watch(operation, operation.work), operation.name)
+            self._launch(operation, operation.work)
+
+    def _launch(self, operation: Operation, work: Awaitable[Out]) -> None:
+        operation.task = self._spawn(self._watch(operation, work), operation.name)
+        operation.task.add_done_callback(lambda _: self._close(operation))
+
+    def _close(self, operation: Operation) -> None:
+        """End what was cancelled before its first step: its task never came to watch it."""
+        if operation.number in self.running:
+            operation.work.close()
+            self._finish(operation, None, None)
 
     def _step(self, operation: Operation) -> None:
         """Run as far as possible without the event loop; a task takes over where it waits."""
@@ -102,38 +126,36 @@ class Operations:
         try:
             waiting = operation.work.send(None)
         except StopIteration as stop:
-            self._finish(operation, stop.value, None)
+            self._finish(operation, *_checked(stop.value, None))
         except Exception as error:
             self._finish(operation, None, error)
         else:
-            rest = _resume(operation.work, waiting)
-            operation.task = self._spawn(self._watch(operation, rest), operation.name)
+            self._launch(operation, _resume(operation.work, waiting))
         finally:
             _current.reset(token)
 
-    async def _watch(self, operation: Operation, work: Any) -> None:
+    async def _watch(self, operation: Operation, work: Awaitable[Out]) -> None:
         _current.set(operation)
         try:
-            out = await work
+            out, error = await attempt(work)
         except asyncio.CancelledError:
+            operation.cancelled = True
             self._finish(operation, None, None)
             raise
-        except Exception as error:
-            self._finish(operation, None, error)
-        else:
-            self._finish(operation, out, None)
+        self._finish(operation, *_checked(out, error))
 
     def _finish(self, operation: Operation, out: Out, error: Exception | None) -> None:
+        """Publish what came of an operation; nothing but that follows from a cancelled one."""
         del self.running[operation.number]
-        for message in () if out is None else (out,) if isinstance(out, Message) else out:
+        for message in _messages(out):
             self._hold(operation.number, operation.owner, message, operation.cause)
         self._clock.release()
-        if not self._clock.simulated or not self.running:
+        if not self._clock.simulated:
             self.release()
-        if error is not None:
-            self._failed(operation, error)
-        if operation.done is not None:
-            operation.done(error)
+        if not operation.cancelled:
+            self._ended(operation, error)
+        elif error is not None:
+            log.bind(agent=operation.owner).debug("{}, cancelled: {!r}", operation.name, error)
         self._next_in_lane(operation)
 
     def _next_in_lane(self, operation: Operation) -> None:
@@ -178,9 +200,35 @@ class Operations:
                 waiting.work.close()
             self._lanes[key].clear()
         for operation in mine:
-            if operation.task is not None:
-                operation.task.cancel()
+            self.end(operation)
         return [operation.name for operation in mine]
+
+    def end(self, operation: Operation) -> None:
+        """Cancel one operation, if it still runs."""
+        if operation.task is not None:
+            operation.cancelled = True
+            operation.task.cancel()
+
+
+async def attempt(work: Awaitable[T]) -> tuple[T | None, Exception | None]:
+    """Wait for code of an agent, which may raise anything; return what it gave, or raised."""
+    try:
+        return await work, None
+    except Exception as error:
+        return None, error
+
+
+def _messages(out: Out) -> Sequence[Message]:
+    return () if out is None else (out,) if isinstance(out, Message) else out
+
+
+def _checked(out: Out, error: Exception | None) -> tuple[Out, Exception | None]:
+    """Return how an operation came out, an error if it gave what cannot be published."""
+    said = out if isinstance(out, list | tuple) else (out,)
+    for one in said if out is not None else ():
+        if not isinstance(one, Message):
+            return None, TypeError(f"{one!r} is no message and cannot be published")
+    return out, error
 
 
 @types.coroutine

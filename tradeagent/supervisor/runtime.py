@@ -1,0 +1,107 @@
+"""What carries the agents: time, the bus, operations and feeds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+from tradeagent.bus.base import Bus, Out
+from tradeagent.clock import Clock, SimulatedClock, breathe
+from tradeagent.messages import Envelope, Message, Origin
+from tradeagent.supervisor.operations import Operation, Operations
+
+E = TypeVar("E")
+BREATH = 64
+"""Events of a feed that is behind its clock, after which it lets the event loop turn."""
+
+
+class AgentRuntime:
+    """The ground agents stand on; `tradeagent.agents.base.Runtime` tells what each part is for."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        committed: Callable[[int], Awaitable[None]],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        ended: Callable[[Operation, Exception | None], None],
+    ) -> None:
+        self.clock = clock
+        self.committed = committed
+        self.operations = Operations(clock, spawn, self._say, ended)
+        self._bus: Bus | None = None
+        self._feeds: list[Operation] = []
+
+    @property
+    def bus(self) -> Bus:
+        """Return the bus; there is one before the first agent is added."""
+        assert self._bus is not None
+        return self._bus
+
+    def connect(self, bus: Bus) -> None:
+        """Carry messages over `bus`."""
+        self._bus = bus
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether time waits for every message."""
+        return self.clock.simulated
+
+    @property
+    def speed(self) -> float:
+        """Return how many times faster than the wall's the clock runs."""
+        return self.clock.speed
+
+    def publish(
+        self,
+        agent: str,
+        message: Message,
+        cause: Envelope[Message] | None = None,
+        origin: Origin = Origin.INPUT,
+    ) -> None:
+        """Send a message on behalf of an agent."""
+        if not self.operations.holds(agent, message, cause):
+            self.bus.publish(message, agent, cause, origin)
+
+    def _say(self, agent: str, message: Message, cause: Envelope[Message] | None) -> None:
+        self.bus.publish(message, agent, cause)
+
+    def start(
+        self, agent: str, work: Coroutine[Any, Any, Out], lane: str | None,
+        cause: Envelope[Message] | None,
+    ) -> None:  # fmt: skip
+        """Run an operation of `agent`."""
+        self.operations.start(Operation(agent, work, lane, cause))
+
+    def time(self) -> int:
+        """Return the clock's time, UTC ns."""
+        return self.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of the clock."""
+        await self.clock.sleep(seconds)
+
+    def play(
+        self, agent: str, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]
+    ) -> None:
+        """Hand each event to `deliver` at its time; a live feed is an operation of its agent."""
+        if isinstance(self.clock, SimulatedClock):
+            self.clock.add_stream(events, deliver)
+        else:
+            feed = Operation(agent, self._play(events, deliver))
+            self._feeds.append(feed)
+            self.operations.start(feed)
+
+    async def _play(self, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]) -> None:
+        for count, (when, event) in enumerate(events):
+            if when > self.clock.now():
+                await self.clock.sleep_until(when)
+            elif count % BREATH == 0:
+                await breathe()
+            deliver(event)
+
+    def end_feeds(self) -> None:
+        """Play no further."""
+        for feed in self._feeds:
+            self.operations.end(feed)
+        self._feeds.clear()
