@@ -92,8 +92,17 @@ class MemoryBus:
             envelope = Envelope(payload, source, self.epoch, 0, None, origin)
             if self._draining:
                 self._enqueue(envelope)
-            else:
-                self._deliver_now(envelope)
+                return
+            self._draining = True
+            try:
+                self._dispatch(envelope)
+            finally:
+                if self._queue or self._urgent:
+                    self._drain()
+                else:
+                    self._draining = False
+                    if self._record is not None:
+                        self._record.settle()
             return
         chain = cause.chain
         if chain is None:
@@ -116,23 +125,9 @@ class MemoryBus:
         if envelope.wire_id is not None and self._repeated(envelope.wire_id):
             self.dropped["duplicate"] += 1
             return
-        if self._draining:
-            self._enqueue(envelope)
-        else:
-            self._deliver_now(envelope)
-
-    def _deliver_now(self, envelope: Envelope[Message]) -> None:
-        """Deliver a message that finds nothing before it, then all that follows from it."""
-        self._draining = True
-        try:
-            self._dispatch(envelope)
-        finally:
-            if self._queue or self._urgent:
-                self._drain()
-            else:
-                self._draining = False
-                if self._record is not None:
-                    self._record.settle()
+        self._enqueue(envelope)
+        if not self._draining:
+            self._drain()
 
     def remember(self, wire_ids: Iterable[str]) -> None:
         """Take messages with these wire ids for handled, as after a restart from a journal."""
@@ -204,7 +199,7 @@ class MemoryBus:
             self._instant_seq = seq
             self._host.ran_away(envelope)
             return
-        if self._record is not None and plan.recorded:
+        if plan.recorded and self._record is not None:
             self._record.append(envelope)
         if plan.expires and payload.valid_until < now:  # type: ignore[attr-defined]
             self.dropped["expired"] += 1
