@@ -1,7 +1,8 @@
 """What a message costs in memory: publish to one handler, a new message, each further listener.
 
 Usage: python benchmarks/bus.py [--peer COMMAND ...]      (prints one JSON line)
-The peer's command is run in turn with each of our rounds and its line is shown beside ours.
+Each round repeats each case, as the peer's does; the peer's command is run in turn with each of our
+rounds and its line is shown beside ours.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from tradeagent.bus.base import Subscriber
 from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import SimulatedClock
 from tradeagent.messages import Envelope, MarketData, Message
+from tradeagent.messages.build import checked
 
 ROUNDS = 5
+REPEATS = 5
 MESSAGES = 200_000
 
 
@@ -63,16 +66,15 @@ def bus_with(listeners: int) -> MemoryBus:
     return bus
 
 
-def candle(time: int) -> MarketData:
-    """Return a new, validated message of eight fields."""
-    return MarketData(
-        symbol="BTC", timeframe="1m", time=time, open=1.0, high=1.0, low=1.0, close=1.0, volume=1.0
-    )
+candle = checked(MarketData)
+"""Makes a new, validated message of eight fields, as the hot path does."""
 
 
 def ready(bus: MemoryBus) -> float:
     """Return ns for publishing a ready message."""
-    message = candle(1)
+    message = candle(
+        symbol="BTC", timeframe="1m", time=1, open=1.0, high=1.0, low=1.0, close=1.0, volume=1.0
+    )
     publish, clock = bus.publish, bus._clock
     started = time.perf_counter_ns()
     for tick in range(MESSAGES):
@@ -87,7 +89,19 @@ def new(bus: MemoryBus) -> float:
     started = time.perf_counter_ns()
     for tick in range(MESSAGES):
         clock._now = tick  # type: ignore[attr-defined]
-        publish(candle(tick), "bench")
+        publish(
+            candle(
+                symbol="BTC",
+                timeframe="1m",
+                time=tick,
+                open=1.0,
+                high=1.0,
+                low=1.0,
+                close=1.0,
+                volume=1.0,
+            ),
+            "bench",
+        )
     return (time.perf_counter_ns() - started) / MESSAGES
 
 
@@ -102,7 +116,8 @@ def main(peer: list[str]) -> None:
     theirs: list[object] = []
     for _ in range(ROUNDS):
         for name, case in cases.items():
-            found[name].append(case())
+            case()  # a processor that has waited for the peer is slow at first
+            found[name].append(statistics.median(case() for _ in range(REPEATS)))
         if peer:
             shown = subprocess.run(peer, capture_output=True, text=True, check=True)
             theirs.append(json.loads(shown.stdout.splitlines()[-1]))

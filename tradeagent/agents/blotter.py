@@ -22,9 +22,11 @@ from tradeagent.messages import (
     PositionUpdate,
     Severity,
 )
-from tradeagent.messages.trusted import changed
+from tradeagent.messages.build import changed, checked
 from tradeagent.quant.portfolio import Books
 from tradeagent.storage.base import Past
+
+_new_fill = checked(Fill)
 
 S = OrderStatus
 SHOWN = (S.OPEN, S.PARTIAL, S.TRIGGERED)
@@ -137,7 +139,7 @@ class Blotter:
         books.fill(
             quantity, done.price, done.fee, update.shares, protective=order.type in PROTECTIVE
         )
-        fill = _fill(moved, report.time, done)
+        fill = _fill_of(moved, report.time, done)
         messages: list[Message] = [fill, books.update(report.time), moved]
         if late:
             messages.append(self.incident(update, "LATE_FILL", Severity.ERROR, f"{done}"))
@@ -243,9 +245,9 @@ class Blotter:
         )
 
 
-def _fill(update: OrderUpdate, time: int, done: Execution) -> Fill:
+def _fill_of(update: OrderUpdate, time: int, done: Execution) -> Fill:
     order = update.order
-    return Fill(
+    return _new_fill(
         cloid=order.cloid,
         intent_id=order.intent_id,
         tid=done.tid,

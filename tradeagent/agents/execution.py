@@ -29,7 +29,10 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
+from tradeagent.messages.build import checked
 from tradeagent.storage.base import Past
+
+_new_order_update = checked(OrderUpdate)
 
 S = OrderStatus
 FRESH_FOR = 10 * SECOND
@@ -116,7 +119,7 @@ class Execution(BaseAgent[AgentSettings]):
         if self.blotter.knows(order):
             return None
         late = self.now() > approval.expires_at
-        update = OrderUpdate(
+        update = _new_order_update(
             order=order,
             status=S.EXPIRED_LOCAL if late else S.PREPARED,
             strategy=approval.strategy,

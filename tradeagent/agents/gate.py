@@ -19,8 +19,12 @@ from tradeagent.messages import (
     RuleVerdict,
     TradingMode,
 )
+from tradeagent.messages.build import checked
 from tradeagent.quant.rules import Limits, OrderContext
 from tradeagent.quant.sizing import Sizing, fixed_fraction, risk_per_trade
+
+_new_order = checked(Order)
+_new_risk_assessment = checked(RiskAssessment)
 
 
 class RiskSettings(AgentSettings):
@@ -143,7 +147,7 @@ def approval(
     epoch: int,
 ) -> RiskAssessment:
     """Return the sealed approval of an order, good until `expires` (UTC ns)."""
-    order = Order(
+    order = _new_order(
         cloid=cloid(request.intent_id, 0, epoch),
         intent_id=request.intent_id,
         symbol=request.symbol,
@@ -154,7 +158,7 @@ def approval(
         tif=request.tif,
         reduce_only=request.reduce_only,
     )
-    return RiskAssessment(
+    return _new_risk_assessment(
         intent_id=request.intent_id,
         symbol=request.symbol,
         verdict="resized" if sized.cut else "approved",
@@ -173,7 +177,7 @@ def rejection(
     request: OrderRequest, now: int, verdicts: tuple[RuleVerdict, ...], sizing: str = ""
 ) -> RiskAssessment:
     """Return the refusal of a request, with every rule's verdict."""
-    return RiskAssessment(
+    return _new_risk_assessment(
         intent_id=request.intent_id,
         symbol=request.symbol,
         verdict="rejected",

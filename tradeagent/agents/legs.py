@@ -6,7 +6,10 @@ from decimal import Decimal
 
 from tradeagent.agents.identity import cloid, intent_id
 from tradeagent.messages import Fill, Order, OrderStatus, OrderType, OrderUpdate
-from tradeagent.messages.trusted import changed
+from tradeagent.messages.build import changed, checked
+
+_new_order = checked(Order)
+_new_order_update = checked(OrderUpdate)
 
 PROTECTIVE = ("stop", "take_profit")
 
@@ -29,7 +32,7 @@ def _leg(
 ) -> OrderUpdate:
     cause = f"{fill.intent_id}:{fill.tid}"
     intent = intent_id(account, entry.strategy, fill.symbol, cause, kind)
-    order = Order(
+    order = _new_order(
         cloid=cloid(intent, 0, epoch),
         intent_id=intent,
         symbol=fill.symbol,
@@ -40,7 +43,7 @@ def _leg(
         reduce_only=True,
         group=f"{fill.cloid}:{fill.tid}",
     )
-    return OrderUpdate(
+    return _new_order_update(
         order=order,
         status=OrderStatus.PREPARED,
         strategy=entry.strategy,

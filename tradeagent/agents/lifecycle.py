@@ -7,7 +7,7 @@ from typing import Any
 
 from tradeagent.errors import IllegalTransition
 from tradeagent.messages import TERMINAL, OrderStatus, OrderUpdate
-from tradeagent.messages.trusted import changed
+from tradeagent.messages.build import changed
 
 S = OrderStatus
 

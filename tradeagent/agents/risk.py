@@ -35,7 +35,7 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
-from tradeagent.messages.trusted import changed
+from tradeagent.messages.build import changed
 from tradeagent.quant.rules import OrderContext, check_all
 from tradeagent.storage.base import Past
 

@@ -13,7 +13,10 @@ from tradeagent.agents.desk import Desk, shares
 from tradeagent.agents.identity import intent_id
 from tradeagent.clock import SECOND
 from tradeagent.messages import InstrumentUpdate, OrderRequest, Side, StopPlan, TradeSignal
+from tradeagent.messages.build import checked
 from tradeagent.quant.portfolio import tidy
+
+_new_order_request = checked(OrderRequest)
 
 EXIT_VALID = 60 * SECOND
 
@@ -68,7 +71,7 @@ class Tickets:
             return []
         side: Side = "buy" if weight > 0 else "sell"
         limit = self._limit(desk, side)
-        request = OrderRequest(
+        request = _new_order_request(
             intent_id=self._intent(desk, leader, str(leader.time), leg),
             symbol=desk.symbol,
             side=side,
@@ -109,7 +112,7 @@ class Tickets:
     ) -> OrderRequest:
         leader = desk.newest()
         trigger = f"{leader.time}:{now}" if leader is not None else f"{now}:{now}"
-        return OrderRequest(
+        return _new_order_request(
             intent_id=self._intent(desk, leader, trigger, leg),
             symbol=desk.symbol,
             side="sell" if desk.size > 0 else "buy",

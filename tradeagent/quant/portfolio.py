@@ -7,6 +7,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradeagent.messages import ZERO, PositionPart, PositionUpdate, Share, Side
+from tradeagent.messages.build import checked
+
+_new_position_update = checked(PositionUpdate)
+_new_position_part = checked(PositionPart)
 
 QUANTUM = Decimal("1e-12")
 """Costs and parts of fills are kept to this step, so that sums below 1e16 are exact."""
@@ -165,7 +169,7 @@ class Books:
     def update(self, time: int) -> PositionUpdate:
         """Return the books as a message, as of `time` (UTC ns)."""
         net = self.net
-        return PositionUpdate(
+        return _new_position_update(
             symbol=self.symbol,
             size=net.size,
             entry_price=net.entry_price,
@@ -174,7 +178,7 @@ class Books:
             funding=net.funding,
             time=time,
             parts=tuple(
-                PositionPart(
+                _new_position_part(
                     strategy=strategy,
                     size=part.size,
                     entry_price=part.entry_price,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tradeagent.clock import SECOND
 from tradeagent.messages import ZERO, InstrumentUpdate, RuleVerdict, Side, TradingMode
-from tradeagent.messages.trusted import trusted
+from tradeagent.messages.build import trusted
 
 SMALLEST = Decimal("1e-12")
 LARGEST = Decimal("1e12")

@@ -17,10 +17,13 @@ from tradeagent.messages import (
     Order,
     OrderStatus,
 )
+from tradeagent.messages.build import checked
 from tradeagent.simulation.account import CENT, Account, Position
 from tradeagent.simulation.ledger import Entry, Ledger
 from tradeagent.simulation.matching import Book, Match, Resting
 from tradeagent.simulation.settings import ExchangeSettings
+
+_new_execution_report = checked(ExecutionReport)
 
 NOTHING_TO_REDUCE = "reduce-only: there is no position it would reduce"
 CUT = "reduce-only: cut to the position"
@@ -168,7 +171,7 @@ def _report(
     reason: str = "",
     execution: Execution | None = None,
 ) -> ExecutionReport:
-    return ExecutionReport(
+    return _new_execution_report(
         cloid=order.cloid,
         symbol=order.symbol,
         status=status,

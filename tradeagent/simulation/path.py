@@ -21,7 +21,10 @@ from random import Random
 from typing import NamedTuple
 
 from tradeagent.messages import OrderBookUpdate, TickerUpdate
+from tradeagent.messages.build import checked
 from tradeagent.simulation.settings import Listing
+
+_new_ticker_update = checked(TickerUpdate)
 
 DAY = 86_400 * 1_000_000_000
 MINUTES = 1440
@@ -124,7 +127,7 @@ class Session:
         last = int(self.mids[index] * parts / step + 0.5) or 1
         bid = max(last - (spread + (index & 1)) // 2, 1)
         traded = self.traded[minute] + self.volumes[minute] * (within + 1) // self.per_minute
-        return TickerUpdate(
+        return _new_ticker_update(
             symbol=self.symbol,
             time=time,
             bid=bid * step / parts,

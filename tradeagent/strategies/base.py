@@ -22,6 +22,9 @@ from tradeagent.messages import (
     Timeframe,
     TradeSignal,
 )
+from tradeagent.messages.build import checked
+
+_new_trade_signal = checked(TradeSignal)
 
 Event = MarketData | TickerUpdate | Analysis | Sentiment
 """What a strategy may be shown."""
@@ -189,7 +192,7 @@ class Strategy(ABC):
         else:
             time, price = event.time, event.last
             valid_until = time + TICK_VALID
-        return TradeSignal(
+        return _new_trade_signal(
             symbol=event.symbol,
             strategy=self.name,
             direction=direction,

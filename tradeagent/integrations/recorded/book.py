@@ -12,7 +12,7 @@ from tradeagent.integrations.recorded.columns import LEVELS, Schema
 from tradeagent.integrations.recorded.settings import RecordedFile
 from tradeagent.integrations.recorded.table import Faults, Table
 from tradeagent.messages import OrderBookUpdate
-from tradeagent.messages.trusted import trusted
+from tradeagent.messages.build import trusted
 
 DEPTH = 10
 """Levels a side in a message."""

@@ -23,7 +23,7 @@ from tradeagent.messages import (
     TickerUpdate,
     Timeframe,
 )
-from tradeagent.messages.trusted import trusted
+from tradeagent.messages.build import trusted
 
 _SIDES: tuple[Side, Side] = ("sell", "buy")
 

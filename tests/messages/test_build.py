@@ -1,12 +1,14 @@
-"""Messages built without validation are the messages validation builds."""
+"""Messages built by a faster way are the messages their class builds."""
 
 from __future__ import annotations
 
-import timeit
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.messages.examples import KINDS as EVERY
+from tests.messages.examples import messages
 from tradeagent.messages import (
     MarketData,
     MarketTrade,
@@ -16,7 +18,7 @@ from tradeagent.messages import (
     decode_payload,
     encode_payload,
 )
-from tradeagent.messages.trusted import trusted
+from tradeagent.messages.build import changed, checked, trusted
 
 CANDLE: dict[str, object] = {
     "symbol": "BTC",
@@ -99,12 +101,43 @@ def test_a_trusted_message_is_frozen_and_stands_alone(
     assert isinstance(other, kind)
 
 
-def test_it_is_cheaper_than_validation() -> None:
-    """A trusted candle takes less than two thirds of the time of a validated one."""
-    build = trusted(MarketData)
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.wire)
+@given(data=st.data())
+def test_a_checked_message_is_its_classs_own(kind: type[Message], data: st.DataObject) -> None:
+    """Whatever the kind and the fields, set or left out, both ways give the same message."""
+    made = data.draw(messages(kind))
+    fields = {name: getattr(made, name) for name in made.model_fields_set}
 
-    def cost(of: str) -> float:
-        names = {"build": build, "MarketData": MarketData, "fields": CANDLE}
-        return min(timeit.repeat(f"{of}(**fields)", globals=names, number=5_000, repeat=7))
+    built = checked(kind)(**fields)
 
-    assert cost("build") < cost("MarketData") * 2 / 3
+    assert built == made
+    assert built.model_fields_set == made.model_fields_set
+    assert encode_payload(built) == encode_payload(made)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"close": -1.0}, {"close": "much"}, {"colour": "red"}, {"symbol": ""}]
+)
+def test_a_checked_message_is_checked(wrong: dict[str, object]) -> None:
+    """What the class refuses is refused in the same words."""
+    with pytest.raises(ValidationError) as ours:
+        checked(MarketData)(**{**CANDLE, **wrong})  # type: ignore[arg-type]
+    with pytest.raises(ValidationError) as theirs:
+        MarketData(**{**CANDLE, **wrong})  # type: ignore[arg-type]
+
+    assert ours.value.errors() == theirs.value.errors()
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.wire)
+@given(data=st.data())
+def test_a_changed_message_is_a_model_copy(kind: type[Message], data: st.DataObject) -> None:
+    """It has the changes and all else of the first, which stays as it was."""
+    one, other = data.draw(messages(kind)), data.draw(messages(kind))
+    before = one.model_copy(deep=True)
+    changes = {name: getattr(other, name) for name in other.model_fields_set}
+
+    copy = changed(one, **changes)
+
+    assert copy == one.model_copy(update=changes)
+    assert copy.model_fields_set == one.model_copy(update=changes).model_fields_set
+    assert one == before
