@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -102,6 +102,7 @@ def test_a_trusted_message_is_frozen_and_stands_alone(
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.wire)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_checked_message_is_its_classs_own(kind: type[Message], data: st.DataObject) -> None:
     """Whatever the kind and the fields, set or left out, both ways give the same message."""
@@ -129,6 +130,7 @@ def test_a_checked_message_is_checked(wrong: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.wire)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_changed_message_is_a_model_copy(kind: type[Message], data: st.DataObject) -> None:
     """It has the changes and all else of the first, which stays as it was."""
