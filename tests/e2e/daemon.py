@@ -49,7 +49,7 @@ class Process:
     """A daemon that runs beside the test; its output goes to a file of its own."""
 
     started: ClassVar[Iterator[int]] = count()
-    running: ClassVar[list[subprocess.Popen[bytes]]] = []
+    running: ClassVar[list[Process]] = []
     module: ClassVar[str] = "tradeagent"
 
     def __init__(self, state: Path, *arguments: str, **extra: str) -> None:
@@ -62,16 +62,13 @@ class Process:
             stderr=subprocess.STDOUT,
             env=environment(**extra),
         )
-        self.running.append(self.process)
+        self.running.append(self)
 
     @classmethod
     def end_all(cls) -> None:
         """End what a test that failed left behind."""
         while cls.running:
-            process = cls.running.pop()
-            if process.poll() is None:
-                process.kill()
-                process.wait(ENOUGH)
+            cls.running.pop().kill()
 
     def until_said(self, text: str, times: int = 1) -> None:
         """Wait until the log holds `text`; fails when the process ends first."""

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,18 +25,9 @@ Books = tuple[dict[str, object], dict[str, object]]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Process]]:
-    """Start the demo, again and again from one state; none outlives the test."""
-    started: list[Process] = []
-
-    def begin() -> Process:
-        started.append(Process(tmp_path / "state", "--speed", "900", "--seed", "3"))
-        return started[-1]
-
-    yield begin
-    for daemon in started:
-        if daemon.process.poll() is None:
-            daemon.kill()
+def start(tmp_path: Path) -> Callable[[], Process]:
+    """Start the demo, again and again from one state."""
+    return lambda: Process(tmp_path / "state", "--speed", "900", "--seed", "3")
 
 
 def live(daemon: Process, seconds: float) -> None:

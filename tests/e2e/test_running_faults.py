@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit, setrlimit
 
@@ -21,20 +21,17 @@ risk: {limits: {max_gross_ratio: 0.001, max_price_age_s: 600}}
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start daemons in one state directory; none outlives the test."""
-    started: list[Process] = []
+def start(tmp_path: Path) -> Start:
+    """Start daemons in one state directory."""
 
     def begin(*arguments: str, room: int = RLIM_INFINITY) -> Process:
         soft, hard = getrlimit(RLIMIT_FSIZE)
         setrlimit(RLIMIT_FSIZE, (room, hard))  # a child has it from here
-        started.append(Process(tmp_path / "state", *arguments, "--seed", "3"))
+        daemon = Process(tmp_path / "state", *arguments, "--seed", "3")
         setrlimit(RLIMIT_FSIZE, (soft, hard))
-        return started[-1]
+        return daemon
 
-    yield begin
-    for daemon in started:
-        daemon.kill()
+    return begin
 
 
 def told(daemon: Process) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import accumulate
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -20,6 +22,7 @@ import tradeagent
 from tradeagent.api.readiness import alive, lag, obstacles
 from tradeagent.app import Daemon
 from tradeagent.bus.memory import MemoryBus
+from tradeagent.bus.routes import BOUNDS
 from tradeagent.clock import SECOND
 from tradeagent.errors import ConfigError
 from tradeagent.log import log
@@ -27,6 +30,7 @@ from tradeagent.messages import AgentState, TradingMode
 from tradeagent.supervisor.memory import resident_bytes
 
 MODES = tuple(TradingMode)
+EDGES = (*(str(bound / SECOND) for bound in BOUNDS), "+Inf")
 
 
 class DaemonCollector(Collector):
@@ -77,13 +81,16 @@ class DaemonCollector(Collector):
             "Time a handler takes; one message in 64 is measured.",
             labels=["agent"],
         )
-        spent: dict[str, tuple[int, int]] = {}
+        spent: Counter[str] = Counter()
+        spread: dict[str, list[int]] = {}
         for (agent, kind), route in bus.routes.measured.items():
             messages.add_metric([kind, agent], route.count)
-            count, total = spent.get(agent, (0, 0))
-            spent[agent] = (count + route.timed, total + route.nanoseconds)
-        for agent, (count, total) in spent.items():
-            handling.add_metric([agent], [("+Inf", float(count))], total / SECOND)
+            spent[agent] += route.nanoseconds
+            known = spread.setdefault(agent, [0] * len(route.spread))
+            spread[agent] = [sum(pair) for pair in zip(known, route.spread, strict=True)]
+        for agent, counts in spread.items():
+            buckets = zip(EDGES, accumulate(counts), strict=True)
+            handling.add_metric([agent], [*buckets], spent[agent] / SECOND)
         for reason, number in bus.dropped.items():
             dropped.add_metric([reason], number)
         return messages, dropped, handling

@@ -226,8 +226,7 @@ class MemoryBus:
     def _deliver_timed(self, route: Route, envelope: Envelope[Message]) -> None:
         started = monotonic()
         self._deliver(route, envelope)
-        route.nanoseconds += monotonic() - started
-        route.timed += 1
+        route.measure(monotonic() - started)
 
     def _deliver(self, route: Route, envelope: Envelope[Message]) -> None:
         """Call one handler here and now."""

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from tradeagent.bus.base import Handler, SlowHandler, Subscriber, Unsubscribe
 from tradeagent.messages import Delivery, Message, Timer
 
+BOUNDS = tuple(int(us * 1_000) for us in (10, 50, 100, 500, 1e3, 5e3, 25e3, 100e3, 1e6))
+"""Bounds of the histogram of handling times, ns."""
 KEPT = (Delivery.LOSSLESS, Delivery.URGENT)
 
 
 class Route:
     """The way from one message class to one subscriber, with what it cost so far."""
 
-    __slots__ = ("count", "handler", "nanoseconds", "slow", "subscriber", "timed")
+    __slots__ = ("count", "handler", "nanoseconds", "slow", "spread", "subscriber")
 
     def __init__(self, subscriber: Subscriber) -> None:
         self.subscriber = subscriber
         self.handler: Handler | None = None
         self.slow: SlowHandler | None = None
         self.count = 0
-        self.timed = 0
         self.nanoseconds = 0
+        self.spread = [0] * (len(BOUNDS) + 1)
+        """How many of the measured deliveries took up to each of BOUNDS, and longer."""
+
+    def measure(self, nanoseconds: int) -> None:
+        """Note what one delivery took."""
+        self.nanoseconds += nanoseconds
+        self.spread[bisect_left(BOUNDS, nanoseconds)] += 1
 
     def aim(self, kind: type[Message]) -> None:
         """Take the handlers that the subscriber has for `kind` now."""
