@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -108,7 +107,6 @@ class Daemon:
         clean = False
         if self.clock.simulated:
             self.directory.simulating.touch(mode=0o600)
-        gc.freeze()  # what was loaded stays: no later collection need walk through it
         try:
             await self.supervisor.run(until)
             clean = True
@@ -227,7 +225,7 @@ def _assemble(
     makers["data"] = lambda one: Data(
         cast(DataSettings, one.settings),
         feed,
-        _resume_at(clock, store.past()),
+        _resume_at(clock, store),
         plan.needed(),
         one.name,
     )
@@ -288,9 +286,13 @@ async def _join(bus: Bus, clock: Clock, place: Path) -> None:
     log.bind(agent="app").info("running from {} in {}", iso(clock.now()), place)
 
 
-def _resume_at(clock: Clock, past: Past) -> int:
-    """Return from when on a feed is played: after what was played last, UTC ns."""
-    return (past.ts or clock.now()) + 1
+def _resume_at(clock: Clock, store: SqlStore) -> int:
+    """Return from when on a feed is played: after what was played last, UTC ns.
+
+    A live feed may have been behind its clock; a simulated one never is, and leaves no rows.
+    """
+    played = None if clock.simulated else store.played()
+    return (played or store.past().ts or clock.now()) + 1
 
 
 def _open_feed(plan: Plan) -> MarketFeed:

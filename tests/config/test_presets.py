@@ -48,7 +48,7 @@ def test_demo_needs_nothing_and_watches_what_its_market_lists() -> None:
     settings = loaded.settings
     market = loaded.refine(("feeds", 0), MarketSettings, skip={"type"})
     assert settings.profile == "demo"
-    assert (settings.clock.mode, settings.clock.speed) == ("accelerated", 60)
+    assert (settings.clock.mode, settings.clock.speed) == ("accelerated", 240)
     assert settings.bus.url == "memory://"
     assert market is not None
     assert settings.watchlist == tuple(one.symbol for one in market.listings)

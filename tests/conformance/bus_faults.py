@@ -116,10 +116,13 @@ class FaultClaims(BusParts):
         """A handler that returns something else has failed, not the one that published."""
         for number, wrong in enumerate(("text", 7, [None])):
             bus.subscribe(Subscriber(f"agent{number}", {MarketData: lambda m, out=wrong: out}))
-        heard = listen(bus, MarketData)
+        heard, leaked = listen(bus, MarketData), listen(bus, RiskAlert, name="leak")
+        bus.subscribe(Subscriber("half", {MarketData: lambda m: [alert(), "text"]}))
         bus.publish(candle(1), "data")
         assert heard == [candle(1)]
-        assert [name for name, _, _ in host.failures] == ["agent0", "agent1", "agent2"]
+        assert leaked == []
+        failed = [name for name, _, _ in host.failures]
+        assert failed == ["agent0", "agent1", "agent2", "half"]
 
     async def test_a_handler_that_raises_harms_nobody_else(self, bus: Bus, host: Notes) -> None:
         """An exception is reported with its message; the others hear that and the next ones."""

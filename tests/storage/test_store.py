@@ -16,8 +16,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from tests.storage.examples import envelope, tick, written
+from tests.storage.examples import START, bar, envelope, tick, written
 from tests.storage.victim import message
+from tradeagent.clock import SECOND
 from tradeagent.errors import StateError
 from tradeagent.messages import encode_payload
 from tradeagent.storage import sql
@@ -81,6 +82,33 @@ def test_what_came_from_elsewhere_is_known_again(path: Path) -> None:
     assert verify(store) is None
     store.close()
     plain.close()
+
+
+def test_a_feed_goes_on_where_it_was_not_where_the_clock_was(path: Path) -> None:
+    """The place of a feed is the newest event's own time, however late it was dispatched."""
+    late = 900 * SECOND
+    events = [tick(1), bar("BTC", 1), tick(2)]
+    newest = max(bar("BTC", 1).close_time, tick(2).time)
+    rows = (envelope(seq, one, START + seq * SECOND + late) for seq, one in enumerate(events, 1))
+    store = written(path, rows)
+    empty = SqlStore.open(path.with_name("empty.db"), waits=False)
+
+    assert store.played() == newest
+    assert store.past().ts != newest
+    assert empty.played() is None
+    store.close()
+    empty.close()
+
+
+def test_a_held_message_may_come_again(path: Path) -> None:
+    """What somebody could not take at once is not counted as handled after a restart."""
+    rows = [envelope(seq, tick(seq)) for seq in (1, 2)]
+    rows[0].wire_id, rows[1].wire_id = "data-1", "data-2"
+    rows[1].held = True
+    store = written(path, iter(rows))
+
+    assert store.arrived() == ["data-1"]
+    store.close()
 
 
 def test_a_new_file_has_the_declared_tables(path: Path) -> None:

@@ -118,6 +118,8 @@ class BaseAgent(Generic[S]):
     settings_type: ClassVar[type[AgentSettings]] = AgentSettings
     essential: ClassVar[bool] = False
     """Whether the order path needs this agent: its inbox never drops, its failure halts."""
+    borrowed: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that were handed in and outlive the agent; their memory is not its own."""
 
     def __init__(self, settings: S | None = None, name: str = "") -> None:
         self.settings: S = settings if settings is not None else cast(S, self.settings_type())

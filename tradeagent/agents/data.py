@@ -44,6 +44,7 @@ class Resampler:
         self.timeframe = timeframe
         self.length = TIMEFRAMES[timeframe]
         self._parts: list[MarketData] = []
+        self._last = -1
 
     def add(self, bar: MarketData) -> MarketData | None:
         """Take in a shorter candle; returns the longer one it completes.
@@ -52,6 +53,9 @@ class Resampler:
         """
         parts = self._parts
         done: MarketData | None = None
+        if bar.time <= self._last:
+            return None  # it is in a candle already
+        self._last = bar.time
         if parts and bar.time // self.length != parts[0].time // self.length:
             done = self._merge()
         parts.append(bar)
@@ -82,6 +86,7 @@ class Data(BaseAgent[DataSettings]):
     """
 
     essential = True
+    borrowed = frozenset({"feed"})
 
     def __init__(
         self,

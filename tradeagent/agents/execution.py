@@ -47,6 +47,7 @@ class Execution(BaseAgent[AgentSettings]):
     """
 
     essential = True
+    borrowed = frozenset({"venue"})
 
     def __init__(
         self,

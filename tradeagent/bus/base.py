@@ -115,6 +115,11 @@ class Bus(Protocol):
         ...
 
     @property
+    def quiet(self) -> bool:
+        """Tell whether nothing waits to be delivered."""
+        ...
+
+    @property
     def outgoing(self) -> int:
         """Return how many messages have not left the process yet."""
         ...

@@ -75,6 +75,8 @@ class MemoryBus:
     async def close(self) -> None:
         """Deliver what still waits."""
         self._drain()
+        while self._queue or self._urgent:
+            self._drain()
 
     def subscribe(self, subscriber: Subscriber) -> Unsubscribe:
         """Deliver to `subscriber`, after those that came before it."""
@@ -246,10 +248,14 @@ class MemoryBus:
             self.publish(out, subscriber.name, envelope, origin)
         elif out is not None:
             for payload in out:
+                if not isinstance(payload, Message):
+                    raise TypeError(f"{subscriber.name} returned {payload!r}, which is no message")
+            for payload in out:
                 self.publish(payload, subscriber.name, envelope, origin)
 
     def _hold(self, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
         """Let a message wait in the inbox of an agent that cannot take it now."""
+        envelope.held = True
         if not subscriber.inbox.put(envelope, envelope.ts):
             self._host.overflowed(subscriber, envelope)
         subscriber.idle = False

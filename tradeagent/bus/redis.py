@@ -40,7 +40,9 @@ class RedisBus(MemoryBus):
     ) -> None:
         super().__init__(clock, host, record, epoch, seq)
         self._outgoing = outgoing = Outgoing(options, self.dropped)
-        inlet = Inlet(self._listened, self._seen.__contains__, self.post, self._settle)
+        inlet = Inlet(
+            self._listened, self._seen.__contains__, self.post, self._settle, lambda: self.quiet
+        )
         incoming = Incoming(
             options,
             clock,

@@ -29,13 +29,14 @@ Entries = Sequence[tuple[bytes, Sequence[bytes] | None]]
 class Inlet:
     """The side of the run queue: what it listens to and knows, and how it is given more.
 
-    `settle` acknowledges what has been handled by then.
+    `settle` acknowledges what has been handled by then, `quiet` tells whether nothing waits.
     """
 
     listened: Callable[[], frozenset[type[Message]]]
     known: Callable[[str], bool]
     deliver: Callable[[Envelope[Message]], None]
     settle: Callable[[], None]
+    quiet: Callable[[], bool]
 
 
 class Streams:
@@ -171,6 +172,8 @@ class Streams:
             if not ours(key):
                 return
             if first:
+                await breathe()
+            while not self._inlet.quiet():  # more would only put off the next commit
                 await breathe()
             portion = entries[first : first + PORTION]
             done = [entry for entry, fields in portion if self._settles(key, entry, fields)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ async def run_session(plan: Plan, state: Path, length: int | None, summary: Path
         _expect(summary)
     async with open_daemon(plan, state) as daemon:
         _on_interrupt(daemon.stop)
+        gc.freeze()  # what was loaded stays: no later collection need walk through it
         if live:
             from tradeagent.cli.screen import shown
 

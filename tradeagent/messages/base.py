@@ -97,10 +97,22 @@ class Envelope(Generic[P]):
 
     `seq` and `ts` (UTC ns) are stamped when the message is dispatched; (`source`, `epoch`, `seq`)
     is never used twice. `cause` is the `seq` of the message that led to this one, 0 when there is
-    none. `wire_id` is its identity between processes, once it has one.
+    none. `wire_id` is its identity between processes, once it has one. `held` tells that somebody
+    could not take it at once, so that what it leads to is not on record with it.
     """
 
-    __slots__ = ("cause", "chain", "epoch", "origin", "payload", "seq", "source", "ts", "wire_id")
+    __slots__ = (
+        "cause",
+        "chain",
+        "epoch",
+        "held",
+        "origin",
+        "payload",
+        "seq",
+        "source",
+        "ts",
+        "wire_id",
+    )
 
     def __init__(
         self,
@@ -120,6 +132,7 @@ class Envelope(Generic[P]):
         self.seq = 0
         self.ts = 0
         self.wire_id: str | None = None
+        self.held = False
 
     @property
     def id(self) -> str:

@@ -14,7 +14,8 @@ GENESIS = bytes(32)
 Row = tuple[int, int, str, str, int, int, int, int, str | None, bytes, bytes, bytes]
 """seq, ts, type, source, epoch, cause, trace, derived, wire_id, payload, prev_hash, hash.
 
-The wire id depends on how a message travelled, so it stands beside the chain, not in it."""
+The wire id depends on how a message travelled, so it stands beside the chain, not in it. A message
+that was held has none: it may have to be delivered again."""
 
 
 def link(previous: bytes, envelope: Envelope[Message]) -> Row:
@@ -27,7 +28,7 @@ def link(previous: bytes, envelope: Envelope[Message]) -> Row:
     body = payload.__pydantic_serializer__.to_json(payload)
     head = f"{seq}|{ts}|{epoch}|{cause}|{trace}|{derived}|{wire}|{len(source)}|{source}|"
     digest = sha256(previous + head.encode() + body).digest()
-    wire_id = envelope.wire_id
+    wire_id = None if envelope.held else envelope.wire_id
     return seq, ts, wire, source, epoch, cause, trace, derived, wire_id, body, previous, digest
 
 

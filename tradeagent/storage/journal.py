@@ -21,6 +21,8 @@ LINGER = 0.02
 
 UNWRITABLE = "the journal cannot be written ({}): put that right and restart"
 
+WRITING = (sqlite3.Error, OSError, ValueError)
+"""What writing may raise: the disk's and the database's faults, and what cannot be encoded."""
 Failed = Callable[[JournalError], None]
 DONE = Settled()
 RECORDED = Origin.RECORDED
@@ -119,7 +121,7 @@ class SqlJournal:
                 self._write()
             self._scribe.close(clean=self._closing == "clean")
             failure = ""
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except WRITING as error:
             failure = UNWRITABLE.format(error)
         finally:
             if failure:
@@ -137,10 +139,10 @@ class SqlJournal:
             self._scribe.tidy()
             wake.clear()
             self._asleep = True
+            self._release_soon()  # for who asked just before the last commit was noted
             if not self._queue and not self._closing:
                 wake.wait()
             self._asleep = False
-            self._release_soon()
         wake.clear()
         if not (self._waiters or self._closing or self.backlog >= GROUP):
             wake.wait(LINGER)
@@ -229,7 +231,7 @@ class PassingJournal:
         try:
             self._write()
             self._scribe.close(clean=clean)
-        except sqlite3.Error as error:
+        except WRITING as error:
             raise self._failed(error) from error
 
     def _write(self) -> None:
@@ -238,10 +240,10 @@ class PassingJournal:
             return
         try:
             self._scribe.write(rows)
-        except sqlite3.Error as error:
+        except WRITING as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: sqlite3.Error) -> JournalError:
+    def _failed(self, error: Exception) -> JournalError:
         self.failure = UNWRITABLE.format(error)
         self._scribe.abandon()
         return JournalError(self.failure)

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, select
 
 from tradeagent.errors import JournalError, StateError
-from tradeagent.messages import UndecodableError
+from tradeagent.messages import MarketData, TickerUpdate, UndecodableError, decode_payload
 from tradeagent.storage import tables
 from tradeagent.storage.base import Head, Past
 from tradeagent.storage.chain import GENESIS, first_break
@@ -37,6 +37,8 @@ TAIL = 1000
 
 ARRIVED = 50_000
 """Rows within which a message that came from another process may be delivered again."""
+PLAYED = 100
+"""Market events among which the newest is found; candles come a little after their last tick."""
 
 
 class SqlStore(SqlRecords):
@@ -91,8 +93,23 @@ class SqlStore(SqlRecords):
                 self._past = restore(connection).past(known.epoch, clean=known.clean)
         return self._past
 
+    def played(self) -> int | None:
+        """Return the time of the newest market event on record, UTC ns; None before the first."""
+        table = tables.journal
+        prices = table.c.type.in_((MarketData.wire, TickerUpdate.wire))
+        query = select(table.c.type, table.c.payload).where(prices)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.order_by(table.c.seq.desc()).limit(PLAYED)).all()
+        events = [decode_payload(row.type, row.payload) for row in rows]
+        times = [
+            event.close_time if isinstance(event, MarketData) else event.time
+            for event in events
+            if isinstance(event, MarketData | TickerUpdate)
+        ]
+        return max(times, default=None)
+
     def arrived(self) -> list[str]:
-        """Return the wire ids among the last rows, which nobody needs to handle again."""
+        """Return the wire ids of the last messages that were handled at once, effects and all."""
         table, head = tables.journal, self.journal.head()
         recent = (table.c.wire_id.is_not(None)) & (table.c.seq > head.seq - ARRIVED)
         with self.engine.connect() as connection:

@@ -27,6 +27,7 @@ class Life:
         self.inlet = Subscriber(
             self.agent.name, *_bound(self.agent), cap=cap, essential=self.agent.essential
         )
+        self.inlet.up = self.inlet.idle = False  # what comes before `restore` waits for it
         self.leave: Unsubscribe | None = None
         """Ends the delivery of messages to it; there from `Supervisor.add` on."""
         self.errors: Counter[str] = Counter()

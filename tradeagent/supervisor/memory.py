@@ -21,7 +21,7 @@ GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 PART = 10
 """An agent that holds less than one part in so many is not to blame."""
 SAMPLE = 1_000
-NOT_OWN = ("_runtime", "_inlet")
+NOT_OWN = frozenset({"_runtime", "_inlet"})
 
 
 class MemoryWatch:
@@ -66,7 +66,8 @@ class MemoryWatch:
 
 
 def _own(life: Life) -> int:
-    return weigh({key: value for key, value in vars(life.agent).items() if key not in NOT_OWN})
+    not_own = NOT_OWN | life.agent.borrowed
+    return weigh({key: value for key, value in vars(life.agent).items() if key not in not_own})
 
 
 def resident_bytes() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tradeagent.clock import WallClock
-from tradeagent.errors import IntegrityError, JournalError, TransientError
+from tradeagent.errors import IntegrityError, JournalError, StateError, TransientError
 from tradeagent.messages import AgentState, Envelope, Message, Severity
 from tradeagent.storage.base import Past
 from tradeagent.supervisor.alarms import Alarms
@@ -40,6 +40,8 @@ class Restarts:
         self._end = end
         self._patience = patience
         self._wall = WallClock()
+        self.over = False
+        """Whether the daemon stops, so that nobody is made anew any more."""
 
     def failed(self, life: Life, envelope: Envelope[Message], error: Exception) -> None:
         """Restart an agent that failed on a message, which gets one more try."""
@@ -68,6 +70,8 @@ class Restarts:
             return
         life.lie_down()
         self._runtime.operations.cancel(life.name)
+        if self.over:
+            return
         pause = life.spend(self._patience)
         self._alarms.status(life, AgentState.FAILED, reason)
         if pause is None:
@@ -97,7 +101,8 @@ class Restarts:
             self._alarms.incident("AGENT_GIVEN_UP", Severity.WARNING, life.name, text)
 
     def _later(self, life: Life, pause: float) -> None:
-        life.restart = self._spawn(self._restart(life, pause), f"{life.name}.restart")
+        if not self.over:
+            life.restart = self._spawn(self._restart(life, pause), f"{life.name}.restart")
 
     async def _restart(self, life: Life, pause: float) -> None:
         await self._wall.sleep(pause)
@@ -113,7 +118,7 @@ class Restarts:
             life.renew(self._runtime)
             life.agent.restore(self._past())
             await life.prepare(self._patience.stuck)
-        except (TransientError, JournalError) as error:
+        except (TransientError, JournalError, StateError) as error:
             self._wait(life, error)
         else:
             life.stand_up()

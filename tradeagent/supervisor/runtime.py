@@ -98,6 +98,8 @@ class AgentRuntime:
                 await self.clock.sleep_until(when)
             elif count % BREATH == 0:
                 await breathe()
+            while not self.bus.quiet:  # more would only put off the next commit
+                await breathe()
             deliver(event)
 
     def end_feeds(self) -> None:

@@ -67,9 +67,8 @@ class Stages:
         ) from error
 
     async def stop(self) -> None:
-        """Stop every agent that was started; what does not end in time is named."""
-        started = [life for life in self._lives.values() if life.begun]
-        for life in started:
+        """Stop every agent; what does not end in time is named."""
+        for life in self._lives.values():
             life.agent.state = AgentState.STOPPING
             if life.restart is not None:
                 life.restart.cancel()
@@ -79,10 +78,10 @@ class Stages:
         self._runtime.end_feeds()
         if not self._runtime.exact:
             await self._drain()
-        for life in reversed(started):
+        for life in reversed(tuple(self._lives.values())):
             await life.let_go(self._patience.stage)
             life.agent.state = AgentState.STOPPED
-        for life in started:
+        for life in self._lives.values():
             for stuck in self._runtime.operations.cancel(life.name):
                 log.bind(agent=life.name).warning("{} did not end and was cancelled", stuck)
 
@@ -90,7 +89,7 @@ class Stages:
         running, seconds = self._runtime.operations.running, self._patience.stage
         try:
             async with asyncio.timeout(seconds):
-                while running or not getattr(self._runtime.bus, "quiet", True):
+                while running or not self._runtime.bus.quiet:
                     await self._wall.sleep(POLL)
         except TimeoutError:
             stuck = ", ".join(operation.where for operation in running.values())

@@ -58,6 +58,8 @@ class Supervisor:
         self._past = past
         patience = patience or Patience()
         self._group: asyncio.TaskGroup | None = None
+        self._early: JournalError | None = None
+        """What the journal said before there was anything to halt."""
         self._stopping = asyncio.Event()
         self._runtime = AgentRuntime(clock, committed, self.spawn, self._ended)
         self._alarms = Alarms(self._runtime)
@@ -108,6 +110,7 @@ class Supervisor:
                     await self._go(until)
                 finally:
                     self.watch.look_away()
+                    self._restarts.over = True
                     await self._stages.stop()
                     await self._runtime.bus.close()
         except* Exception as failures:
@@ -124,6 +127,8 @@ class Supervisor:
         past = self._past()
         if past.trading_state is not None:
             self._alarms.follow(past.trading_state)
+        if self._early is not None:
+            self.journal_failed(self._early)
         await self._stages.start(past)
         if isinstance(self.clock, SimulatedClock):
             await self.clock.run(until)
@@ -208,4 +213,7 @@ class Supervisor:
 
     def journal_failed(self, error: JournalError) -> None:
         """Halt: what is not on record must not happen."""
-        self._alarms.halt(str(error), "journal")
+        if self._alarms.armed:
+            self._alarms.halt(str(error), "journal")
+        else:
+            self._early = error
