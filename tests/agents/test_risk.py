@@ -201,6 +201,28 @@ def test_an_override_lifts_one_rule_until_it_expires() -> None:
     assert "GROSS" in late.assess_risk(request()).reasons
 
 
+def test_a_halt_that_crosses_a_resume_holds_for_everybody() -> None:
+    """When ACTIVE of ours comes after somebody's HALTED, HALTED is said once more."""
+    risk = desk()
+    assert risk.hand is not None
+    halted = TradingState(
+        mode=TradingMode.HALTED,
+        previous=TradingMode.ACTIVE,
+        reason="stuck",
+        actor="supervisor",
+        since=START,
+    )
+    assert risk.obey(halted) == []
+    ours = halted.model_copy(update={"mode": TradingMode.ACTIVE, "actor": "operator"})
+    risk.hand.source = "risk"
+
+    (renewed,) = risk.obey(ours)
+
+    assert isinstance(renewed, TradingState)
+    assert (renewed.mode, risk.mode) == (TradingMode.HALTED, TradingMode.HALTED)
+    assert risk.obey(renewed) == []
+
+
 def test_flattening_ends_halted() -> None:
     """Once flat, FLATTENING becomes HALTED by itself."""
     risk = desk()

@@ -189,13 +189,19 @@ class Risk(BaseAgent[RiskSettings]):
         return self._descend(alert.severity, f"{alert.code}: {alert.evidence}")
 
     @on(TradingState)
-    def obey(self, state: TradingState) -> None:
-        """Follow a state that somebody else set, downward."""
+    def obey(self, state: TradingState) -> list[Message]:
+        """Follow a state that somebody else set, downward; what crossed it on its way is renewed.
+
+        A halt that was set while we answered an operator comes first and our answer after it: then
+        all but us would take the answer for the state.
+        """
         hand = self.hand
         if hand is not None and hand.source == self.name:
-            return
+            renewed = state.mode is not self.mode
+            return [self._state(state.mode, "set meanwhile", self.name)] if renewed else []
         if RANK[state.mode] > RANK[self.mode]:
             self.mode = state.mode
+        return []
 
     def _descend(self, severity: Severity, reason: str) -> list[Message]:
         mode = CONSEQUENCES[severity]
@@ -205,8 +211,11 @@ class Risk(BaseAgent[RiskSettings]):
 
     def _go(self, mode: TradingMode, reason: str, actor: str) -> TradingState:
         previous, self.mode = self.mode, mode
+        return self._state(previous, reason, actor)
+
+    def _state(self, previous: TradingMode, reason: str, actor: str) -> TradingState:
         return TradingState(
-            mode=mode, previous=previous, reason=reason, actor=actor, since=self.now()
+            mode=self.mode, previous=previous, reason=reason, actor=actor, since=self.now()
         )
 
     # -- the continuous checks --------------------------------------------------------------------
