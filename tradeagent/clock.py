@@ -156,6 +156,7 @@ class SimulatedClock:
         await self.sleep_until(self._now + int(seconds * SECOND))
 
     async def sleep_until(self, when: int) -> None:
+        """Return when the clock shows `when`; a sleeper does not keep it from moving."""
         woken = asyncio.get_running_loop().create_future()
 
         def wake() -> None:

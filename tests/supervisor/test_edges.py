@@ -113,6 +113,9 @@ async def test_a_stop_ends_though_the_journal_has_failed() -> None:
         house.supervisor.stop()
         await asyncio.wait_for(asyncio.shield(house.running), 5)
 
+    assert house.running.done()
+    assert house.restarted("fragile") == 0
+
 
 class Chatter(BaseAgent):
     """Answers one ticker with more than a turn of the bus can deliver."""

@@ -57,14 +57,19 @@ def start(
     only = tuple(name.strip() for name in agents.split(",")) if agents else ()
     plan = make_plan(loaded, seed, only)
     length = _length(duration) if duration is not None else None
-    place = state_path(state, plan.settings.profile)
-    if only and "execution" not in only and state is None:
-        place = place.with_name(f"{place.name}-{'-'.join(sorted(only))}")
+    place = _place(state, plan.settings.profile, only)
     from tradeagent.cli.session import run_session
 
-    loop_factory = _fast_loop()
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(run_session(plan, place, length, summary))
+
+
+def _place(state: Path | None, profile: str, only: tuple[str, ...]) -> Path:
+    """Return the state folder; a process without Execution has one of its own by default."""
+    place = state_path(state, profile)
+    if only and "execution" not in only and state is None:
+        place = place.with_name(f"{place.name}-{'-'.join(sorted(only))}")
+    return place
 
 
 def _overrides(

@@ -58,6 +58,7 @@ def _narrate(daemon: Daemon, kinds: tuple[type[Message], ...]) -> None:
     data: dict[str, str] = {}
 
     def tell(message: Message) -> None:
+        """Log what a message says to an operator, if it does."""
         text = sentence(message, daemon.tally)
         if isinstance(message, DataStatus):  # it comes on schedule, news or not
             known, data[message.name] = data.get(message.name), text
