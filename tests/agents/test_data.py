@@ -7,8 +7,8 @@ from itertools import takewhile
 
 import pytest
 
-from tests.harness import START, Tape
-from tradeagent.agents.data import Data, DataSettings
+from tests.harness import START, Tape, bar
+from tradeagent.agents.data import Data, DataSettings, Resampler
 from tradeagent.bus.base import Subscriber
 from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import SECOND, SimulatedClock
@@ -89,3 +89,18 @@ async def test_a_built_candle_is_whole_from_the_first(second: int) -> None:
         (whole,) = reference.history("BTC", bar.timeframe, bar.close_time, 1)
         assert bar.volume == pytest.approx(whole.volume, rel=1e-6)
         assert bar.model_copy(update={"volume": whole.volume}) == whole
+
+
+def test_a_gap_delays_no_candle() -> None:
+    """A bar that ends its own period right after a gap completes the old candle and the new one."""
+    bars = [bar(100 + minute, minute) for minute in (0, 1, 9)]
+    resampler = Resampler("5m")
+
+    done = [resampler.add(one) for one in bars]
+
+    assert [[(one.time - START) // (60 * SECOND) for one in each] for each in done] == [
+        [],
+        [],
+        [0, 5],
+    ]
+    assert resampler.add(bars[-1]) == []

@@ -46,21 +46,21 @@ class Resampler:
         self._parts: list[MarketData] = []
         self._last = -1
 
-    def add(self, bar: MarketData) -> MarketData | None:
-        """Take in a shorter candle; returns the longer one it completes.
+    def add(self, bar: MarketData) -> list[MarketData]:
+        """Take in a shorter candle; returns the longer ones it completes, oldest first.
 
         A period whose last part is missing is completed by the first bar of a later one.
         """
         parts = self._parts
-        done: MarketData | None = None
         if bar.time <= self._last:
-            return None  # it is in a candle already
+            return []  # it is in a candle already
         self._last = bar.time
+        done = []
         if parts and bar.time // self.length != parts[0].time // self.length:
-            done = self._merge()
+            done.append(self._merge())
         parts.append(bar)
-        if done is None and bar.close_time % self.length == 0:
-            done = self._merge()
+        if bar.close_time % self.length == 0:
+            done.append(self._merge())
         return done
 
     def _merge(self) -> MarketData:
@@ -142,7 +142,7 @@ class Data(BaseAgent[DataSettings]):
         hand = self.hand
         if resamplers is None or (hand is not None and hand.source != self.name):
             return None
-        return [longer for one in resamplers if (longer := one.add(bar)) is not None]
+        return [longer for one in resamplers for longer in one.add(bar)]
 
     def _is_news(self, tick: TickerUpdate) -> bool:
         last = self._quoted.get(tick.symbol)
@@ -174,8 +174,8 @@ class Data(BaseAgent[DataSettings]):
         parts = TIMEFRAMES[wish.timeframe] // TIMEFRAMES[base]
         resampler = Resampler(wish.timeframe)
         shorter = self.feed.history(wish.symbol, base, before, (wish.count + 1) * parts)
-        built = [resampler.add(bar) for bar in shorter]
-        return [bar for bar in built if bar is not None][-wish.count :]
+        built = [longer for bar in shorter for longer in resampler.add(bar)]
+        return built[-wish.count :]
 
     @every(300)
     def report(self) -> None:
