@@ -7,7 +7,8 @@ from itertools import takewhile
 
 import pytest
 
-from tests.harness import START, Tape, bar
+from tests.harness import START, Tape
+from tests.harness import bar as candle
 from tradeagent.agents.data import Data, DataSettings, Resampler
 from tradeagent.bus.base import Subscriber
 from tradeagent.bus.memory import MemoryBus
@@ -93,7 +94,7 @@ async def test_a_built_candle_is_whole_from_the_first(second: int) -> None:
 
 def test_a_gap_delays_no_candle() -> None:
     """A bar that ends its own period right after a gap completes the old candle and the new one."""
-    bars = [bar(100 + minute, minute) for minute in (0, 1, 9)]
+    bars = [candle(100 + minute, minute) for minute in (0, 1, 9)]
     resampler = Resampler("5m")
 
     done = [resampler.add(one) for one in bars]
