@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -206,7 +205,7 @@ def _assemble(
     """Make bus, exchange and agents and connect them, receivers of prices in order."""
     settings, past = plan.settings, store.past()
     supervisor = Supervisor(clock, store.past, store.journal.committed)
-    options = _bus_options(plan, store, supervisor)
+    options = _bus_options(plan, directory, store, supervisor)
     bus = open_bus(options, clock, supervisor, store.journal, past.epoch, past.seq)
     bus.remember(store.arrived())
     supervisor.connect(bus)
@@ -261,7 +260,9 @@ def _prices(exchange: SimulatedExchange) -> dict[type[Message], Handler]:
     return dict.fromkeys(kinds, exchange.on_market)
 
 
-def _bus_options(plan: Plan, store: SqlStore, supervisor: Supervisor) -> BusOptions:
+def _bus_options(
+    plan: Plan, directory: StateDirectory, store: SqlStore, supervisor: Supervisor
+) -> BusOptions:
     """Return how this process stands on the bus; only it may speak for what it alone runs."""
     settings = plan.settings.bus
     group = "-".join(sorted(one.name for one in plan.agents))[:60]
@@ -270,7 +271,7 @@ def _bus_options(plan: Plan, store: SqlStore, supervisor: Supervisor) -> BusOpti
         url=settings.url,
         namespace=settings.namespace,
         group=group,
-        identity=f"{group[:40]}-{os.getpid()}",
+        identity=f"{group[:40]}-{directory.node()}",
         refused=frozenset(owned),
         committed=store.journal.committed,
         spawn=supervisor.spawn,

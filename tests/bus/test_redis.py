@@ -229,3 +229,26 @@ def test_names_that_cannot_be_keys_are_refused() -> None:
     """A namespace, group or identity with odd characters is a mistake in the configuration."""
     with pytest.raises(ConfigError, match=r"bus\.identity.*'a b'"):
         Station("redis://127.0.0.1:1", "a b", "group")
+
+
+async def test_what_an_earlier_life_said_is_no_forgery(server: Server) -> None:
+    """After a restart a process neither handles nor refuses what it had said before itself."""
+    private = frozenset({RiskAssessment})
+    said = RiskAssessment(
+        intent_id="i", symbol="BTC", verdict="rejected", strategy="a", expires_at=1
+    )
+    first = Station(server.url, "one", refused=private)
+    first.hear(RiskAssessment)
+    async with running(first):
+        pass  # its group is there from now on
+    writer = Station(server.url, "one", group="elsewhere", refused=private)
+    async with running(writer):
+        writer.bus.publish(said, "risk")
+    again = Station(server.url, "one", epoch=2, refused=private)
+    heard, incidents = again.hear(RiskAssessment, MarketData), again.hear(Incident)
+    other = Station(server.url, "other")
+    async with running(again, other):
+        other.bus.publish(candle(1), "data")
+        await until(lambda: heard)
+    assert heard == [candle(1)]
+    assert incidents == []

@@ -124,3 +124,14 @@ def test_a_shared_socket_folder_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
     with pytest.raises(StateError, match="not a private folder"):
         _ = deep.control
+
+
+def test_a_folder_has_one_name_on_a_bus(tmp_path: Path) -> None:
+    """The name is the same after a restart, another's elsewhere, and new for a fresh run."""
+    state, other = StateDirectory(tmp_path / "a"), StateDirectory(tmp_path / "b")
+    name = state.node()
+
+    assert StateDirectory(tmp_path / "a").node() == name != other.node()
+    with state:
+        state.fresh()
+    assert state.node() != name

@@ -107,6 +107,13 @@ class StateDirectory:
         """Return the mark of a simulated run, which writes in groups and cannot be resumed."""
         return self.path / "simulating"
 
+    def node(self) -> str:
+        """Return the folder's own name on a bus, made once: the same after each restart."""
+        with _explained(place := self.path / "node"):
+            if not place.exists():
+                _write_once(place, secrets.token_hex(4).encode() + b"\n")
+            return place.read_text().strip()
+
     def seal_key(self) -> bytes:
         """Return the key Risk seals approvals with: 32 random bytes, made once, mode 0600."""
         with _explained(place := self.path / "seal.key"):
