@@ -23,6 +23,8 @@ from tradeagent.messages.build import checked
 
 ROUNDS = 5
 REPEATS = 5
+WARM = 2.0
+"""Seconds of work before each round."""
 MESSAGES = 200_000
 
 
@@ -105,6 +107,13 @@ def new(bus: MemoryBus) -> float:
     return (time.perf_counter_ns() - started) / MESSAGES
 
 
+def warm_up() -> None:
+    """Work for a while: a processor that has waited for the peer is slow at first."""
+    started = time.perf_counter()
+    while time.perf_counter() - started < WARM:
+        ready(bus_with(1))
+
+
 def main(peer: list[str]) -> None:
     """Measure and print."""
     cases: dict[str, Callable[[], float]] = {
@@ -115,8 +124,8 @@ def main(peer: list[str]) -> None:
     found: dict[str, list[float]] = {name: [] for name in cases}
     theirs: list[object] = []
     for _ in range(ROUNDS):
+        warm_up()
         for name, case in cases.items():
-            case()  # a processor that has waited for the peer is slow at first
             found[name].append(statistics.median(case() for _ in range(REPEATS)))
         if peer:
             shown = subprocess.run(peer, capture_output=True, text=True, check=True)
