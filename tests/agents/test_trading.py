@@ -28,6 +28,16 @@ from tradeagent.messages import (
 )
 from tradeagent.quant.portfolio import Books
 
+STOP = Order(
+    cloid="0xstop",
+    intent_id="stop",
+    symbol="BTC",
+    side="sell",
+    size=Decimal("0.5"),
+    type="stop",
+    trigger=Decimal(95),
+    reduce_only=True,
+)
 WEIGHTS = {"a": 0.5, "b": 0.3}
 
 
@@ -91,19 +101,9 @@ class Desk:
 
     def protect(self, entry: OrderRequest) -> None:
         """Place the stop of a filled entry."""
-        stop = Order(
-            cloid="0xstop",
-            intent_id="stop",
-            symbol="BTC",
-            side="sell",
-            size=Decimal("0.5"),
-            type="stop",
-            trigger=Decimal(95),
-            reduce_only=True,
-        )
         self.agent.ordered(
             OrderUpdate(
-                order=stop,
+                order=STOP,
                 status=OrderStatus.PREPARED,
                 strategy=entry.strategy,
                 shares=entry.shares,
@@ -221,21 +221,11 @@ def test_a_position_that_a_stop_closed_stays_closed() -> None:
     desk = Desk()
     request = desk.one(desk.agent.handle_signal(signal("a", "long")))
     desk.fill(request, "0.5")
-    order = Order(
-        cloid="0xstop",
-        intent_id="stop",
-        symbol="BTC",
-        side="sell",
-        size=Decimal("0.5"),
-        type="stop",
-        trigger=Decimal(95),
-        reduce_only=True,
-    )
     desk.books.fill(Decimal("-0.5"), Decimal(95), Decimal(0), request.shares, protective=True)
     desk.agent.positioned(desk.books.update(START))
     said = desk.agent.ordered(
         OrderUpdate(
-            order=order,
+            order=STOP,
             status=OrderStatus.FILLED,
             filled=Decimal("0.5"),
             strategy="a",

@@ -79,6 +79,8 @@ class Blotter:
         ended = [name for name in self.orders if name not in self.working]
         for name in ended[: len(ended) - REMEMBERED]:
             self._intents.pop(self.orders.pop(name).order.intent_id, None)
+            self.unwanted.discard(name)
+            self._denied.discard(name)
 
     def knows(self, order: Order) -> bool:
         """Tell whether an order or another attempt at its intent is booked."""

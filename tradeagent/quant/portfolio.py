@@ -130,7 +130,7 @@ class Books:
 
     @classmethod
     def resume(cls, held: PositionUpdate) -> Books:
-        """Return the books as `update` showed them."""
+        """Return the books as the message `held` shows them."""
         books = cls(held.symbol)
         books.net = _position(held)
         books.parts = {part.strategy: _position(part) for part in held.parts}
@@ -202,7 +202,8 @@ class Books:
 
     def _can_give(self, part: FillPart) -> bool:
         """Tell whether a part of an exit closes no more than its strategy has."""
-        size = self._part(part.strategy).size
+        held = self.parts.get(part.strategy)
+        size = held.size if held is not None else ZERO
         return size * part.quantity <= 0 and abs(part.quantity) <= abs(size) + DUST
 
     def _sweep(self, price: Decimal) -> None:
