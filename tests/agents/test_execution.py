@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -18,6 +19,7 @@ from tradeagent.clock import SECOND, SimulatedClock
 from tradeagent.errors import IllegalTransition
 from tradeagent.messages import (
     TERMINAL,
+    Envelope,
     ExecutionReport,
     Fill,
     Incident,
@@ -25,6 +27,7 @@ from tradeagent.messages import (
     Order,
     OrderStatus,
     OrderUpdate,
+    PositionUpdate,
     RiskAssessment,
     Share,
     StopPlan,
@@ -35,6 +38,7 @@ from tradeagent.messages import (
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger
 from tradeagent.simulation.settings import ExchangeSettings
+from tradeagent.storage.base import Entry
 from tradeagent.storage.memory import MemoryStore
 from tradeagent.supervisor import Supervisor
 
@@ -67,17 +71,30 @@ def approval(size: str = "1", intent: str = "intent", **changes: object) -> Risk
     return RiskAssessment.model_validate({**fields, **changes})
 
 
+class Counting(SimulatedExchange):
+    """A venue that notes what it was asked to place."""
+
+    def __init__(self) -> None:
+        super().__init__(ExchangeSettings(), (BTC,), Ledger(None), lambda: START)
+        self.asked: list[str] = []
+        self.on_market(tick(100))
+
+    async def place_order(self, order: Order) -> ExecutionReport:
+        """Note the id and place the order."""
+        self.asked.append(order.cloid)
+        return await super().place_order(order)
+
+
 class Floor:
     """An Execution agent on a real bus and a simulated exchange that quotes 100."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: MemoryStore | None = None, venue: Counting | None = None) -> None:
         self.clock = SimulatedClock(START)
-        store = MemoryStore()
+        self.store = store = store or MemoryStore()
         self.supervisor = Supervisor(self.clock, store.past, store.journal.committed)
         self.bus = MemoryBus(self.clock, self.supervisor, store.journal)
         self.supervisor.connect(self.bus)
-        self.exchange = SimulatedExchange(ExchangeSettings(), (BTC,), Ledger(None), self.clock.now)
-        self.exchange.on_market(tick(100))
+        self.exchange = venue or Counting()
         self.supervisor.add(lambda: Execution(AgentSettings(), self.exchange, "test", KEY))
         self.said: list[Message] = []
         from tradeagent.bus.base import Subscriber
@@ -93,6 +110,13 @@ class Floor:
         self.clock.add_stream(iter([(START + 100, None)]), lambda _: None)
         await self.supervisor.run()
         return self.said
+
+    def entries_until(self, status: S) -> Iterator[Entry]:
+        """Yield the journal's rows up to the first order of this status."""
+        for entry in self.store.journal.entries():
+            yield entry
+            if isinstance(entry.message, OrderUpdate) and entry.message.status is status:
+                return
 
     def count(self, kind: type[Message]) -> int:
         """Return how many messages of a class were said."""
@@ -128,6 +152,29 @@ async def test_a_forged_approval_reaches_no_venue(forged: dict[str, object]) -> 
     assert floor.count(Fill) == 0
     assert await floor.exchange.get_fills(0) == []
     assert [one.code for one in floor.said if isinstance(one, Incident)] == ["FORGED_APPROVAL"]
+
+
+@pytest.mark.parametrize(("price", "held", "resting"), [(100, 1, 1), (90, 0, 0)])
+async def test_a_stop_that_left_unrecorded_is_found_again(
+    price: float, held: int, resting: int
+) -> None:
+    """A later run takes up the stop of an earlier one, resting or filled, and places no other."""
+    first = Floor(MemoryStore(keep=True))
+    await first.tell(approval())
+    lost = MemoryStore(keep=True)
+    for entry in first.entries_until(S.PREPARED):
+        lost.journal.append(Envelope(entry.message, entry.source))
+    lost.restart()
+    first.exchange.on_market(tick(price))
+
+    again = Floor(lost, first.exchange)
+    await again.tell()
+
+    assert len(await again.exchange.get_open_orders()) == resting
+    assert len(again.exchange.asked) == len(set(again.exchange.asked)) == 2
+    positions = [one for one in again.said if isinstance(one, PositionUpdate)]
+    assert positions[-1].size == held
+    assert again.count(Incident) == 0
 
 
 async def test_a_repeated_approval_is_no_second_order() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
-from tradeagent.agents.identity import cloid, is_ours
+from tradeagent.agents.identity import epoch_of, is_ours
 from tradeagent.agents.legs import PROTECTIVE, another_attempt, protective_legs
 from tradeagent.agents.lifecycle import advance, is_working, remaining
 from tradeagent.messages import (
@@ -55,7 +56,7 @@ class Blotter:
 
     def restore(self, past: Past) -> None:
         """Take up orders, booked fills and positions."""
-        self._epoch = past.epoch
+        self._epoch = past.epoch & 0xFFFF
         for update in past.orders:
             self.keep(update)
         self._booked = set(past.fills)
@@ -85,6 +86,10 @@ class Blotter:
     def knows(self, order: Order) -> bool:
         """Tell whether an order or another attempt at its intent is booked."""
         return order.cloid in self.orders or order.intent_id in self._intents
+
+    def may_be_out(self, order: Order) -> bool:
+        """Tell whether an earlier run may have sent this stop or target without a record of it."""
+        return order.type in PROTECTIVE and epoch_of(order.cloid) != self._epoch
 
     def matching(
         self, symbol: str | None, strategy: str | None, *, protective: bool
@@ -145,7 +150,7 @@ class Blotter:
         messages: list[Message] = [fill, books.update(report.time), moved]
         if late:
             messages.append(self.incident(update, "LATE_FILL", Severity.ERROR, f"{done}"))
-        for leg in protective_legs(moved, fill, self._account, self._epoch):
+        for leg in protective_legs(moved, fill, self._account):
             self.keep(leg)
             messages.append(leg)
         return messages
@@ -173,10 +178,8 @@ class Blotter:
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that was proven not placed."""
-        attempt = 1
-        while cloid(update.order.intent_id, attempt, self._epoch) in self.orders:
-            attempt += 1
-        renewed = another_attempt(update, attempt, self._epoch)
+        attempts = (another_attempt(update, number) for number in count(1))
+        renewed = next(one for one in attempts if one.order.cloid not in self.orders)
         self.keep(renewed)
         return renewed
 

@@ -148,12 +148,17 @@ class Execution(BaseAgent[AgentSettings]):
         """Wait for the commit, look once more, and place the order.
 
         An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
+        So a stop that an earlier run may have sent already is asked for first.
         """
         try:
             await committed
         except JournalError as error:
             if not update.order.reduce_only:
                 return self.venue.say(update.order, S.NOT_PLACED, str(error))
+        if self.blotter.may_be_out(update.order):
+            known = await self.venue.status(update.order)
+            if known.status is not S.NOT_PLACED:
+                return known
         refusal = self._gate(update, prepared)
         if refusal:
             return self.venue.say(update.order, S.NOT_PLACED, refusal)

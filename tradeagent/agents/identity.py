@@ -26,6 +26,11 @@ def cloid(intent: str, attempt: int, epoch: int) -> str:
     return f"0x{TAG}{epoch & 0xFFFF:04x}{digest}"
 
 
+def epoch_of(client_order_id: str) -> int:
+    """Return the epoch (modulo 2**16) that one of our client order ids was given in."""
+    return int(client_order_id[len(TAG) + 2 : len(TAG) + 6], 16)
+
+
 def is_ours(client_order_id: str) -> bool:
     """Tell whether a client order id carries our tag."""
     return client_order_id.startswith(f"0x{TAG}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradeagent.agents.identity import cloid, intent_id
+from tradeagent.agents.identity import cloid, epoch_of, intent_id
 from tradeagent.messages import Fill, Order, OrderStatus, OrderType, OrderUpdate
 from tradeagent.messages.build import changed, checked
 
@@ -14,26 +14,28 @@ _new_order_update = checked(OrderUpdate)
 PROTECTIVE = ("stop", "take_profit")
 
 
-def protective_legs(
-    entry: OrderUpdate, fill: Fill, account: str, epoch: int
-) -> tuple[OrderUpdate, ...]:
-    """Return the stop and the target of a fill, prepared; nothing for an entry without a plan."""
+def protective_legs(entry: OrderUpdate, fill: Fill, account: str) -> tuple[OrderUpdate, ...]:
+    """Return the stop and the target of a fill, prepared; nothing for an entry without a plan.
+
+    They carry the epoch of their entry, so that a later run gives them the same ids and finds again
+    what left before it could be recorded.
+    """
     plan = entry.stop_plan
     if plan is None:
         return ()
-    stop = _leg(entry, fill, "stop", plan.stop, account, epoch)
+    stop = _leg(entry, fill, "stop", plan.stop, account)
     if plan.target is None:
         return (stop,)
-    return stop, _leg(entry, fill, "take_profit", plan.target, account, epoch)
+    return stop, _leg(entry, fill, "take_profit", plan.target, account)
 
 
 def _leg(
-    entry: OrderUpdate, fill: Fill, kind: OrderType, trigger: Decimal, account: str, epoch: int
+    entry: OrderUpdate, fill: Fill, kind: OrderType, trigger: Decimal, account: str
 ) -> OrderUpdate:
     cause = f"{fill.intent_id}:{fill.tid}"
     intent = intent_id(account, entry.strategy, fill.symbol, cause, kind)
     order = _new_order(
-        cloid=cloid(intent, 0, epoch),
+        cloid=cloid(intent, 0, epoch_of(entry.order.cloid)),
         intent_id=intent,
         symbol=fill.symbol,
         side="sell" if fill.side == "buy" else "buy",
@@ -52,7 +54,8 @@ def _leg(
     )
 
 
-def another_attempt(update: OrderUpdate, attempt: int, epoch: int) -> OrderUpdate:
+def another_attempt(update: OrderUpdate, attempt: int) -> OrderUpdate:
     """Return an order that was proven not placed, prepared once more under a new id."""
+    epoch = epoch_of(update.order.cloid)
     order = changed(update.order, cloid=cloid(update.order.intent_id, attempt, epoch))
     return changed(update, order=order, status=OrderStatus.PREPARED, reason="")
