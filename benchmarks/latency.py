@@ -191,11 +191,10 @@ async def _ticks(bus: MemoryBus, port: Port):  # type: ignore[no-untyped-def]
             await asyncio.sleep(max(0.0, (left - 100_000) / 1e9))
         price = 100 + number % 7 * 0.1
         now = time.time_ns()
+        tick = TickerUpdate(symbol="BTC", time=now, bid=price, ask=price + 0.1, last=price)
         port.taken.clear()
         sent = time.perf_counter_ns()
-        bus.publish(
-            TickerUpdate(symbol="BTC", time=now, bid=price, ask=price + 0.1, last=price), "data"
-        )
+        bus.publish(tick, "data")
         await asyncio.wait_for(port.taken.wait(), 2)
         yield port.arrived[-1] - sent
 

@@ -190,6 +190,28 @@ async def test_forged_messages_are_refused(server: Server, operator: redis.Redis
     assert (incident.code, incident.severity) == ("FORGED_MESSAGE", Severity.ERROR)
 
 
+async def test_what_an_earlier_run_left_is_dropped_but_is_no_forgery(server: Server) -> None:
+    """A new state on a used server is warned of what another run said, and acts on none of it."""
+    private = frozenset({RiskAssessment})
+    said = RiskAssessment(
+        intent_id="i", symbol="BTC", verdict="approved", strategy="a", expires_at=1 << 62
+    )
+    reader = Station(server.url, "reader", "daemon", refused=private)
+    reader.hear(RiskAssessment)
+    async with running(reader):
+        pass  # the group is there, and reads no more
+    writer = Station(server.url, "writer", group="elsewhere", refused=private)
+    async with running(writer):
+        writer.bus.publish(said, "risk")
+    fresh = Station(server.url, "fresh", "daemon", refused=private)
+    heard, incidents = fresh.hear(RiskAssessment), fresh.hear(Incident)
+    async with running(fresh):
+        await until(lambda: incidents)
+    assert heard == []
+    (incident,) = incidents
+    assert (incident.code, incident.severity) == ("LEFT_OVER", Severity.WARNING)
+
+
 @pytest.mark.parametrize(
     "body",
     [

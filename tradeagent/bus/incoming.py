@@ -76,6 +76,8 @@ class Incoming:
         self._dropped = dropped
         self._report = report
         self._bury = bury
+        self.began = 0
+        """When we first met the server, ms by its own clock; 0 before."""
         self._own = f'{{"by":"{options.identity}",'.encode()
         self._unnamed = 0
         self._reported: dict[tuple[str, str], int] = {}
@@ -97,7 +99,7 @@ class Incoming:
         if kind is Timer:
             return None
         if kind in self._options.refused:
-            self._refuse(envelope, place)
+            self._refuse(envelope, place, entry)
             return None
         wire_id = envelope.wire_id
         if wire_id is None:
@@ -114,9 +116,16 @@ class Incoming:
         if type(envelope.epoch) is not int:
             raise UndecodableError(f"not an epoch: {envelope.epoch!r:.80}")
 
-    def _refuse(self, envelope: Envelope[Message], place: str) -> None:
-        self._dropped["forged"] += 1
+    def _refuse(self, envelope: Envelope[Message], place: str, entry: str) -> None:
+        """Drop what only we may say; what stood there before we came is of an earlier run."""
         wire = envelope.payload.wire
+        if entry and int(entry.partition("-")[0]) < self.began:
+            self._dropped["left_over"] += 1
+            text = f"{wire} on {place} is older than this run and was dropped; give each state "
+            text += "directory a bus namespace of its own"
+            self._tell("LEFT_OVER", wire, Severity.WARNING, text)
+            return
+        self._dropped["forged"] += 1
         self._tell(
             "FORGED_MESSAGE",
             wire,

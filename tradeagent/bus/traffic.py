@@ -74,12 +74,19 @@ class Traffic:
         self.urgent.restart()
         self.shared.restart()
         async with asyncio.timeout(REPLY):
+            await self._meet(wires.commands)
             await self._subscribe(wires.channels)
             await self._beat(wires.commands)
             await self.urgent.join(wires.urgent, self._urgent_keys(), self._returning)
             await self.shared.join(wires.streams, self._shared_keys(), self._returning)
         self._returning = True
         self._outgoing.connected = True
+
+    async def _meet(self, wire: Wire) -> None:
+        """Note the server's time when we meet it first."""
+        if not self._incoming.began:
+            seconds, micros = await wire.call("TIME")
+            self._incoming.began = int(seconds) * 1000 + int(micros) // 1000
 
     async def run(self, wires: Wires) -> None:
         """Carry messages both ways until a connection fails: a group of OSError or ReplyError."""
