@@ -32,6 +32,7 @@ from tradeagent.log import log
 from tradeagent.messages import (
     ZERO,
     AccountUpdate,
+    AuditReport,
     Boot,
     ExecutionReport,
     Fill,
@@ -41,8 +42,10 @@ from tradeagent.messages import (
     OrderBookUpdate,
     OrderUpdate,
     PositionUpdate,
+    Restriction,
     RiskAssessment,
     TickerUpdate,
+    TrackRecord,
     TradingState,
 )
 from tradeagent.plan import AgentPlan, Plan
@@ -64,7 +67,8 @@ SPOKEN_BY: dict[str, tuple[type[Message], ...]] = {
         PositionUpdate,
         AccountUpdate,
     ),
-    "risk": (RiskAssessment, TradingState),
+    "risk": (RiskAssessment, TradingState, TrackRecord),
+    "compliance": (Restriction, AuditReport),
 }
 """What only one agent says: from outside its process it is forged."""
 LEDGER_GROUP = 1_000
@@ -244,7 +248,7 @@ def _makers(
         "execution": lambda one: Execution(
             one.settings, cast(Exchange, exchange), account, key, one.name
         ),
-        "risk": lambda one: Risk(cast(RiskSettings, one.settings), key, one.name),
+        "risk": lambda one: Risk(cast(RiskSettings, one.settings), key, one.name, weights),
         "trading": lambda one: Trading(
             cast(TradingSettings, one.settings), weights, account, one.name
         ),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
+from tradeagent.agents.compliance import Compliance, ComplianceSettings
 from tradeagent.agents.data import Data, DataSettings
 from tradeagent.agents.execution import Execution
 from tradeagent.agents.gate import RiskSettings
@@ -33,6 +34,7 @@ from tradeagent.strategies import Strategy, StrategyParams, load_strategy
 BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
     "execution": Execution,
     "risk": Risk,
+    "compliance": Compliance,
     "trading": Trading,
     "analysis": Analysis,
     "monitor": Monitor,
@@ -284,6 +286,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "feeds.generated": MarketSettings,
     "feeds.recorded": RecordedSettings,
     "risk": RiskSettings,
+    "agents.compliance": ComplianceSettings,
     "agents.data": DataSettings,
     "agents.trading": TradingSettings,
     "agents.monitor": MonitorSettings,

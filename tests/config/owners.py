@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from tradeagent.agents.base import AgentSettings
+from tradeagent.agents.compliance import ComplianceSettings
 from tradeagent.agents.data import DataSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import MonitorSettings
@@ -23,6 +24,7 @@ class RecordedSettings(BaseModel):
 
 
 AGENTS: dict[str, type[AgentSettings]] = {
+    "compliance": ComplianceSettings,
     "data": DataSettings,
     "monitor": MonitorSettings,
     "trading": TradingSettings,

@@ -1,76 +1,75 @@
 """What Risk knows of the account: positions, marks, pending orders, equity and the day's result.
 
 Equity is kept as a float for the continuous checks, which look at every tick, and as Decimal for
-the gate, which looks at every order. What may still fill is kept as running totals, so that the
-price of a check does not grow with the number of open orders.
+the gate, which looks at every order. What may still fill, and what that is worth, is kept as
+running totals, so that the price of a check does not grow with open orders or symbols.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.standing import Standing, Total, Worst
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     TERMINAL,
+    TIMEFRAMES,
     ZERO,
     AccountUpdate,
+    InstrumentUpdate,
+    MarketData,
     Order,
+    OrderBookUpdate,
+    OrderStatus,
     OrderUpdate,
     PositionUpdate,
+    TickerUpdate,
 )
+from tradeagent.quant.rules import Limits
+from tradeagent.quant.rules.account import margin_rates
+from tradeagent.quant.vitals import FAR, Vitals
 from tradeagent.storage.base import Past
 
 DAY = 86_400 * SECOND
-
-
-class Standing:
-    """One symbol: its position, its mark, and what may still be bought, sold and closed.
-
-    `buys` and `sells` are of orders that can raise |position|, `exits` of reduce-only ones; resting
-    stops and targets are in none, for the venue cuts those to the position. `bar` is how long the
-    shortest candles are, ns.
-    """
-
-    __slots__ = ("asked", "bar", "buys", "entry", "exits", "mark", "quoted", "sells", "size")
-
-    def __init__(self) -> None:
-        self.size = self.buys = self.sells = self.exits = ZERO
-        self.entry = self.mark = 0.0
-        self.bar = 0
-        self.quoted = False
-        self.asked = ZERO
-
-    @property
-    def worst(self) -> Decimal:
-        """Return the largest |position| that open orders can lead to."""
-        return max(self.size + self.buys, self.sells - self.size)
-
-    @property
-    def price(self) -> Decimal:
-        """Return what a unit is worth: the mark, else the entry, else what orders ask."""
-        return Decimal(repr(self.mark or self.entry)) if self.mark or self.entry else self.asked
+JUDGED = 20
+"""Of how many ended orders the part that the venue rejected is told."""
 
 
 class Claim(NamedTuple):
     """What one order may still do: in which total of which symbol, and how much."""
 
+    symbol: str
     standing: Standing
-    total: Literal["buys", "sells", "exits"]
+    total: Total
     left: Decimal
 
 
 class Exposure:
     """Folds what happened into what may still happen, for the worst case of every order."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits = limits if limits is not None else Limits()
         self.balance = ZERO
+        self.heard = 0
+        self.venue_margin = ZERO
+        self.high_water = ZERO
+        self.instruments: dict[str, InstrumentUpdate] = {}
         self._standings: dict[str, Standing] = {}
         self._held: dict[str, Standing] = {}
         self._positions: dict[str, PositionUpdate] = {}
         self._claims: dict[str, Claim] = {}
         self._reserved: dict[str, int] = {}
+        self._unknown: dict[str, int] = {}
+        self._ended: deque[bool] = deque(maxlen=JUDGED)
+        self._moved: dict[str, Standing] = {}
+        self._total = Worst()
+        self._groups: dict[str, Decimal] = {}
+        self._group_of = {
+            symbol: name for name, group in limits.groups.items() for symbol in group.symbols
+        }
         self._day = 0
         self._day_open: Decimal | None = None
 
@@ -78,35 +77,58 @@ class Exposure:
         """Return the standing of a symbol, flat when nothing is known."""
         found = self._standings.get(symbol)
         if found is None:
-            found = self._standings[symbol] = Standing()
+            rates = margin_rates(self.limits.max_leverage, self.limits.max_leverage)
+            group = self._group_of.get(symbol, "")
+            found = self._standings[symbol] = Standing(rates, group)
         return found
 
     def restore(self, past: Past) -> None:
-        """Take up positions, open orders, the balance and the day's opening."""
+        """Take up positions, open orders, the balance, the day's opening and the highest equity."""
+        for instrument in past.instruments:
+            self.listed(instrument)
         if past.account is not None:
             self.balance = past.account.balance
         for held in past.positions:
             self.hold(held)
         for update in past.orders:
-            self.order(update)
+            self.order(update, past.ts)
         if past.day_open is not None:
             self._day, self._day_open = past.day_open.day, past.day_open.equity
+        self.high_water = past.high_water
+        self._ended.clear()
 
     # -- what happens -----------------------------------------------------------------------------
 
-    def price(self, symbol: str, close: float, length: int) -> bool:
-        """Take a close of a candle `length` ns long; False where a ticker gives the mark."""
-        standing = self[symbol]
+    def listed(self, instrument: InstrumentUpdate) -> None:
+        """Learn an instrument: its grid, and the margin it needs."""
+        self.instruments[instrument.symbol] = instrument
+        standing = self[instrument.symbol]
+        standing.rates = margin_rates(instrument.max_leverage, self.limits.max_leverage)
+        self._moved[instrument.symbol] = standing
+
+    def price(self, bar: MarketData) -> bool:
+        """Take the close of a candle; False where a ticker gives the mark."""
+        length = TIMEFRAMES[bar.timeframe]
+        standing = self[bar.symbol]
         standing.bar = min(standing.bar or length, length)
+        standing.heard = max(standing.heard, bar.close_time)
         if not standing.quoted:
-            standing.mark = close
+            standing.mark = bar.close
+            self._move(bar.symbol, standing)
         return not standing.quoted
 
-    def quote(self, symbol: str, mark: float) -> None:
-        """Take a ticker's mark."""
-        standing = self[symbol]
+    def quote(self, tick: TickerUpdate) -> None:
+        """Take a ticker: its mark, and what orders meet."""
+        standing = self[tick.symbol]
         standing.quoted = True
-        standing.mark = mark
+        standing.tick = tick
+        standing.heard = tick.time
+        standing.mark = tick.mark or tick.mid
+        self._move(tick.symbol, standing)
+
+    def show(self, book: OrderBookUpdate) -> None:
+        """Take a book."""
+        self[book.symbol].book = book
 
     def hold(self, update: PositionUpdate) -> None:
         """Take over a position; what it realised changes the balance until the venue tells it."""
@@ -117,6 +139,8 @@ class Exposure:
         self._positions[symbol] = update
         standing = self[symbol]
         standing.size, standing.entry = update.size, float(update.entry_price)
+        standing.units = float(update.size)
+        self._move(symbol, standing)
         if update.size:
             self._held[symbol] = standing
         else:
@@ -126,20 +150,28 @@ class Exposure:
         """Take a fee off the balance."""
         self.balance -= fee
 
-    def account(self, update: AccountUpdate) -> None:
-        """Take over the venue's balance; the first of a UTC day is what its loss is measured by."""
-        self.balance = update.balance
+    def account(self, update: AccountUpdate, now: int) -> None:
+        """Take over the venue's word; the first of a UTC day is what its loss is measured by."""
+        self.balance, self.heard = update.balance, now
+        self.venue_margin = update.margin_used
+        self.high_water = max(self.high_water, update.equity)
         day = update.time // DAY
         if day != self._day or self._day_open is None:
             self._day, self._day_open = day, update.equity
 
-    def order(self, update: OrderUpdate) -> None:
+    def order(self, update: OrderUpdate, now: int) -> None:
         """Keep what may still fill; an approval that became an order is reserved no more."""
-        order = update.order
+        order, status = update.order, update.status
         if self._reserved.pop(order.intent_id, None) is not None:
             self._claim(order.intent_id, order, ZERO)
-        left = ZERO if update.status in TERMINAL else order.size - update.filled
+        left = ZERO if status in TERMINAL else order.size - update.filled
         self._claim(order.cloid, order, left)
+        if status is OrderStatus.UNKNOWN:
+            self._unknown.setdefault(order.cloid, now)
+        else:
+            self._unknown.pop(order.cloid, None)
+        if status in TERMINAL:
+            self._ended.append(status is OrderStatus.REJECTED)
 
     def reserve(self, order: Order, until: int) -> None:
         """Count an approved order as pending until it is seen as one or `until` (UTC ns)."""
@@ -157,21 +189,32 @@ class Exposure:
     def _claim(self, name: str, order: Order, left: Decimal) -> None:
         """Put an order's claim in the place of the one it had."""
         self._drop(name)
-        if not left or (order.reduce_only and order.type in PROTECTIVE):
+        if not left:
             return
         standing = self[order.symbol]
         standing.asked = max(standing.asked, order.limit or order.trigger or ZERO)
-        total: Literal["buys", "sells", "exits"] = "sells" if order.side == "sell" else "buys"
+        total: Total = "sells" if order.side == "sell" else "buys"
         if order.reduce_only:
-            total = "exits"
+            resting: Total = "stops" if order.type == "stop" else "targets"
+            total = resting if order.type in PROTECTIVE else "exits"
         setattr(standing, total, getattr(standing, total) + left)
-        self._claims[name] = Claim(standing, total, left)
+        self._claims[name] = Claim(order.symbol, standing, total, left)
+        if order.type == "limit" and order.limit is not None and order.tif != "IOC":
+            standing.resting[name] = (order.side, order.limit)
+        self._move(order.symbol, standing)
 
     def _drop(self, name: str) -> None:
         claim = self._claims.pop(name, None)
         if claim is not None:
-            left = getattr(claim.standing, claim.total) - claim.left
-            setattr(claim.standing, claim.total, left)
+            standing = claim.standing
+            left = getattr(standing, claim.total) - claim.left
+            setattr(standing, claim.total, left)
+            standing.resting.pop(name, None)
+            self._moved[claim.symbol] = standing
+
+    def _move(self, symbol: str, standing: Standing) -> None:
+        standing.moved()
+        self._moved[symbol] = standing
 
     # -- what follows -----------------------------------------------------------------------------
 
@@ -183,22 +226,43 @@ class Exposure:
     @property
     def is_flat(self) -> bool:
         """Tell whether every position is closed and no order can open one."""
-        return not self._held and all(claim.total == "exits" for claim in self._claims.values())
+        entries = any(claim.total in ("buys", "sells") for claim in self._claims.values())
+        return not self._held and not entries
 
-    def others(self, symbol: str) -> Decimal:
-        """Return the worst-case gross value of every other symbol."""
-        total = ZERO
-        for name, standing in self._standings.items():
-            if name != symbol and (worst := standing.worst):
-                total += worst * standing.price
-        return total
+    @property
+    def open_orders(self) -> int:
+        """Return how many orders are open or approved, stops and targets included."""
+        return len(self._claims)
+
+    def others(self, symbol: str) -> Worst:
+        """Return the worst case of every other symbol."""
+        self._settle()
+        return self._total.less(self[symbol].worst_case)
+
+    def group_others(self, symbol: str) -> Decimal:
+        """Return the worst-case gross value of the other symbols of its group; after `others`."""
+        standing = self[symbol]
+        if not standing.group:
+            return ZERO
+        return self._groups.get(standing.group, ZERO) - standing.worst_case.gross
+
+    def _settle(self) -> None:
+        """Bring the totals up to date with what moved."""
+        for standing in self._moved.values():
+            before = standing.worst_case
+            after = standing.reckon()
+            self._total = self._total.changed(before, after)
+            if standing.group:
+                known = self._groups.get(standing.group, ZERO)
+                self._groups[standing.group] = known + after.gross - before.gross
+        self._moved.clear()
 
     @property
     def _unrealised(self) -> float:
         total = 0.0
         for standing in self._held.values():
             if standing.mark:
-                total += float(standing.size) * (standing.mark - standing.entry)
+                total += standing.units * (standing.mark - standing.entry)
         return total
 
     @property
@@ -212,10 +276,41 @@ class Exposure:
         """Return what the UTC day has brought so far, down to `equity`."""
         return equity - self._day_open if self._day_open is not None else ZERO
 
-    @property
-    def day_loss_ratio(self) -> float:
-        """Return the day's loss as a part of its opening equity, 0 when there is none."""
-        if not self._day_open:
+    def vitals(self, now: int) -> Vitals:
+        """Return how the account stands at the marks of now."""
+        unrealised = gross = margin = maintenance = blind = bare = 0.0
+        wants_stop = self.limits.require_stop
+        for standing in self._held.values():
+            worth = abs(standing.units) * (standing.mark or standing.entry)
+            if standing.mark:
+                unrealised += standing.units * (standing.mark - standing.entry)
+            gross += worth
+            margin += worth * float(standing.rates[0])
+            maintenance += worth * float(standing.rates[1])
+            blind = max(blind, (now - standing.heard - standing.bar) / SECOND)
+            if wants_stop:
+                bare = max(bare, self._bare(standing, now))
+        equity = float(self.balance) + unrealised
+        opening, high = float(self._day_open or 0), float(self.high_water)
+        safe = equity if equity > 0 else 1e-9
+        return Vitals(
+            day_loss=max(0.0, (opening - equity) / opening) if opening > 0 else 0.0,
+            drawdown=max(0.0, (high - equity) / high) if high > 0 else 0.0,
+            gross=gross / safe,
+            margin=margin / safe,
+            liquidation_distance=(equity - maintenance) / gross if gross else FAR,
+            account_age=(now - self.heard) / SECOND if self.heard else 0.0,
+            blind=blind,
+            unprotected=bare,
+            unknown_orders=len(self._unknown),
+            unknown_age=(now - min(self._unknown.values())) / SECOND if self._unknown else 0.0,
+            venue_rejects=sum(self._ended) / JUDGED if self._ended else 0.0,
+        )
+
+    def _bare(self, standing: Standing, now: int) -> float:
+        """Return for how long (s) the stops have been smaller than the position."""
+        if standing.stops >= abs(standing.size):
+            standing.bare = 0
             return 0.0
-        opening = float(self._day_open)
-        return max(0.0, (opening - float(self.balance) - self._unrealised) / opening)
+        standing.bare = standing.bare or now
+        return (now - standing.bare) / SECOND

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from decimal import Decimal
+from operator import attrgetter
+
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.exposure import Exposure
 from tradeagent.agents.gate import (
+    Ground,
+    History,
     RiskSettings,
     approval,
-    order_context,
+    entry_context,
+    exit_context,
     order_size,
     rejection,
+    strategies,
     too_small,
     unknown,
 )
+from tradeagent.agents.overrides import Overrides
+from tradeagent.agents.pace import Pace
+from tradeagent.agents.states import falls, may_order
+from tradeagent.agents.trips import Trips
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     CONSEQUENCES,
-    TIMEFRAMES,
     AccountUpdate,
     Fill,
     Incident,
     InstrumentUpdate,
     MarketData,
     Message,
+    OrderBookUpdate,
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
+    Restriction,
     RiskAlert,
     RiskAssessment,
     RiskOverride,
@@ -35,21 +48,15 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
-from tradeagent.messages.build import changed
+from tradeagent.quant.protections import Lock, Protections, Trip
 from tradeagent.quant.rules import OrderContext, check_all
+from tradeagent.quant.vitals import Watch
+from tradeagent.quant.volatility import Volatility
 from tradeagent.storage.base import Past
 
-RANK: dict[TradingMode, int] = {
-    TradingMode.ACTIVE: 0,
-    TradingMode.REDUCE_ONLY: 1,
-    TradingMode.FLATTENING: 2,
-    TradingMode.HALTED: 3,
-    TradingMode.SAFE_MODE: 4,
-    TradingMode.LOCKED: 5,
-}
-"""How far down each trading state is: down goes by itself, up takes an operator."""
-FIXED = frozenset({"FINITE", "GRID", "STATE", "REDUCE"})
-"""Rules that no override lifts."""
+PASSED = attrgetter("passed")
+LOCKS = frozenset({"COOLDOWN", "STOP_GUARD", "LOSSES_IN_A_ROW", "REPEATED"})
+"""Alerts that lock: they survive a restart."""
 
 
 class Risk(BaseAgent[RiskSettings]):
@@ -61,48 +68,88 @@ class Risk(BaseAgent[RiskSettings]):
 
     essential = True
 
-    def __init__(self, settings: RiskSettings, seal_key: bytes, name: str = "risk") -> None:
+    def __init__(
+        self,
+        settings: RiskSettings,
+        seal_key: bytes,
+        name: str = "risk",
+        sources: Collection[str] | None = None,
+    ) -> None:
+        """Take entries of the strategies in `sources` and of operators; None for any strategy."""
         super().__init__(settings, name)
         self.mode = TradingMode.ACTIVE
-        self.exposure = Exposure()
-        self.instruments: dict[str, InstrumentUpdate] = {}
-        self.overrides: dict[tuple[str, str], RiskOverride] = {}
+        self.exposure = Exposure(settings.limits)
+        self.pace = Pace(settings.limits)
+        self.trips = Trips()
+        self.protections = Protections(settings.protections)
+        self.overrides = Overrides()
+        self.restriction: Restriction | None = None
+        self.watch = Watch(settings.limits, settings.watch)
+        self._volatilities: dict[str, Volatility] = {}
+        self._sources = None if sources is None else frozenset((*sources, "operator"))
         self._key = seal_key
         self._epoch = 0
         self._ttl = int(settings.approval_ttl_s * SECOND)
 
     def restore(self, past: Past) -> None:
-        """Take up the trading state, overrides, positions, open orders and the day's opening."""
+        """Take up the trading state, and all that limits and protections are counted from."""
         self._epoch = past.epoch
         if past.trading_state is not None:
             self.mode = past.trading_state.mode
-        self.instruments = {one.symbol: one for one in past.instruments}
-        self.overrides = {(one.rule, one.scope): one for one in past.overrides}
+        self.overrides.restore(past.overrides)
         self.exposure.restore(past)
+        self.pace.restore(past.orders, self._ttl)
+        self.trips.restore(past.records, past.positions)
+        self.protections.restore(
+            self.trips.trips(),
+            [
+                Lock(alert.code, alert.scope, alert.until, alert.evidence)
+                for alert in past.alerts
+                if alert.code in LOCKS and alert.until > past.ts
+            ],
+        )
+        self.restriction = past.restriction
+        speed = self._runtime.speed if self._runtime is not None else 1.0
+        self.watch = Watch(self.settings.limits, self.settings.watch, speed)
 
     # -- what is known ----------------------------------------------------------------------------
 
     @on(InstrumentUpdate)
     def listed(self, instrument: InstrumentUpdate) -> None:
-        """Learn an instrument's grid."""
-        self.instruments[instrument.symbol] = instrument
+        """Learn an instrument's grid and margin."""
+        self.exposure.listed(instrument)
 
     @on(MarketData)
     def bar(self, bar: MarketData) -> list[Message] | None:
         """Mark the symbol at a candle's close, unless it has a ticker."""
-        marked = self.exposure.price(bar.symbol, bar.close, TIMEFRAMES[bar.timeframe])
-        return self.monitor_risk() if marked and self.exposure.holds else None
+        exposure = self.exposure
+        marked = exposure.price(bar)
+        if self.settings.sizing == "volatility_target":
+            self._volatility(bar.symbol).update(bar.close, bar.close_time - bar.time)
+        return self.monitor_risk() if marked and exposure.holds else None
 
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:
         """Mark the symbol at its ticker."""
-        self.exposure.quote(tick.symbol, tick.mark or tick.mid)
+        self.exposure.quote(tick)
         return self.monitor_risk() if self.exposure.holds else None
 
+    @on(OrderBookUpdate)
+    def shown(self, book: OrderBookUpdate) -> None:
+        """Learn what stands behind the touch."""
+        self.exposure.show(book)
+
     @on(PositionUpdate)
-    def position(self, update: PositionUpdate) -> None:
-        """Take over a position."""
+    def position(self, update: PositionUpdate) -> list[Message]:
+        """Take over a position; round trips that it ended may lock what went wrong."""
         self.exposure.hold(update)
+        messages: list[Message] = []
+        for record in self.trips.position(update):
+            last = record.recent[-1]
+            trip = Trip(record.strategy, record.symbol, last.time, last.pnl, last.stopped)
+            messages.append(record)
+            messages += [_locked(lock) for lock in self.protections.closed(trip)]
+        return messages
 
     @on(Fill)
     def filled(self, fill: Fill) -> list[Message]:
@@ -113,37 +160,54 @@ class Risk(BaseAgent[RiskSettings]):
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> None:
         """Keep what may still fill."""
-        self.exposure.order(update)
+        self.exposure.order(update, self.now())
+        self.trips.order(update)
 
     @on(AccountUpdate)
     def account(self, update: AccountUpdate) -> list[Message]:
         """Take over the venue's balance."""
-        self.exposure.account(update)
+        self.exposure.account(update, self.now())
         return self.monitor_risk()
+
+    @on(Restriction)
+    def restricted(self, restriction: Restriction) -> None:
+        """Take over what Compliance allows; it holds until the next, whatever becomes of it."""
+        self.restriction = restriction
 
     # -- the gate ---------------------------------------------------------------------------------
 
     @on(OrderRequest)
-    def assess_risk(self, request: OrderRequest) -> RiskAssessment:
+    def assess_risk(self, request: OrderRequest) -> RiskAssessment | list[Message]:
         """Size a request, judge it by every rule, and seal what is approved."""
         now, exposure = self.now(), self.exposure
         exposure.expire(now)
-        instrument = self.instruments.get(request.symbol)
+        instrument = exposure.instruments.get(request.symbol)
         standing = exposure[request.symbol]
+        counts = None if request.reduce_only else self.pace.asked(request.strategy, now)
         if instrument is None or not standing.mark:
             return rejection(request, now, (unknown(request.symbol),))
         equity = exposure.equity
-        sized = order_size(request, instrument, standing, equity, self.settings)
+        history = self._history(request)
+        sized = order_size(request, instrument, standing, equity, self.settings, history)
         if sized.size <= 0:
             return rejection(request, now, (too_small(request, instrument),), sized.text)
-        context = order_context(request, instrument, sized.size, exposure, equity, self.mode, now)
+        ground = self._ground(request, now)
+        if counts is None:
+            context = exit_context(request, instrument, sized.size, ground)
+        else:
+            context = entry_context(request, instrument, sized.size, equity, counts, ground)
         verdicts = self.check_limits(context, request)
-        if not all(verdict.passed for verdict in verdicts):
-            return rejection(request, now, verdicts, sized.text)
+        if not all(map(PASSED, verdicts)):
+            refusal = rejection(request, now, verdicts, sized.text)
+            pause = self._pause(request, refusal, context)
+            return refusal if pause is None else [refusal, pause]
         expires = now + self._ttl
         approved = approval(request, sized, verdicts, expires, self._key, self._epoch)
         assert approved.order is not None
         exposure.reserve(approved.order, expires)
+        if counts is not None:
+            price = request.limit or request.price
+            self.pace.approved(approved.order, request.strategy, price, now)
         return approved
 
     def check_limits(self, context: OrderContext, request: OrderRequest) -> tuple[RuleVerdict, ...]:
@@ -151,17 +215,45 @@ class Risk(BaseAgent[RiskSettings]):
         verdicts = check_all(context, self.settings.limits)
         if not self.overrides:
             return verdicts
-        return tuple(self._overridden(verdict, request) for verdict in verdicts)
+        scopes = (request.symbol, request.strategy, "*")
+        lift = self.overrides.lift
+        return tuple([lift(verdict, scopes, context.now) for verdict in verdicts])
 
-    def _overridden(self, verdict: RuleVerdict, request: OrderRequest) -> RuleVerdict:
-        if verdict.passed or verdict.rule in FIXED:
-            return verdict
-        for scope in (request.symbol, request.strategy, "*"):
-            lifted = self.overrides.get((verdict.rule, scope))
-            if lifted is not None and self.now() <= lifted.valid_until:
-                text = f"{verdict.text}; lifted by {lifted.actor}: {lifted.reason}"
-                return changed(verdict, passed=True, text=text)
-        return verdict
+    def _ground(self, request: OrderRequest, now: int) -> Ground:
+        known = self._sources is None or self._sources.issuperset(strategies(request))
+        return Ground(
+            self.mode, now, known, self.exposure, self.pace, self.protections, self.restriction
+        )
+
+    def _history(self, request: OrderRequest) -> History:
+        sizing = self.settings.sizing
+        if sizing == "volatility_target":
+            volatility = self._volatility(request.symbol)
+            return History(volatility=volatility.annual, seen=volatility.seen)
+        if sizing == "capped_kelly":
+            return History(edge=self.trips.edge(request.strategy))
+        return History()
+
+    def _volatility(self, symbol: str) -> Volatility:
+        found = self._volatilities.get(symbol)
+        if found is None:
+            found = self._volatilities[symbol] = Volatility(self.settings.volatility_bars)
+        return found
+
+    def _pause(
+        self, request: OrderRequest, refusal: RiskAssessment, context: OrderContext
+    ) -> RiskAlert | None:
+        """Pause a strategy that was just refused for repeating itself."""
+        limits, now = self.settings.limits, context.now
+        count = context.repeats + 1
+        if "REPEATED" not in refusal.reasons or now < context.paused_until:
+            return None
+        if count <= limits.max_repeated_entries:
+            return None
+        text = f"{count} entries {request.side} {request.symbol} in {limits.repeated_window_s:g} s"
+        until = now + int(limits.repeated_pause_s * SECOND)
+        lock = Lock("REPEATED", request.strategy, until, text)
+        return _locked(lock) if self.protections.add(lock) else None
 
     # -- the trading state ------------------------------------------------------------------------
 
@@ -169,13 +261,15 @@ class Risk(BaseAgent[RiskSettings]):
     def override(self, change: RiskOverride) -> list[Message]:
         """Take an operator's word: a state to go to, or a rule to lift for a while."""
         if change.rule != "STATE":
-            self.overrides[change.rule, change.scope] = change
+            self.overrides.take(change)
             return []
         if change.mode is None or change.mode is self.mode:
             return []
-        if self.mode is TradingMode.LOCKED:
-            text = "LOCKED ends only with a restart and --unlock"
-            return [RiskAlert(code="LOCKED", severity=Severity.WARNING, evidence=text)]
+        if not may_order(self.mode, change.mode):
+            text = f"{self.mode} does not become {change.mode} by an operator's word"
+            if self.mode is TradingMode.LOCKED:
+                text = "LOCKED ends only with a restart and --unlock"
+            return [RiskAlert(code="STATE_KEPT", severity=Severity.WARNING, evidence=text)]
         return [self._go(change.mode, change.reason, change.actor)]
 
     @on(Incident)
@@ -199,13 +293,13 @@ class Risk(BaseAgent[RiskSettings]):
         if hand is not None and hand.source == self.name:
             renewed = state.mode is not self.mode
             return [self._state(state.mode, "set meanwhile", self.name)] if renewed else []
-        if RANK[state.mode] > RANK[self.mode]:
+        if falls(self.mode, state.mode):
             self.mode = state.mode
         return []
 
     def _descend(self, severity: Severity, reason: str) -> list[Message]:
         mode = CONSEQUENCES[severity]
-        if mode is None or RANK[mode] <= RANK[self.mode]:
+        if mode is None or not falls(self.mode, mode):
             return []
         return [self._go(mode, reason, self.name)]
 
@@ -220,28 +314,29 @@ class Risk(BaseAgent[RiskSettings]):
 
     # -- the continuous checks --------------------------------------------------------------------
 
-    @every(300)
+    @every(60)
     def look(self) -> list[Message]:
         """Check the account now and then, and forget approvals that came to nothing."""
         self.exposure.expire(self.now())
         return self.monitor_risk()
 
     def monitor_risk(self) -> list[Message]:
-        """Check the account as it stands; the day's loss limit leads to REDUCE_ONLY."""
+        """Check the account as it stands; each crossing of a limit is told once."""
         if self.mode is TradingMode.FLATTENING and self.exposure.is_flat:
             return [self._go(TradingMode.HALTED, "the account is flat", self.name)]
-        loss, limit = self.exposure.day_loss_ratio, self.settings.limits.max_daily_loss_ratio
-        if loss < float(limit) or self.mode is not TradingMode.ACTIVE:
-            return []
-        lifted = self.overrides.get(("DAILY_LOSS", "*"))
-        if lifted is not None and self.now() <= lifted.valid_until:
-            return []
-        return [
-            RiskAlert(
-                code="DAILY_LOSS",
-                severity=Severity.ERROR,
-                evidence=f"the day lost {loss:.2%} of its opening equity, the limit is {limit:.2%}",
-                value=loss,
-                limit=float(limit),
-            ),
-        ]
+        return [*self.watch.look(self.exposure.vitals(self.now()), self._lifted)]
+
+    def _lifted(self, rule: str, value: float, limit: float) -> bool:
+        """Tell whether an override for the whole account lets a rule pass at `value`."""
+        verdict = RuleVerdict(rule, False, Decimal(repr(value)), Decimal(repr(limit)))
+        return self.overrides.lift(verdict, ("*",), self.now()).passed
+
+
+def _locked(lock: Lock) -> RiskAlert:
+    return RiskAlert(
+        code=lock.code,
+        severity=Severity.WARNING,
+        scope=lock.scope,
+        until=lock.until,
+        evidence=f"{lock.scope} opens nothing new: {lock.text}",
+    )

@@ -7,12 +7,12 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradeagent.agents.legs import PROTECTIVE
-from tradeagent.agents.risk import FIXED
 from tradeagent.api import views
 from tradeagent.api.readiness import lag, obstacles
 from tradeagent.app import Daemon
@@ -20,7 +20,7 @@ from tradeagent.clock import SECOND
 from tradeagent.errors import CommandError, JournalError, OperatorError
 from tradeagent.log import log
 from tradeagent.messages import CancelRequest, Message, RiskOverride, TradingMode, TradingState
-from tradeagent.quant.rules import RULES
+from tradeagent.quant.rules import FIXED, RULES
 
 LONGEST = 64 * 1024
 MOST = 10_000
@@ -62,10 +62,14 @@ class Cancel(Reason):
 
 
 class Override(Reason):
-    """Which rule to lift, where (a symbol, a strategy, or `*`), and for how many minutes."""
+    """Which rule to lift, where (a symbol, a strategy, or `*`), and for how many minutes.
+
+    With `limit` the rule's limit is replaced, in the unit of its setting.
+    """
 
     rule: str
     scope: str = "*"
+    limit: Decimal | None = Field(default=None, allow_inf_nan=False)
     minutes: float = Field(gt=0, le=7 * 24 * 60)
 
 
@@ -226,6 +230,7 @@ class Control:
             RiskOverride(
                 rule=wish.rule,
                 scope=wish.scope,
+                limit=wish.limit,
                 reason=wish.reason,
                 actor=wish.actor,
                 valid_until=until,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tradeagent.messages import (
     AccountUpdate,
     AgentStatus,
+    AuditReport,
     DataStatus,
     Fill,
     Incident,
@@ -27,6 +28,7 @@ TOLD: tuple[type[Message], ...] = (
     TradingState,
     RiskAlert,
     Incident,
+    AuditReport,
     DataStatus,
     AgentStatus,
 )
@@ -62,6 +64,13 @@ def sentence(message: Message, tally: Tally) -> str:
             return f"alert {message.code} {message.severity}: {message.evidence}"
         case Incident():
             return f"incident {message.code} {message.severity}: {message.text}"
+        case AuditReport():
+            return (
+                f"audit: {message.entries} entries worth {message.notional:.2f}, {message.exits}"
+                f" exits, {message.rejected} refused, {message.fills} fills worth"
+                f" {message.traded:.2f}, {message.overrides} overrides,"
+                f" {len(message.breaches)} breaches ({message.reason})"
+            )
         case DataStatus() if message.gaps or message.malformed or message.disordered:
             return (
                 f"data {message.name} {message.symbol}: {message.rows} rows, {message.gaps} gaps,"

@@ -70,8 +70,15 @@ def do_override(
     reason: Reason,
     minutes: Annotated[float, typer.Option("--minutes", help="For how long.")] = 15.0,
     scope: Annotated[str, typer.Option("--scope", help="A symbol, a strategy, or *.")] = "*",
+    limit: Annotated[
+        str | None,
+        typer.Option("--limit", help="Replace the limit by this, in the unit of its setting."),
+    ] = None,
     state: State = None,
     profile: Profile = None,
 ) -> None:
-    """Lift one risk rule for a while; some cannot be lifted."""
-    _ask(state, profile, "override", rule=rule, scope=scope, minutes=minutes, reason=reason)
+    """Lift one risk rule, or loosen its limit, for a while; some cannot be lifted."""
+    _ask(
+        state, profile, "override", rule=rule, scope=scope, minutes=minutes, limit=limit,
+        reason=reason,
+    )  # fmt: skip

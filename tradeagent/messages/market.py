@@ -150,8 +150,10 @@ class InstrumentUpdate(Message):
 
     def price_fits(self, price: Decimal) -> bool:
         """Tell whether `price` stands on the grid."""
-        return self.fit_price(price) == price
+        if self.significant and price % 1:
+            return self.fit_price(price) == price
+        return not price % self.tick
 
     def size_fits(self, size: Decimal) -> bool:
         """Tell whether `size` stands on the grid."""
-        return size > 0 and self.fit_size(size) == size
+        return size > 0 and not size % self.lot

@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tradeagent.errors import JournalError
 from tradeagent.messages import (
+    ZERO,
     AccountUpdate,
     Analysis,
     Envelope,
@@ -18,9 +19,12 @@ from tradeagent.messages import (
     Message,
     OrderUpdate,
     PositionUpdate,
+    Restriction,
+    RiskAlert,
     RiskAssessment,
     RiskOverride,
     Sentiment,
+    TrackRecord,
     TradeSignal,
     TradingState,
     decode_payload,
@@ -53,7 +57,9 @@ class Past:
     run before ended by itself, `digest` names the whole restored state. `orders` are all that may
     still change and those that ended within a day of `ts`; `fills` are (cloid, tid) of the last
     10,000. `signals` are the last of each strategy and symbol, `overrides` the last of each rule
-    and scope; whether they still hold is for the reader to judge by their `valid_until`.
+    and scope; whether they still hold is for the reader to judge by their `valid_until`. `alerts`
+    are the last of each code and scope, `records` those of each strategy and symbol, `high_water`
+    is the highest equity the venue ever told.
     """
 
     epoch: int
@@ -71,6 +77,10 @@ class Past:
     instruments: tuple[InstrumentUpdate, ...]
     day_open: DayOpen | None
     account: AccountUpdate | None
+    high_water: Decimal = ZERO
+    records: tuple[TrackRecord, ...] = ()
+    alerts: tuple[RiskAlert, ...] = ()
+    restriction: Restriction | None = None
 
 
 @dataclass(frozen=True, slots=True)

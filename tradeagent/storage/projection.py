@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     TERMINAL,
+    ZERO,
     AccountUpdate,
     AgentStatus,
     Boot,
@@ -19,7 +20,10 @@ from tradeagent.messages import (
     Message,
     OrderUpdate,
     PositionUpdate,
+    Restriction,
+    RiskAlert,
     RiskOverride,
+    TrackRecord,
     TradeSignal,
     TradingState,
 )
@@ -36,6 +40,9 @@ LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
     InstrumentUpdate: lambda message: ("", message.symbol),
     TradeSignal: lambda message: (message.strategy, message.symbol),
     RiskOverride: lambda message: (message.rule, message.scope),
+    RiskAlert: lambda message: (message.code, message.scope),
+    Restriction: lambda _: ("", ""),
+    TrackRecord: lambda message: (message.strategy, message.symbol),
     AgentStatus: lambda message: (message.agent, ""),
 }
 """Classes of which only the last message of each (name, scope) counts."""
@@ -57,6 +64,7 @@ class Projection:
         self.last_fill_time = 0
         self.positions: dict[str, PositionUpdate] = {}
         self.day_open: DayOpen | None = None
+        self.high_water = ZERO
         self._fill_order: deque[tuple[str, str]] = deque()
         self._ended: deque[tuple[int, str]] = deque()
         self._folds: dict[type[Message], Callable[[Any, int], None]] = {
@@ -107,7 +115,7 @@ class Projection:
             "orders": [((cloid,), [ts, _plain(m)]) for cloid, (ts, m) in self.orders.items()],
             "fills": [(key, self.last_fill_time) for key in self.fills],
             "positions": [((symbol,), _plain(m)) for symbol, m in self.positions.items()],
-            "day": [((), self.day_open)],
+            "day": [((), [self.day_open, self.high_water])],
         }
         state = sha256()
         for name, rows in sections.items():
@@ -134,6 +142,10 @@ class Projection:
             instruments=self._all(InstrumentUpdate),
             day_open=self.day_open,
             account=self._last(AccountUpdate),
+            high_water=self.high_water,
+            records=self._all(TrackRecord),
+            alerts=self._all(RiskAlert),
+            restriction=self._last(Restriction),
         )
 
     def _order(self, update: OrderUpdate, ts: int) -> None:
@@ -160,6 +172,7 @@ class Projection:
         day = ts // DAY
         if self.day_open is None or self.day_open.day != day:
             self.day_open = DayOpen(day, account.equity)
+        self.high_water = max(self.high_water, account.equity)
 
     def _all(self, kind: type[M]) -> tuple[M, ...]:
         found = [(key, message) for (known, *key), message in self.latest.items() if known is kind]

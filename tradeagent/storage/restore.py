@@ -58,8 +58,9 @@ def _restore_latest(connection: Connection, state: Projection) -> None:
     table = tables.runtime_state
     for row in connection.execute(select(table).where(table.c.type != STORE)):
         if row.type == DAY_OPEN:
-            day, equity = json.loads(row.value)
+            day, equity, *high = json.loads(row.value)
             state.day_open = DayOpen(day, Decimal(equity))
+            state.high_water = Decimal(high[0] if high else equity)
             continue
         message: Message = decode_payload(row.type, row.value)
         if type(message) in LATEST:

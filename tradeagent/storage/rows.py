@@ -12,6 +12,7 @@ from tradeagent.messages import (
     AccountUpdate,
     AgentStatus,
     Analysis,
+    AuditReport,
     Boot,
     CancelRequest,
     Fill,
@@ -21,6 +22,7 @@ from tradeagent.messages import (
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
+    Restriction,
     RiskAlert,
     RiskAssessment,
     RiskOverride,
@@ -221,6 +223,8 @@ ROWS: dict[type[Message], Callable[[Place, Any, Sheet], None]] = {
     TradeSignal: _opinion,
     RiskOverride: lambda at, message, sheet: _event(message.rule, at, message, sheet),
     TradingState: lambda at, message, sheet: _event(message.mode, at, message, sheet),
+    Restriction: lambda at, message, sheet: _event("", at, message, sheet),
+    AuditReport: lambda at, message, sheet: _event("", at, message, sheet),
     AgentStatus: lambda at, message, sheet: _event(message.agent, at, message, sheet),
     CancelRequest: _cancel,
     Boot: _boot,
@@ -247,5 +251,5 @@ def fold(at: Place, message: Message, state: Projection, sheet: Sheet) -> None:
         sheet[RUNTIME].append((message.wire, *key(message), at.seq, at.ts, at.body))
     if kind is AccountUpdate and state.day_open is not None:
         day, equity = state.day_open
-        value = json.dumps([day, str(equity)])
+        value = json.dumps([day, str(equity), str(state.high_water)])
         sheet[RUNTIME].append((DAY_OPEN, "", "", at.seq, at.ts, value))

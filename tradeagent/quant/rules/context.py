@@ -1,0 +1,160 @@
+"""One order and all that its judgement rests on, and how a rule speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from tradeagent.messages import ZERO, InstrumentUpdate, Restriction, Side, TradingMode
+from tradeagent.messages.risk import Measure
+
+T = TypeVar("T")
+ONE = Decimal(1)
+
+Finding = tuple[Measure, Measure, str]
+"""The value measured, its limit, and what is wrong in words: none when the order passed.
+
+Words are made for what fails only, for they would be half of the price of a check.
+"""
+PASSED: Finding = (None, None, "")
+"""What a rule finds that has no number worth telling."""
+up = Context(prec=10, rounding=ROUND_CEILING).divide
+down = Context(prec=10, rounding=ROUND_FLOOR).divide
+"""Ratios of ten digits, rounded to the side of caution: so the verdict shows what was judged."""
+
+
+class once(Generic[T]):  # noqa: N801
+    """A property that is worked out when it is first read: several rules share it."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, order: Any, _: object) -> T:
+        value = order.__dict__[self._name] = self._make(order)
+        return value
+
+
+class _Facts(NamedTuple):
+    instrument: InstrumentUpdate
+    side: Side
+    size: Decimal
+    price: Decimal
+    limit: Decimal | None
+    reduce_only: bool
+    mode: TradingMode
+    position: Decimal
+    pending_reduces: Decimal
+    mark: Decimal
+    now: int
+    protective: bool = False
+    touch: Decimal | None = None
+    own_opposite: Decimal | None = None
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    open_buys: Decimal = ZERO
+    open_sells: Decimal = ZERO
+    other_exposure: Decimal = ZERO
+    equity: Decimal = ZERO
+    day_pnl: Decimal = ZERO
+    price_time: int = 0
+    valid_until: int = 0
+    bar_length: int = 0
+    account_time: int = 0
+    known_source: bool = False
+    immediate: bool = True
+    mid: Decimal | None = None
+    depth: Decimal | None = None
+    other_long: Decimal = ZERO
+    other_short: Decimal = ZERO
+    group_others: Decimal = ZERO
+    group_ratio: Decimal | None = None
+    other_margin: Decimal = ZERO
+    other_maintenance: Decimal = ZERO
+    margin_rate: Decimal = ONE
+    maintenance_rate: Decimal = ONE
+    venue_margin: Decimal = ZERO
+    high_water: Decimal = ZERO
+    open_orders: int = 0
+    last_second: int = 1
+    last_minute: int = 1
+    strategy_minute: int = 1
+    known_intent: bool = False
+    twin_age: int | None = None
+    repeats: int = 0
+    paused_until: int = 0
+    locked_until: int = 0
+    lock: str = ""
+    restriction: Restriction | None = None
+    hour_orders: int = 0
+    day_notional: Decimal = ZERO
+
+
+class OrderContext(_Facts):
+    """One order and all that its judgement rests on; times in UTC ns, sizes in base units.
+
+    `price` is what the decision rested on, `limit` the worst price asked for, None for a market
+    order, `mark` the venue's mark, `mid` the middle of bid and ask; `touch` is the best price that
+    an order which is `immediate` meets and `depth` what stands there within the slippage allowed,
+    None where no quote or book is known. `own_opposite` is the best limit of our own on the other
+    side. `protective` is a stop or target that rests at its trigger; its `price` is the mark.
+
+    `open_buys` and `open_sells` are what orders that can raise |position| may still fill;
+    `pending_reduces` what working exits may still close, resting stops and targets not counted, for
+    the venue cuts those to the position. Worst cases of all other symbols: `other_exposure` is
+    their gross notional, `other_long` and `other_short` (below 0) what they may net to,
+    `group_others` the gross notional of those in the symbol's group, `other_margin` and
+    `other_maintenance` the margin they need; `venue_margin` is what the venue says is used.
+    `margin_rate` and `maintenance_rate` are the margin of one unit of notional in this symbol.
+
+    `bar_length` is that of the bar the decision rests on, 0 for a tick; `price_time` is when that
+    bar closed and `account_time` when the venue last told of the account. `last_second`,
+    `last_minute` and `strategy_minute` count entries asked for, this one included. `twin_age` is
+    how long ago (ns) the same order was approved, `repeats` how many entries of the strategy were
+    on this side of the symbol. `hour_orders` and `day_notional` are approved entries of the last
+    hour and the UTC day.
+    """
+
+    @once
+    def order_price(self) -> Decimal:
+        """Return the price the order is valued at: its limit, else what the decision rested on."""
+        return self.price if self.limit is None else self.limit
+
+    @once
+    def worth(self) -> Decimal:
+        """Return what the order is worth, in quote currency."""
+        return self.size * self.order_price
+
+    @once
+    def longest(self) -> Decimal:
+        """Return the largest position that this and all open orders can lead to."""
+        most = self.position + self.open_buys
+        return most + self.size if self.side == "buy" else most
+
+    @once
+    def shortest(self) -> Decimal:
+        """Return the smallest position that this and all open orders can lead to."""
+        least = self.position - self.open_sells
+        return least - self.size if self.side == "sell" else least
+
+    @once
+    def worst_size(self) -> Decimal:
+        """Return the largest |position| that this and all open orders can lead to."""
+        return max(self.longest, -self.shortest)
+
+    @once
+    def worst_value(self) -> Decimal:
+        """Return what that position is worth, in quote currency."""
+        return self.worst_size * self.price
+
+    @once
+    def worst_exposure(self) -> Decimal:
+        """Return the gross worst case over all symbols, in quote currency."""
+        return self.other_exposure + self.worst_value
+
+    @once
+    def worst_margin(self) -> Decimal:
+        """Return the initial margin of that worst case, in quote currency."""
+        return self.other_margin + self.worst_value * self.margin_rate
