@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.harness import START
+from tests.harness import START, tick
 from tradeagent.agents.exposure import Exposure
 from tradeagent.messages import (
     TERMINAL,
@@ -93,7 +93,7 @@ def test_totals_are_what_a_recount_gives(steps: list[object]) -> None:
     for step in steps:
         match step:
             case OrderUpdate():
-                exposure.order(step)
+                exposure.order(step, 0)
                 recount.reserved.pop(step.order.intent_id, None)
                 recount.orders.pop(step.order.cloid, None)
                 if step.status not in TERMINAL:
@@ -108,7 +108,7 @@ def test_totals_are_what_a_recount_gives(steps: list[object]) -> None:
                 recount.reserved = kept
             case (str() as symbol, Decimal() as size):
                 exposure.hold(PositionUpdate(symbol=symbol, size=size, time=START))
-                exposure.quote(symbol, 100.0)
+                exposure.quote(tick(100, symbol=symbol))
                 recount.sizes[symbol] = size
         for symbol in SYMBOLS:
             standing, totals = exposure[symbol], recount.totals(symbol)
@@ -118,4 +118,4 @@ def test_totals_are_what_a_recount_gives(steps: list[object]) -> None:
             assert standing.worst == worst
             other = next(name for name in SYMBOLS if name != symbol)
             if symbol in recount.sizes:
-                assert exposure.others(other) == worst * 100
+                assert exposure.others(other).gross == worst * 100

@@ -105,7 +105,8 @@ def test_what_is_approved_counts_at_once() -> None:
     risk = desk(limits={"max_position_notional": "1500"})
 
     assert risk.assess_risk(request()).approved
-    assert risk.assess_risk(request(intent_id="second")).reasons == ("POSITION",)
+    second = request(intent_id="second", price=Decimal("100.01"))
+    assert risk.assess_risk(second).reasons == ("POSITION",)
 
 
 @pytest.mark.parametrize("mode", [TradingMode.REDUCE_ONLY, TradingMode.FLATTENING])
@@ -249,5 +250,8 @@ def test_a_candle_is_fresh_for_its_own_length() -> None:
 
     for minutes, approved in ((59, True), (61, False)):
         inlet.hand.ts = START + minutes * 60 * SECOND
+        risk.account(
+            AccountUpdate(balance=Decimal(10_000), equity=Decimal(10_000), time=inlet.hand.ts)
+        )
         wish = request(intent_id=f"{minutes}", valid_until=inlet.hand.ts + SECOND)
         assert risk.assess_risk(wish).approved is approved

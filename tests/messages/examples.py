@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -64,11 +64,16 @@ def _plain(kind: type, bounds: list[Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(kind)
     if issubclass(kind, BaseModel):
         return messages(kind)
+    if issubclass(kind, tuple):
+        hints = get_type_hints(kind, include_extras=True)
+        return st.builds(kind, **{name: _values(hints[name], []) for name in kind._fields})
     if kind is float:
         finite = st.floats(least, most, allow_nan=False, allow_infinity=False)
         return finite.filter(lambda value: "gt" not in limits or value > limits["gt"])
     if kind is int:
-        return st.integers(-(1 << 63) if least is None else least, (1 << 63) - 1)
+        return st.integers(
+            -(1 << 63) if least is None else least, (1 << 63) - 1 if most is None else most
+        )
     if kind is Decimal:
         finite = st.decimals(least, most, allow_nan=False, allow_infinity=False)
         return finite.filter(lambda value: "gt" not in limits or value > limits["gt"])
