@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +28,7 @@ LIMITS = Limits(
 
 def replace(order: OrderContext, **changes: Any) -> OrderContext:
     """Return an order that differs in `changes`."""
-    return order._replace(**changes)
+    return dataclasses.replace(order, **changes)
 
 
 BUY = OrderContext(

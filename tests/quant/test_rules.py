@@ -73,7 +73,7 @@ def test_nothing_about_the_account_blocks_an_exit(
     broken: dict[str, Decimal], number: int, mode: TradingMode, leave: OrderContext
 ) -> None:
     """Stale, expired, locked, paused, restricted, unknown, with the account's numbers broken."""
-    bad = leave._replace(**{name: broken[name] for name in broken if name != "position"})
+    bad = replace(leave, **{name: broken[name] for name in broken if name != "position"})
     bad = replace(
         bad,
         mode=mode,

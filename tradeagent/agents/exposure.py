@@ -236,8 +236,10 @@ class Exposure:
 
     def others(self, symbol: str) -> Worst:
         """Return the worst case of every other symbol."""
-        self._settle()
-        return self._total.less(self[symbol].worst_case)
+        own = self[symbol]
+        if self._moved and (len(self._moved) > 1 or symbol not in self._moved):
+            self._settle(own)
+        return self._total.less(own.worst_case)
 
     def group_others(self, symbol: str) -> Decimal:
         """Return the worst-case gross value of the other symbols of its group; after `others`."""
@@ -246,16 +248,18 @@ class Exposure:
             return ZERO
         return self._groups.get(standing.group, ZERO) - standing.worst_case.gross
 
-    def _settle(self) -> None:
-        """Bring the totals up to date with what moved."""
-        for standing in self._moved.values():
-            before = standing.worst_case
-            after = standing.reckon()
+    def _settle(self, own: Standing) -> None:
+        """Bring the totals up to date with all that moved but `own`, which is asked without."""
+        moved, self._moved = self._moved, {}
+        for symbol, standing in moved.items():
+            if standing is own:
+                self._moved[symbol] = own
+                continue
+            before, after = standing.worst_case, standing.reckon()
             self._total = self._total.changed(before, after)
             if standing.group:
                 known = self._groups.get(standing.group, ZERO)
                 self._groups[standing.group] = known + after.gross - before.gross
-        self._moved.clear()
 
     @property
     def _unrealised(self) -> float:

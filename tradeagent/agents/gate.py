@@ -145,11 +145,13 @@ def order_size(
         return Sized(abs(standing.size), "the whole position", cut=False)
     price, limits = request.limit or request.price, settings.limits
     wanted = _full_position(request, price, equity, settings, history)
-    quantity = wanted.quantity * Decimal(repr(request.weight))
+    weight = request.weight
+    quantity = wanted.quantity if weight == 1 else wanted.quantity * Decimal(repr(weight))
     most = limits.max_order_notional / price
-    most = min(most, limits.max_order_qty.get(request.symbol, most))
+    if limits.max_order_qty:
+        most = min(most, limits.max_order_qty.get(request.symbol, most))
     size = instrument.fit_size(min(quantity, most))
-    text = f"{wanted.explanation}; x weight {request.weight:g} = {size:f}"
+    text = f"{wanted.explanation}; x weight {weight:g} = {size:f}"
     return Sized(size, text, cut=quantity > most)
 
 
@@ -237,7 +239,6 @@ def entry_context(
     limits, standing, others = exposure.limits, exposure[symbol], exposure.others(symbol)
     group = limits.groups.get(standing.group)
     lock = protections.locked(symbol, strategies(request), now)
-    reach = float(limits.max_slippage_bp) / 1e4
     return OrderContext(
         instrument=instrument,
         side=side,
@@ -266,7 +267,7 @@ def entry_context(
         known_source=known_source,
         immediate=request.type == "market" or request.tif == "IOC",
         mid=standing.mid(),
-        depth=standing.depth(side, reach, now, limits.max_price_age_s),
+        depth=standing.depth(side, now, limits),
         other_long=others.long,
         other_short=others.short,
         group_others=exposure.group_others(symbol),

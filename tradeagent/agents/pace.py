@@ -31,6 +31,14 @@ class Window:
         """Note that it happened."""
         self._times.append(now)
 
+    def more(self, now: int) -> int:
+        """Note that it happened once more; returns how often it did."""
+        times, since = self._times, now - self.length
+        times.append(now)
+        while times[0] <= since:
+            times.popleft()
+        return len(times)
+
     def count(self, now: int) -> int:
         """Return how often it happened, and forget what is too long ago."""
         times, since = self._times, now - self.length
@@ -75,11 +83,7 @@ class Pace:
         own = self._strategies.get(strategy)
         if own is None:
             own = self._strategies[strategy] = Window(MINUTE)
-        windows = (self._second, self._minute, own)
-        for window in windows:
-            window.add(now)
-        second, minute, strategys = (window.count(now) for window in windows)
-        return Counts(second, minute, strategys)
+        return Counts(self._second.more(now), self._minute.more(now), own.more(now))
 
     def approved(self, order: Order, strategy: str, price: Decimal, now: int) -> None:
         """Remember an approved entry, worth `price` a unit."""

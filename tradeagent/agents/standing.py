@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from tradeagent.clock import SECOND
 from tradeagent.messages import ZERO, OrderBookUpdate, Side, TickerUpdate
+from tradeagent.quant.rules import Limits
 
 Total = Literal["buys", "sells", "exits", "stops", "targets"]
 
@@ -135,14 +136,15 @@ class Standing:
         tick = self.tick
         return None if tick is None else Decimal(repr(tick.mid))
 
-    def depth(self, side: Side, within: float, now: int, max_age: float) -> Decimal | None:
-        """Return what an order of `side` meets `within` this ratio of the best price.
+    def depth(self, side: Side, now: int, limits: Limits) -> Decimal | None:
+        """Return what an order of `side` meets within the slippage allowed of the best price.
 
-        None where no book is known or it is older than `max_age` seconds.
+        None where no book is known or it is older than a price may be.
         """
         book = self.book
-        if book is None or now - book.time > max_age * SECOND:
+        if book is None or now - book.time > limits.max_price_age_s * SECOND:
             return None
+        within = float(limits.max_slippage_bp) / 1e4
         levels = book.asks if side == "buy" else book.bids
         if not levels:
             return ZERO

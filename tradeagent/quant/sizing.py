@@ -99,8 +99,8 @@ def _positive(**values: Decimal) -> None:
 
 def plain(number: Decimal) -> str:
     """Write `number` without exponent, to at least two places and four digits."""
-    places = max(2, 3 - number.adjusted())
-    text = f"{number:.{places}f}"
+    places = 3 - number.adjusted()
+    text = format(number, f".{places}f" if places > 2 else ".2f")
     return text.rstrip("0").rstrip(".")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import Any, Generic, NamedTuple, TypeVar
 
 from tradeagent.messages import ZERO, InstrumentUpdate, Restriction, Side, TradingMode
 from tradeagent.messages.risk import Measure
 
-T = TypeVar("T")
 ONE = Decimal(1)
 
 Finding = tuple[Measure, Measure, str]
@@ -24,20 +23,37 @@ down = Context(prec=10, rounding=ROUND_FLOOR).divide
 """Ratios of ten digits, rounded to the side of caution: so the verdict shows what was judged."""
 
 
-class once(Generic[T]):  # noqa: N801
-    """A property that is worked out when it is first read: several rules share it."""
+@dataclass(slots=True)
+class OrderContext:
+    """One order and all that its judgement rests on; times in UTC ns, sizes in base units.
 
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self._make = make
-        self._name = make.__name__
-        self.__doc__ = make.__doc__
+    `price` is what the decision rested on, `limit` the worst price asked for, None for a market
+    order, `mark` the venue's mark, `mid` the middle of bid and ask; `touch` is the best price that
+    an order which is `immediate` meets and `depth` what stands there within the slippage allowed,
+    None where no quote or book is known. `own_opposite` is the best limit of our own on the other
+    side. `protective` is a stop or target that rests at its trigger; its `price` is the mark.
 
-    def __get__(self, order: Any, _: object) -> T:
-        value = order.__dict__[self._name] = self._make(order)
-        return value
+    `open_buys` and `open_sells` are what orders that can raise |position| may still fill;
+    `pending_reduces` what working exits may still close, resting stops and targets not counted, for
+    the venue cuts those to the position. Worst cases of all other symbols: `other_exposure` is
+    their gross notional, `other_long` and `other_short` (below 0) what they may net to,
+    `group_others` the gross notional of those in the symbol's group, `other_margin` and
+    `other_maintenance` the margin they need; `venue_margin` is what the venue says is used.
+    `margin_rate` and `maintenance_rate` are the margin of one unit of notional in this symbol.
 
+    `bar_length` is that of the bar the decision rests on, 0 for a tick; `price_time` is when that
+    bar closed and `account_time` when the venue last told of the account. `last_second`,
+    `last_minute` and `strategy_minute` count entries asked for, this one included. `twin_age` is
+    how long ago (ns) the same order was approved, `repeats` how many entries of the strategy were
+    on this side of the symbol. `hour_orders` and `day_notional` are approved entries of the last
+    hour and the UTC day. Worked out from these: `worth` at `order_price`; the `longest` and the
+    `shortest` position that this and all open orders can lead to; and, of the larger of both, its
+    `worst_value`, and with all other symbols `worst_exposure` and `worst_margin`.
 
-class _Facts(NamedTuple):
+    What several rules share is worked out once, at the end; where a broken number prevents that,
+    it stays unset, and every rule that reads it breaks, which denies.
+    """
+
     instrument: InstrumentUpdate
     side: Side
     size: Decimal
@@ -90,71 +106,29 @@ class _Facts(NamedTuple):
     restriction: Restriction | None = None
     hour_orders: int = 0
     day_notional: Decimal = ZERO
+    order_price: Decimal = field(init=False, repr=False)
+    worth: Decimal = field(init=False, repr=False)
+    longest: Decimal = field(init=False, repr=False)
+    shortest: Decimal = field(init=False, repr=False)
+    worst_value: Decimal = field(init=False, repr=False)
+    worst_exposure: Decimal = field(init=False, repr=False)
+    worst_margin: Decimal = field(init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Work out what the order is worth, and the worst case it can lead to."""
+        self.order_price = self.price if self.limit is None else self.limit
+        with suppress(ArithmeticError, TypeError):
+            self._work_out()
 
-class OrderContext(_Facts):
-    """One order and all that its judgement rests on; times in UTC ns, sizes in base units.
-
-    `price` is what the decision rested on, `limit` the worst price asked for, None for a market
-    order, `mark` the venue's mark, `mid` the middle of bid and ask; `touch` is the best price that
-    an order which is `immediate` meets and `depth` what stands there within the slippage allowed,
-    None where no quote or book is known. `own_opposite` is the best limit of our own on the other
-    side. `protective` is a stop or target that rests at its trigger; its `price` is the mark.
-
-    `open_buys` and `open_sells` are what orders that can raise |position| may still fill;
-    `pending_reduces` what working exits may still close, resting stops and targets not counted, for
-    the venue cuts those to the position. Worst cases of all other symbols: `other_exposure` is
-    their gross notional, `other_long` and `other_short` (below 0) what they may net to,
-    `group_others` the gross notional of those in the symbol's group, `other_margin` and
-    `other_maintenance` the margin they need; `venue_margin` is what the venue says is used.
-    `margin_rate` and `maintenance_rate` are the margin of one unit of notional in this symbol.
-
-    `bar_length` is that of the bar the decision rests on, 0 for a tick; `price_time` is when that
-    bar closed and `account_time` when the venue last told of the account. `last_second`,
-    `last_minute` and `strategy_minute` count entries asked for, this one included. `twin_age` is
-    how long ago (ns) the same order was approved, `repeats` how many entries of the strategy were
-    on this side of the symbol. `hour_orders` and `day_notional` are approved entries of the last
-    hour and the UTC day.
-    """
-
-    @once
-    def order_price(self) -> Decimal:
-        """Return the price the order is valued at: its limit, else what the decision rested on."""
-        return self.price if self.limit is None else self.limit
-
-    @once
-    def worth(self) -> Decimal:
-        """Return what the order is worth, in quote currency."""
-        return self.size * self.order_price
-
-    @once
-    def longest(self) -> Decimal:
-        """Return the largest position that this and all open orders can lead to."""
-        most = self.position + self.open_buys
-        return most + self.size if self.side == "buy" else most
-
-    @once
-    def shortest(self) -> Decimal:
-        """Return the smallest position that this and all open orders can lead to."""
-        least = self.position - self.open_sells
-        return least - self.size if self.side == "sell" else least
-
-    @once
-    def worst_size(self) -> Decimal:
-        """Return the largest |position| that this and all open orders can lead to."""
-        return max(self.longest, -self.shortest)
-
-    @once
-    def worst_value(self) -> Decimal:
-        """Return what that position is worth, in quote currency."""
-        return self.worst_size * self.price
-
-    @once
-    def worst_exposure(self) -> Decimal:
-        """Return the gross worst case over all symbols, in quote currency."""
-        return self.other_exposure + self.worst_value
-
-    @once
-    def worst_margin(self) -> Decimal:
-        """Return the initial margin of that worst case, in quote currency."""
-        return self.other_margin + self.worst_value * self.margin_rate
+    def _work_out(self) -> None:
+        size = self.size
+        self.worth = size * self.order_price
+        longest, shortest = self.position + self.open_buys, self.position - self.open_sells
+        if self.side == "buy":
+            longest += size
+        else:
+            shortest -= size
+        self.longest, self.shortest = longest, shortest
+        self.worst_value = worst = max(longest, -shortest) * self.price
+        self.worst_exposure = self.other_exposure + worst
+        self.worst_margin = self.other_margin + worst * self.margin_rate

@@ -74,14 +74,26 @@ def finite(order: OrderContext, _: Limits) -> Finding:
 
     An exit is judged by its own numbers and the mark only.
     """
-    for name in _EXIT_NUMBERS if order.reduce_only else _ENTRY_NUMBERS:
+    if order.reduce_only:
+        wrong = _outside(order, _EXIT_NUMBERS)
+    else:
+        wrong = _outside(order, _ENTRY_NUMBERS)
+        if not wrong and not _sum(order).is_finite():
+            wrong = next(name for name in _SUMS if not getattr(order, name).is_finite())
+            return None, None, f"{wrong} is {getattr(order, wrong)!s}"
+    if not wrong:
+        return PASSED
+    bounds = f"{SMALLEST!s} to {LARGEST!s}"
+    return None, None, f"{wrong} is {getattr(order, wrong)!s}, not within {bounds}"
+
+
+def _outside(order: OrderContext, names: tuple[str, ...]) -> str:
+    """Return the first of these numbers that no market has, or nothing."""
+    for name in names:
         number = getattr(order, name)
         if number is not None and not (number.is_finite() and SMALLEST <= number <= LARGEST):
-            return None, None, f"{name} is {number!s}, not within {SMALLEST!s} to {LARGEST!s}"
-    if order.reduce_only or _sum(order).is_finite():
-        return PASSED
-    wrong = next(name for name in _SUMS if not getattr(order, name).is_finite())
-    return None, None, f"{wrong} is {getattr(order, wrong)!s}"
+            return name
+    return ""
 
 
 def _sum(order: OrderContext) -> Decimal:
