@@ -164,7 +164,16 @@ async def measure() -> list[int]:
     bus = MemoryBus(clock, supervisor, journal)
     supervisor.connect(bus)
     port, key = Port(), b"k" * 32
-    limits = Limits(max_order_notional=Decimal(10**6), max_position_notional=Decimal(10**6))
+    # A thousand entries a second are more than any account allows.
+    limits = Limits(
+        max_order_notional=Decimal(10**6),
+        max_position_notional=Decimal(10**6),
+        max_orders_per_second=10**6,
+        max_orders_per_minute=10**6,
+        max_strategy_orders_per_minute=10**6,
+        duplicate_window_s=0,
+        max_repeated_entries=10**6,
+    )
     for build in (
         lambda: Execution(AgentSettings(), port, "bench", key),
         lambda: Risk(RiskSettings(limits=limits), key),

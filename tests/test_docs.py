@@ -15,6 +15,7 @@ from tradeagent.config.settings import AgentEntry
 from tradeagent.messages import Severity, TradingMode
 from tradeagent.plan import BUILT_IN
 from tradeagent.quant.rules import RULES
+from tradeagent.quant.vitals import CHECKS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -59,8 +60,14 @@ def test_every_agent_state_severity_and_rule_is_explained() -> None:
     operating = (DOCS / "operating.md").read_text(encoding="utf-8")
     architecture = (DOCS / "architecture.md").read_text(encoding="utf-8").lower()
 
-    for word in [*TradingMode, *Severity, *(rule.code for rule in RULES)]:
+    for word in [*TradingMode, *Severity]:
         assert word in operating, word
+    for rule in RULES:
+        (row,) = re.findall(rf"^\| {rule.code} \| .+ \| ([\w ]+) \|(.*) ?\|$", operating, re.M)
+        assert row[0] == {"all": "all orders", "increases": "increases"}[rule.judges], rule.code
+        assert [name for name in rule.settings if f"`{name}`" not in row[1]] == [], rule.code
+    for check in CHECKS:
+        assert re.search(rf"^\|.*\b{check.code}\b.*\|.*{check.severity}", operating, re.M), check
     for agent in BUILT_IN:
         assert agent in architecture, agent
 

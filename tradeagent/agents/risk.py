@@ -314,7 +314,7 @@ class Risk(BaseAgent[RiskSettings]):
 
     # -- the continuous checks --------------------------------------------------------------------
 
-    @every(60)
+    @every(300)
     def look(self) -> list[Message]:
         """Check the account now and then, and forget approvals that came to nothing."""
         self.exposure.expire(self.now())

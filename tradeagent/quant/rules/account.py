@@ -22,6 +22,11 @@ def margin_rates(venue: int, ours: int) -> tuple[Decimal, Decimal]:
     return ONE / min(venue, ours), ONE / (2 * venue)
 
 
+@cache
+def _multiple(whole: int) -> Decimal:
+    return Decimal(whole)
+
+
 def _at_most(amount: Decimal, order: OrderContext, allowed: Decimal, what: str) -> Finding:
     """Judge `amount` as a multiple of equity."""
     if order.equity <= 0:
@@ -60,7 +65,7 @@ def group(order: OrderContext, limits: Limits) -> Finding:
 
 def leverage(order: OrderContext, limits: Limits) -> Finding:
     """Refuse a position beyond the leverage that we or the venue allow."""
-    allowed = Decimal(min(limits.max_leverage, order.instrument.max_leverage))
+    allowed = _multiple(min(limits.max_leverage, order.instrument.max_leverage))
     return _at_most(order.worst_value, order, allowed, "the position")
 
 
