@@ -166,6 +166,8 @@ class Exposure:
             self._claim(order.intent_id, order, ZERO)
         left = ZERO if status in TERMINAL else order.size - update.filled
         self._claim(order.cloid, order, left)
+        if status is OrderStatus.PEND_CANCEL:
+            self[order.symbol].resting.pop(order.cloid, None)  # it goes: no exit waits for it
         if status is OrderStatus.UNKNOWN:
             self._unknown.setdefault(order.cloid, now)
         else:

@@ -204,7 +204,10 @@ class Ground(NamedTuple):
 def exit_context(
     request: OrderRequest, instrument: InstrumentUpdate, size: Decimal, ground: Ground
 ) -> OrderContext:
-    """Return a reduce-only order with what it is judged by: its own numbers and its position."""
+    """Return a reduce-only order with what it is judged by: its own numbers and its position.
+
+    Where no mark is known yet, as after a start, the price it rests on stands for it.
+    """
     standing = ground.exposure[request.symbol]
     return OrderContext(
         instrument=instrument,
@@ -216,7 +219,7 @@ def exit_context(
         mode=ground.mode,
         position=standing.size,
         pending_reduces=standing.exits,
-        mark=standing.price,
+        mark=standing.price if standing.mark else request.price,
         now=ground.now,
         touch=standing.touch(request.side),
         own_opposite=standing.opposite(request.side),

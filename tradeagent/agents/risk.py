@@ -184,7 +184,7 @@ class Risk(BaseAgent[RiskSettings]):
         instrument = exposure.instruments.get(request.symbol)
         standing = exposure[request.symbol]
         counts = None if request.reduce_only else self.pace.asked(request.strategy, now)
-        if instrument is None or not standing.mark:
+        if instrument is None or not (standing.mark or request.reduce_only):
             return rejection(request, now, (unknown(request.symbol),))
         equity = exposure.equity
         history = self._history(request)
