@@ -24,7 +24,7 @@ from tradeagent.messages import (
     TradingMode,
 )
 from tradeagent.messages.build import checked, trusted
-from tradeagent.quant.protections import Protections, ProtectionSettings
+from tradeagent.quant.protections import REPEATED, Protections, ProtectionSettings
 from tradeagent.quant.rules import Limits, OrderContext
 from tradeagent.quant.sizing import (
     Sizing,
@@ -288,7 +288,7 @@ def entry_context(
         known_intent=pace.knows(request.intent_id),
         twin_age=pace.twin_age(request, size, now),
         repeats=pace.repeats(request, now),
-        paused_until=protections.until("REPEATED", strategy),
+        paused_until=protections.until(REPEATED, strategy),
         locked_until=lock.until if lock is not None else 0,
         lock=lock.text if lock is not None else "",
         restriction=restriction,

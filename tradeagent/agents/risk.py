@@ -48,14 +48,14 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
-from tradeagent.quant.protections import Lock, Protections, Trip
+from tradeagent.quant.protections import REPEATED, Lock, Protections, Trip
 from tradeagent.quant.rules import OrderContext, check_all
 from tradeagent.quant.vitals import Watch
 from tradeagent.quant.volatility import Volatility
 from tradeagent.storage.base import Past
 
 PASSED = attrgetter("passed")
-LOCKS = frozenset({"COOLDOWN", "STOP_GUARD", "LOSSES_IN_A_ROW", "REPEATED"})
+LOCKS = frozenset({"COOLDOWN", "STOP_GUARD", "LOSSES_IN_A_ROW", REPEATED})
 """Alerts that lock: they survive a restart."""
 
 
@@ -246,13 +246,13 @@ class Risk(BaseAgent[RiskSettings]):
         """Pause a strategy that was just refused for repeating itself."""
         limits, now = self.settings.limits, context.now
         count = context.repeats + 1
-        if "REPEATED" not in refusal.reasons or now < context.paused_until:
+        if REPEATED not in refusal.reasons or now < context.paused_until:
             return None
         if count <= limits.max_repeated_entries:
             return None
         text = f"{count} entries {request.side} {request.symbol} in {limits.repeated_window_s:g} s"
         until = now + int(limits.repeated_pause_s * SECOND)
-        lock = Lock("REPEATED", request.strategy, until, text)
+        lock = Lock(REPEATED, request.strategy, until, text)
         return _locked(lock) if self.protections.add(lock) else None
 
     # -- the trading state ------------------------------------------------------------------------

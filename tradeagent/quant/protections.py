@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tradeagent.clock import SECOND
 from tradeagent.messages import ZERO
 
+REPEATED = "REPEATED"
 KEPT = 500
 """How many round trips are kept for the stop guard."""
 
@@ -121,13 +122,16 @@ class Protections:
         return lock.until if lock is not None else 0
 
     def locked(self, symbol: str, strategies: Iterable[str], now: int) -> Lock | None:
-        """Return the lock on any of these that holds longest after `now`; forget what ended."""
+        """Return the lock on any of these that holds longest after `now`; forget what ended.
+
+        A pause for repetitions is not among them: it is a rule of its own.
+        """
         if not self.locks:
             return None
         for key in [key for key, lock in self.locks.items() if lock.until <= now]:
             del self.locks[key]
         scopes = {symbol, "*", *strategies}
-        met = [lock for lock in self.locks.values() if lock.scope in scopes]
+        met = [one for one in self.locks.values() if one.scope in scopes and one.code != REPEATED]
         return max(met, key=lambda lock: lock.until, default=None)
 
     def _note(self, trip: Trip) -> None:
