@@ -420,3 +420,16 @@ def test_eth_is_listed() -> None:
 
     assert judge(risk, request(size=D(5))).approved
     assert judge(risk, request(intent_id="x", size=D("0.2"))).reasons == ("GROSS",)
+
+
+def test_a_symbol_held_is_waited_for_from_the_start_on() -> None:
+    """A position in a symbol not heard of since a start is told five minutes on, not at once."""
+    risk = desk(limits={"require_stop": False})
+    risk.exposure["BTC"].heard = 0
+    hold(risk, "1")
+    at(risk, 500)
+    assert risk.monitor_risk() == []
+
+    at(risk, 801)
+    codes = {one.code for one in risk.monitor_risk() if isinstance(one, RiskAlert)}
+    assert codes == {"ACCOUNT_STALE", "HOLDING_BLIND"}

@@ -42,7 +42,7 @@ def test_an_operator_halts_and_resumes(tmp_path: Path) -> None:
     assert "mode: HALTED" in run("halt", "--reason", "a look", *where).stdout
     assert "HALTED" in run("status", *where).stdout
     assert "mode: ACTIVE" in run("resume", "--reason", "looked", *where).stdout
-    assert run("agents", *where).stdout.count("RUNNING") == 6
+    assert run("agents", *where).stdout.count("RUNNING") == 7
     refused = run("override", "NONSENSE", "--reason", "test it", *where)
     assert (refused.returncode, "there is no rule NONSENSE" in refused.stderr) == (1, True)
     assert run("halt", *where).returncode == 2

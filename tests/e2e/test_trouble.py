@@ -45,7 +45,7 @@ def test_an_agent_that_raises_is_given_up_and_trading_goes_on(tmp_path: Path) ->
     trades_on(daemon)
     agents = run("agents", "--state", str(tmp_path / "state")).stdout
 
-    assert agents.count("RUNNING") == 6
+    assert agents.count("RUNNING") == 7
     assert "FAILED" in agents
     assert daemon.interrupt() == 0
     said = daemon.log.read_text(encoding="utf-8")

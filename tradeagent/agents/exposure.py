@@ -293,6 +293,7 @@ class Exposure:
             gross += worth
             margin += worth * float(standing.rates[0])
             maintenance += worth * float(standing.rates[1])
+            standing.heard = standing.heard or now  # after a start it is waited for from then on
             blind = max(blind, (now - standing.heard - standing.bar) / SECOND)
             if wants_stop:
                 bare = max(bare, self._bare(standing, now))

@@ -48,7 +48,8 @@ class WatchSettings(BaseModel):
         default=60.0,
         gt=0,
         allow_inf_nan=False,
-        description="How long an order may be without proof of its outcome.",
+        description="How long an order may be without proof of its outcome; longer by its speed "
+        "where the clock is accelerated.",
     )
     max_venue_reject_ratio: float = Field(
         default=0.3,
@@ -85,6 +86,8 @@ class Check(NamedTuple):
     rule: str = ""
     """The rule of the gate whose override also quiets this check."""
     at_least: bool = False
+    waits: bool = False
+    """Whether it waits for a venue, which takes wall time however fast the clock runs."""
 
 
 CHECKS = (
@@ -129,6 +132,7 @@ CHECKS = (
     Check(
         "UNPROTECTED", Severity.ERROR, "unprotected", lambda _, watch: watch.max_unprotected_s,
         "a position is without a stop for its size for {0:.0f} s, the limit is {1:g} s",
+        waits=True,
     ),
     Check(
         "UNKNOWN_ORDERS", Severity.ERROR, "unknown_orders",
@@ -138,6 +142,7 @@ CHECKS = (
     Check(
         "UNKNOWN_LONG", Severity.ERROR, "unknown_age", lambda _, watch: watch.max_unknown_age_s,
         "the outcome of an order is unknown for {0:.0f} s, the limit is {1:g} s",
+        waits=True,
     ),
     Check(
         "VENUE_REJECTS", Severity.ERROR, "venue_rejects",
@@ -157,7 +162,7 @@ class Watch:
         self._checks = []
         for check in CHECKS:
             bound = check.bound(limits, settings)
-            bound *= max(1.0, speed) if check.code == "UNPROTECTED" else 1.0
+            bound *= max(1.0, speed) if check.waits else 1.0
             place = Vitals._fields.index(check.measure)
             self._checks.append((check, place, bound))
 
