@@ -14,6 +14,7 @@ from tradeagent.messages import (
     AccountUpdate,
     AgentState,
     AgentStatus,
+    AuditReport,
     ExecutionReport,
     Fill,
     FundingPayment,
@@ -76,6 +77,7 @@ class Tally:
         self.mode = TradingMode.ACTIVE
         self.mode_reason = ""
         self.account: AccountUpdate | None = None
+        self.audit: AuditReport | None = None
         self.peak = self.day_open = ZERO
         self.positions: dict[str, PositionUpdate] = {}
         self.marks: dict[str, tuple[float, int]] = {}
@@ -104,6 +106,7 @@ class Tally:
                 AccountUpdate: self._account,
                 TradingState: self._state,
                 RiskAlert: self._alerted,
+                AuditReport: self._audited,
                 Incident: self._happened,
                 Heartbeat: self._beat,
                 AgentStatus: self._status,
@@ -179,6 +182,10 @@ class Tally:
     def _alerted(self, alert: RiskAlert) -> None:
         self.alerts[alert.code, alert.severity.value] += 1
         self._note(alert)
+
+    def _audited(self, report: AuditReport) -> None:
+        self.audit = report
+        self._note(report)
 
     def _happened(self, incident: Incident) -> None:
         self.incidents[incident.severity.value] += 1

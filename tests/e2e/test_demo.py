@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,11 @@ def test_an_operator_halts_and_resumes(tmp_path: Path) -> None:
     assert run("agents", *where).stdout.count("RUNNING") == 7
     refused = run("override", "NONSENSE", "--reason", "test it", *where)
     assert (refused.returncode, "there is no rule NONSENSE" in refused.stderr) == (1, True)
+    loosened = run("override", "GROSS", "--limit", "1.5", "--reason", "test it", *where)
+    assert "rule: GROSS" in loosened.stdout
+    audit = json.loads(run("status", "--audit", "--json", *where).stdout)
+    assert audit["reason"].startswith("asked for by")
+    assert (audit["overrides"], audit["breaches"]) == (3, [])
     assert run("halt", *where).returncode == 2
     second = run("--state", str(state))
     assert second.returncode == 73

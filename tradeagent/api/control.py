@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tradeagent.agents.compliance import AUDIT
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.api import views
 from tradeagent.api.readiness import lag, obstacles
@@ -19,7 +20,14 @@ from tradeagent.app import Daemon
 from tradeagent.clock import SECOND
 from tradeagent.errors import CommandError, JournalError, OperatorError
 from tradeagent.log import log
-from tradeagent.messages import CancelRequest, Message, RiskOverride, TradingMode, TradingState
+from tradeagent.messages import (
+    CancelRequest,
+    Message,
+    RiskOverride,
+    TaskRequest,
+    TradingMode,
+    TradingState,
+)
 from tradeagent.quant.rules import FIXED, RULES
 
 LONGEST = 64 * 1024
@@ -61,6 +69,12 @@ class Cancel(Reason):
     protective: bool = False
 
 
+class Actor(Params):
+    """Who asks."""
+
+    actor: str = "operator"
+
+
 class Override(Reason):
     """Which rule to lift, where (a symbol, a strategy, or `*`), and for how many minutes.
 
@@ -96,6 +110,7 @@ class Control:
             "flatten": (Reason, lambda p: self._go(TradingMode.FLATTENING, p)),
             "cancel": (Cancel, self._cancel),
             "override": (Override, self._override),
+            "audit": (Actor, self._audit),
         }
 
     async def answer(self, line: bytes) -> bytes:
@@ -237,6 +252,18 @@ class Control:
             )
         )
         return {"rule": wish.rule, "scope": wish.scope, "minutes": f"{wish.minutes:g}"}
+
+    def _audit(self, who: Actor) -> dict[str, object]:
+        """Return what Compliance counted since the UTC day began, or since its start."""
+        if not self._daemon.plan.runs("compliance"):
+            raise CommandError("this process has no Compliance agent; ask the one that trades")
+        before = self._daemon.tally.audit
+        name = f"audit-{self._daemon.clock.now()}"
+        self._publish(TaskRequest(task_id=name, task=AUDIT, actor=who.actor))
+        report = self._daemon.tally.audit
+        if report is None or report is before:
+            raise CommandError("Compliance has not answered; 'tradeagent agents' tells why")
+        return report.model_dump(mode="json")
 
 
 def _reproach(error: Exception, methods: dict[str, tuple[type[Params], Method]]) -> tuple[int, str]:

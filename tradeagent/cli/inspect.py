@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
@@ -49,7 +49,8 @@ def _print(title: str, rows: Sequence[Row], *, as_json: bool) -> None:
 def _cell(name: str, value: object) -> str:
     from tradeagent.app import iso
 
-    return iso(value) if name == "time" and isinstance(value, int) else str(value)
+    moment = name in ("time", "since", "until") and isinstance(value, int)
+    return iso(cast(int, value)) if moment else str(value)
 
 
 def _group(name: str) -> typer.Typer:
@@ -61,9 +62,16 @@ orders, positions, trades = _group("orders"), _group("positions"), _group("trade
 
 
 @status.command()
-def show_status(state: State = None, profile: Profile = None, as_json: AsJson = False) -> None:
+def show_status(
+    state: State = None,
+    profile: Profile = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="What went through the gate this UTC day instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show where a running daemon stands."""
-    found = _caller(state, profile).call("status")
+    found = _caller(state, profile).call("audit" if audit else "status")
     assert isinstance(found, dict)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
