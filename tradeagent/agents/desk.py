@@ -7,7 +7,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Literal
 
-from tradeagent.messages import ZERO, PositionUpdate, Share, TradeSignal
+from tradeagent.messages import ZERO, OrderUpdate, PositionUpdate, Share, TradeSignal, Vote
+from tradeagent.messages.build import checked
+
+_new_vote = checked(Vote)
 
 Conflict = Literal["net", "strongest", "agree"]
 SIGNS = {"long": 1.0, "short": -1.0, "flat": 0.0}
@@ -17,10 +20,12 @@ class Desk:
     """One symbol: opinions, the position and its parts, and the order under way.
 
     `held` are the weights the position was asked for, `wanted` those of the order under way.
+    `closed_by` is the stop or target that filled last, until a new opinion comes.
     """
 
     __slots__ = (
         "cloid",
+        "closed_by",
         "held",
         "opinions",
         "parts",
@@ -47,6 +52,7 @@ class Desk:
         self.working: str | None = None
         self.working_since = 0
         self.cloid: str | None = None
+        self.closed_by: OrderUpdate | None = None
         self.protected = False
         self.refused: tuple[str, int] | None = None
 
@@ -58,6 +64,17 @@ class Desk:
         """Take over a position: the netted size, and each strategy's part that is not flat."""
         self.size = held.size
         self.parts = {part.strategy: part.size for part in held.parts if part.size}
+
+    def hear(self, opinion: TradeSignal) -> None:
+        """Take up a strategy's newest opinion."""
+        self.opinions[opinion.strategy] = opinion
+        self.closed_by = None
+
+    def close_by(self, leg: OrderUpdate) -> None:
+        """Forget every opinion: a stop or target has taken the position off them."""
+        self.opinions.clear()
+        self.held = {}
+        self.closed_by = leg
 
     def target(self, weights: Mapping[str, float], conflict: Conflict) -> dict[str, float]:
         """Return the weight each strategy adds to the target; long is above 0."""
@@ -73,6 +90,13 @@ class Desk:
             return {name: wanted[name]}
         agreed = len({weight > 0 for weight in wanted.values()}) == 1
         return wanted if agreed else {}
+
+    def votes(self, wanted: Mapping[str, float]) -> tuple[Vote, ...]:
+        """Return what every opinion adds to the target `wanted`, nothing included."""
+        return tuple(
+            _new_vote(strategy=name, weight=wanted.get(name, 0.0), time=opinion.time)
+            for name, opinion in self.opinions.items()
+        )
 
     def leader(self, wanted: Mapping[str, float], weight: float) -> TradeSignal | None:
         """Return the newest opinion on the side of `weight`; its stop and reason lead."""

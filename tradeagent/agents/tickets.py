@@ -12,7 +12,14 @@ from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.desk import Desk, shares
 from tradeagent.agents.identity import intent_id
 from tradeagent.clock import SECOND
-from tradeagent.messages import InstrumentUpdate, OrderRequest, Side, StopPlan, TradeSignal
+from tradeagent.messages import (
+    InstrumentUpdate,
+    OrderRequest,
+    Share,
+    Side,
+    StopPlan,
+    TradeSignal,
+)
 from tradeagent.messages.build import checked
 from tradeagent.quant.portfolio import tidy
 
@@ -72,7 +79,7 @@ class Tickets:
         side: Side = "buy" if weight > 0 else "sell"
         limit = self._limit(desk, side)
         request = _new_order_request(
-            intent_id=self._intent(desk, leader, str(leader.time), leg),
+            intent_id=self._intent(desk, leader.strategy, str(leader.time), leg),
             symbol=desk.symbol,
             side=side,
             weight=min(1.0, abs(weight)),
@@ -84,6 +91,7 @@ class Tickets:
             price=Decimal(repr(desk.price)),
             price_time=desk.price_time,
             valid_until=leader.valid_until,
+            votes=desk.votes(wanted),
             rationale=leader.rationale,
         )
         return [self._send(desk, request, wanted, now)]
@@ -97,33 +105,46 @@ class Tickets:
         size = instrument.fit_size(size) if instrument is not None else size
         if size <= 0:
             return []
-        changes = desk.changes(wanted)
-        request = self._exit(desk, size, changes, "reduce", "the target is smaller", now)
+        parts = shares(desk.changes(wanted))
+        request = self._exit(desk, size, parts, wanted, "reduce", "the target is smaller", now)
         return [self._send(desk, request, wanted, now)]
 
-    def close(self, desk: Desk, leg: str, reason: str, now: int) -> list[OrderRequest]:
-        """Ask to close the whole position."""
-        parts = {name: float(size) for name, size in desk.parts.items()}
-        request = self._exit(desk, tidy(abs(desk.size)), parts, leg, reason, now)
+    def close(
+        self, desk: Desk, wanted: dict[str, float], leg: str, reason: str, now: int
+    ) -> list[OrderRequest]:
+        """Ask to close the whole position; `wanted` is the target that led there."""
+        parts = shares({name: float(size) for name, size in desk.parts.items()})
+        request = self._exit(desk, tidy(abs(desk.size)), parts, wanted, leg, reason, now)
         return [self._send(desk, request, {}, now)]
 
     def _exit(
-        self, desk: Desk, size: Decimal, parts: Mapping[str, float], leg: str, reason: str, now: int
+        self,
+        desk: Desk,
+        size: Decimal,
+        parts: tuple[Share, ...],
+        wanted: Mapping[str, float],
+        leg: str,
+        reason: str,
+        now: int,
     ) -> OrderRequest:
-        leader = desk.newest()
+        leader, before = desk.newest(), desk.closed_by
         trigger = f"{leader.time}:{now}" if leader is not None else f"{now}:{now}"
+        author = before.strategy if before is not None else "operator"
+        author = leader.strategy if leader is not None else author
         return _new_order_request(
-            intent_id=self._intent(desk, leader, trigger, leg),
+            intent_id=self._intent(desk, author, trigger, leg),
             symbol=desk.symbol,
             side="sell" if desk.size > 0 else "buy",
             size=size,
             reduce_only=True,
-            strategy=leader.strategy if leader is not None else "operator",
-            shares=shares(parts),
+            strategy=author,
+            shares=parts,
             price=Decimal(repr(desk.price)),
             price_time=desk.price_time,
             valid_until=now + EXIT_VALID,
-            rationale=reason or (leader.rationale if leader is not None else "no opinion left"),
+            votes=desk.votes(wanted),
+            follows=before.order.cloid if before is not None else "",
+            rationale=reason or (leader.rationale if leader is not None else "no opinion is left"),
         )
 
     def _send(
@@ -133,9 +154,8 @@ class Tickets:
         desk.working, desk.working_since, desk.cloid = request.intent_id, now, None
         return request
 
-    def _intent(self, desk: Desk, leader: TradeSignal | None, trigger: str, leg: str) -> str:
-        strategy = leader.strategy if leader is not None else "operator"
-        return intent_id(self._account, strategy, desk.symbol, trigger, leg)
+    def _intent(self, desk: Desk, author: str, trigger: str, leg: str) -> str:
+        return intent_id(self._account, author, desk.symbol, trigger, leg)
 
     def _plan(self, leader: TradeSignal) -> StopPlan | None:
         instrument = self.instruments.get(leader.symbol)

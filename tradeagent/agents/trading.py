@@ -85,10 +85,11 @@ class Trading(BaseAgent[TradingSettings]):
 
     def _restore_orders(self, past: Past) -> None:
         for update in past.orders:
-            if update.status in TERMINAL:
-                continue
             desk = self.desk(update.symbol)
-            if update.order.type in PROTECTIVE:
+            if update.status in TERMINAL:
+                if update.order.type in PROTECTIVE and update.filled:
+                    desk.closed_by = update
+            elif update.order.type in PROTECTIVE:
                 desk.protected = True
             else:
                 desk.working, desk.working_since = update.order.intent_id, past.ts
@@ -119,7 +120,7 @@ class Trading(BaseAgent[TradingSettings]):
         desk = self.desk(signal.symbol)
         if signal.price and signal.time > desk.price_time:
             desk.mark(signal.price, signal.time)
-        desk.opinions[signal.strategy] = signal
+        desk.hear(signal)
         return self.generate_signals(desk)
 
     # -- targets ----------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ class Trading(BaseAgent[TradingSettings]):
             flat = abs(target) <= TOLERANCE
             return [] if flat else list(tickets.entry(desk, wanted, target, "open", now))
         if target * float(desk.size) <= 0 or abs(target) <= TOLERANCE:
-            return list(tickets.close(desk, "close", "", now))
+            return list(tickets.close(desk, wanted, "close", "", now))
         held = sum(desk.held.values())
         if abs(target) > abs(held) + TOLERANCE:
             return list(tickets.entry(desk, wanted, target - held, "add", now))
@@ -173,8 +174,7 @@ class Trading(BaseAgent[TradingSettings]):
                 desk.cloid = update.order.cloid
             return []
         if protective and update.filled:
-            desk.opinions.clear()
-            desk.held = {}
+            desk.close_by(update)
         elif desk.working == update.order.intent_id:
             desk.working = None
             if update.filled:
@@ -209,7 +209,7 @@ class Trading(BaseAgent[TradingSettings]):
             message
             for desk in self.desks.values()
             if desk.size and desk.working is None
-            for message in self.tickets.close(desk, "flatten", FLATTENED, self.now())
+            for message in self.tickets.close(desk, {}, "flatten", FLATTENED, self.now())
         ]
 
     @every(60)

@@ -74,6 +74,7 @@ class TradeView(View):
     size: str
     price: str
     fee: str
+    closed_pnl: str
     liquidity: str
     strategy: str
     cloid: str
@@ -164,6 +165,7 @@ def trades(records: Records, limit: int) -> Sequence[TradeView]:
             size=f"{record.message.size:f}",
             price=f"{record.message.price:f}",
             fee=f"{record.message.fee:f}",
+            closed_pnl=f"{record.message.closed_pnl:.4f}",
             liquidity=record.message.liquidity,
             strategy=record.message.strategy,
             cloid=record.message.cloid,

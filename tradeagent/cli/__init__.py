@@ -23,6 +23,7 @@ COMMANDS = {
     "orders": ("inspect:orders", "List orders."),
     "positions": ("inspect:positions", "List positions."),
     "trades": ("inspect:trades", "List fills."),
+    "explain": ("explain:explain", "Tell why: the whole chain behind an order, fill or refusal."),
     "halt": ("operate:halt", "Stop all trading now; stops stay in place."),
     "resume": ("operate:resume", "Trade again."),
     "flatten": ("operate:flatten", "Close every position, then halt."),

@@ -39,6 +39,7 @@ from tradeagent.messages.orders import (
     PositionUpdate,
     Share,
     StopPlan,
+    Vote,
 )
 from tradeagent.messages.risk import (
     CONSEQUENCES,
@@ -123,6 +124,7 @@ __all__ = [
     "TradingMode",
     "TradingState",
     "UndecodableError",
+    "Vote",
     "decode",
     "decode_payload",
     "encode",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tradeagent.messages.base import Delivery, Message, Name, Ratio, Time
+from tradeagent.messages.base import Delivery, Finite, Message, Name, Ratio, Time
 from tradeagent.messages.market import Side
 
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -77,12 +77,25 @@ class Share(Part):
     part: Amount
 
 
+class Vote(Part):
+    """What one strategy adds to a target, as a part of a full position; long is above 0.
+
+    `time` (UTC ns) is that of the candle or tick its signal rests on.
+    """
+
+    strategy: Name
+    weight: Finite
+    time: Time
+
+
 class OrderRequest(Message):
     """A wish for an order, for Risk to judge; without a size Risk sizes it.
 
     `weight` is the fraction of a full-sized position an order without a size asks for.
     `intent_id` is a pure function of what led to it, so a repeated signal is no second order.
-    `price` and `price_time` (UTC ns) are what the decision rested on.
+    `price` and `price_time` (UTC ns) are what the decision rested on, `votes` every strategy's
+    opinion at that moment; they add up to the target. `follows` is the id of the stop or target
+    whose fill left no opinion, where there is no other reason.
     """
 
     intent_id: Name
@@ -101,6 +114,8 @@ class OrderRequest(Message):
     price_time: Time
     valid_until: Time
     replaces: str | None = None
+    votes: tuple[Vote, ...] = ()
+    follows: str = ""
     rationale: str = ""
 
     @field_validator("shares")
@@ -188,7 +203,10 @@ class ExecutionReport(Message):
 
 
 class Fill(Message):
-    """A booked fill of one of our orders, exactly once."""
+    """A booked fill of one of our orders, exactly once.
+
+    `closed_pnl` is the profit it realised on the account, before its fee.
+    """
 
     cloid: str
     intent_id: str
@@ -198,6 +216,7 @@ class Fill(Message):
     size: Positive
     price: Positive
     fee: Amount
+    closed_pnl: Amount = ZERO
     liquidity: Liquidity
     time: Time
     strategy: Name

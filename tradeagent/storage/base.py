@@ -200,7 +200,3 @@ class Records(Protocol):
     def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
         """Yield the journal's rows from `first` to `last`, oldest first, read page by page."""
         ...
-
-    def explain(self, reference: str) -> Sequence[Entry]:
-        """Return the rows that led to the order or intent `reference`, and what became of it."""
-        ...

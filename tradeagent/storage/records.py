@@ -155,23 +155,7 @@ class SqlRecords:
     def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
         """Yield the journal's rows from `first` to `last`, oldest first, read page by page."""
         for row in read_journal(self.engine, first, last):
-            yield _entry(row)
-
-    def explain(self, reference: str) -> Sequence[Entry]:
-        """Return the rows that led to the order or intent `reference`, and what became of it."""
-        with self.engine.connect() as connection:
-            wanted = _about(connection, reference)
-            known: dict[int, Entry] = {}
-            while wanted:
-                seq = wanted.pop()
-                row = connection.execute(
-                    select(tables.journal).where(tables.journal.c.seq == seq)
-                ).first()
-                if row is not None:
-                    entry = known[seq] = _entry(row)
-                    if entry.cause and entry.cause not in known:
-                        wanted.append(entry.cause)
-        return [known[seq] for seq in sorted(known)]
+            yield read_entry(row)
 
     def head(self) -> Head:
         """Return the last row's place and hash."""
@@ -221,26 +205,7 @@ def _decode(kind: type[M], body: str) -> M:
     return cast(M, decode_payload(kind.wire, body))
 
 
-def _entry(row: Row[Any]) -> Entry:
+def read_entry(row: Sequence[Any]) -> Entry:
+    """Return a row of the journal's table as an entry."""
     seq, ts, wire, source, epoch, cause, trace, derived, _, body, _, digest = tuple(row)
     return Entry(seq, ts, wire, source, epoch, cause, trace, bool(derived), body, digest.hex())
-
-
-def _about(connection: Connection, reference: str) -> list[int]:
-    intents, orders, fills, events = tables.intents, tables.orders, tables.fills, tables.events
-    query = select(orders.c.cloid, orders.c.intent_id)
-    known = connection.execute(
-        query.where((orders.c.cloid == reference) | (orders.c.intent_id == reference))
-    ).all()
-    cloids = {row.cloid for row in known}
-    named = {reference, *(row.intent_id for row in known)}
-    judged = intents.c.intent_id.in_(named) | (intents.c.cloid == reference)
-    found: list[int] = []
-    for columns, condition in (
-        ((intents.c.seq, intents.c.assessed_seq), judged),
-        ((events.c.seq,), events.c.subject.in_(cloids)),
-        ((fills.c.seq,), fills.c.cloid.in_(cloids)),
-    ):
-        for row in connection.execute(select(*columns).where(condition)):
-            found.extend(seq for seq in row if seq is not None)
-    return found
