@@ -212,6 +212,7 @@ class Blotter:
         self.keep(moved)
         messages: list[Message] = [moved]
         protects = moved.order.type in PROTECTIVE and self._holds(moved.symbol)
+        protects = protects and moved.order.replaces is None  # else the one before still does
         if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
             messages.append(self._again(moved))
         if status is S.REJECTED and protects and not self._sibling_filled(moved):

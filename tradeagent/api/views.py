@@ -31,6 +31,7 @@ class StrategyView(View):
     """One strategy's part in one symbol; P&L is realised, before fees, in quote currency."""
 
     strategy: str
+    state: str
     symbol: str
     size: str
     entry_price: str
@@ -102,9 +103,11 @@ class StatusView(View):
 
 def strategies(records: Records) -> Sequence[StrategyView]:
     """Return each strategy's parts."""
+    states = {word.strategy: word.mode for word in records.strategy_states()}
     return [
         StrategyView(
             strategy=part.strategy,
+            state=states.get(part.strategy, "active"),
             symbol=held.symbol,
             size=f"{part.size:f}",
             entry_price=f"{part.entry_price:.8f}",

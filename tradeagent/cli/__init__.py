@@ -19,7 +19,10 @@ COMMANDS = {
     "secrets": ("secrets:secrets", "Keep API keys in an age-encrypted file."),
     "status": ("inspect:status", "Show where the daemon stands."),
     "agents": ("inspect:agents", "List the agents."),
-    "strategies": ("inspect:strategies", "List the strategies and what they hold."),
+    "strategies": (
+        "operate:strategies",
+        "List the strategies and what they hold; pause or close one.",
+    ),
     "orders": ("inspect:orders", "List orders."),
     "positions": ("inspect:positions", "List positions."),
     "trades": ("inspect:trades", "List fills."),

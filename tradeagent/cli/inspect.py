@@ -83,9 +83,13 @@ def show_agents(state: State = None, profile: Profile = None, as_json: AsJson = 
     _print("agents", [], as_json=as_json)
 
 
-@strategies.command()
-def show_strategies(state: State = None, profile: Profile = None, as_json: AsJson = False) -> None:
-    """List each strategy's part of the positions."""
+@strategies.callback(invoke_without_command=True)
+def show_strategies(
+    context: typer.Context, state: State = None, profile: Profile = None, as_json: AsJson = False
+) -> None:
+    """List each strategy's part of the positions; pause, resume or close one."""
+    if context.invoked_subcommand is not None:
+        return
     with _caller(state, profile).records() as records:
         _print("strategies", _dump(views.strategies(records)), as_json=as_json)
 

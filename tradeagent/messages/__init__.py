@@ -51,7 +51,7 @@ from tradeagent.messages.risk import (
     TradingMode,
     TradingState,
 )
-from tradeagent.messages.signals import Analysis, Direction, Sentiment, TradeSignal
+from tradeagent.messages.signals import Analysis, Direction, Sentiment, StrategyState, TradeSignal
 from tradeagent.messages.system import (
     AgentState,
     AgentStatus,
@@ -113,6 +113,7 @@ __all__ = [
     "Share",
     "Side",
     "StopPlan",
+    "StrategyState",
     "TaskProgress",
     "TaskRequest",
     "TaskResult",

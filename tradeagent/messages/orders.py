@@ -61,10 +61,16 @@ class Part(BaseModel):
 
 
 class StopPlan(Part):
-    """The protective prices an entry carries; they rest at the venue once it fills."""
+    """The protective prices an entry carries; they rest at the venue once it fills.
+
+    The stop follows the best price at the distance `trail`, and goes to the entry once the price
+    has reached `break_even`.
+    """
 
     stop: Positive
     target: Positive | None = None
+    trail: Positive | None = None
+    break_even: Positive | None = None
 
 
 class Share(Part):
@@ -91,6 +97,8 @@ class Vote(Part):
 class OrderRequest(Message):
     """A wish for an order, for Risk to judge; without a size Risk sizes it.
 
+    One of type `stop` takes the place of the resting stop `replaces`, in its `group`.
+
     `weight` is the fraction of a full-sized position an order without a size asks for.
     `intent_id` is a pure function of what led to it, so a repeated signal is no second order.
     `price` and `price_time` (UTC ns) are what the decision rested on, `votes` every strategy's
@@ -103,8 +111,9 @@ class OrderRequest(Message):
     side: Side
     size: Positive | None = None
     weight: Ratio = 1.0
-    type: Literal["market", "limit"] = "market"
+    type: Literal["market", "limit", "stop"] = "market"
     limit: Positive | None = None
+    trigger: Positive | None = None
     tif: TimeInForce = "GTC"
     reduce_only: bool = False
     stop_plan: StopPlan | None = None
@@ -114,6 +123,7 @@ class OrderRequest(Message):
     price_time: Time
     valid_until: Time
     replaces: str | None = None
+    group: str | None = None
     votes: tuple[Vote, ...] = ()
     follows: str = ""
     rationale: str = ""
@@ -138,7 +148,7 @@ class CancelRequest(Message, delivery=Delivery.URGENT):
 
 
 class Order(Part):
-    """The exact order a venue is asked for."""
+    """The exact order a venue is asked for; it takes the place of the resting one `replaces`."""
 
     cloid: str
     intent_id: str
@@ -152,6 +162,7 @@ class Order(Part):
     reduce_only: bool = False
     group: str | None = None
     """Orders of one group cancel each other: when one fills, the rest go."""
+    replaces: str | None = None
 
 
 class OrderUpdate(Message):

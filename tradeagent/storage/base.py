@@ -21,6 +21,7 @@ from tradeagent.messages import (
     RiskAssessment,
     RiskOverride,
     Sentiment,
+    StrategyState,
     TradeSignal,
     TradingState,
     decode_payload,
@@ -53,7 +54,8 @@ class Past:
     run before ended by itself, `digest` names the whole restored state. `orders` are all that may
     still change and those that ended within a day of `ts`; `fills` are (cloid, tid) of the last
     10,000. `signals` are the last of each strategy and symbol, `overrides` the last of each rule
-    and scope; whether they still hold is for the reader to judge by their `valid_until`.
+    and scope, `strategies` the last word on each; whether they still hold is for the reader to
+    judge by their `valid_until`.
     """
 
     epoch: int
@@ -68,6 +70,7 @@ class Past:
     positions: tuple[PositionUpdate, ...]
     signals: tuple[TradeSignal, ...]
     overrides: tuple[RiskOverride, ...]
+    strategies: tuple[StrategyState, ...]
     instruments: tuple[InstrumentUpdate, ...]
     day_open: DayOpen | None
     account: AccountUpdate | None
@@ -179,6 +182,10 @@ class Records(Protocol):
 
     def positions(self) -> Sequence[PositionUpdate]:
         """Return the position of each symbol with the strategies' parts, by symbol."""
+        ...
+
+    def strategy_states(self) -> Sequence[StrategyState]:
+        """Return the operator's last word on each strategy, by name."""
         ...
 
     def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:

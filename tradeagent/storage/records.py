@@ -33,6 +33,7 @@ from tradeagent.messages import (
     PositionUpdate,
     RiskAssessment,
     Sentiment,
+    StrategyState,
     TradeSignal,
     decode_payload,
 )
@@ -113,6 +114,12 @@ class SqlRecords:
         """Return the netted position of each symbol."""
         query = select(tables.positions.c.payload).order_by(tables.positions.c.symbol)
         return [_decode(PositionUpdate, row.payload) for row in read_rows(self.engine, query)]
+
+    def strategy_states(self) -> Sequence[StrategyState]:
+        """Return the operator's last word on each strategy, by name."""
+        table = tables.runtime_state.c
+        query = select(table.value).where(table.type == StrategyState.wire).order_by(table.name)
+        return [_decode(StrategyState, row.value) for row in read_rows(self.engine, query)]
 
     def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:
         """Return incidents and risk alerts."""
