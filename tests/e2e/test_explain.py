@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -112,6 +113,21 @@ def test_votes_add_up_to_the_target_and_lead_to_their_signals(records: SqlRecord
         )
         told = {(one.strategy, one.time) for one in of(story, TradeSignal)}
         assert {(vote.strategy, vote.time) for vote in request.votes} <= told
+
+
+def test_costs_are_told_of_every_order_that_filled(state: Path, records: SqlRecords) -> None:
+    """`orders --costs` names each order with a fill once, with the fees its fills paid."""
+    fees: dict[str, Decimal] = {}
+    for fill in filled(records):
+        fees[fill.cloid] = fees.get(fill.cloid, Decimal(0)) + fill.fee
+    shown = run("orders", "--costs", "--json", "--limit", "10000", "--state", str(state)).stdout
+    rows = {row["cloid"]: row for row in json.loads(shown)}
+    assert rows.keys() == fees.keys()
+    for cloid, row in rows.items():
+        assert Decimal(row["fees"]) == round(fees[cloid], 4)
+        slipped = Decimal(row["average"]) - Decimal(row["arrival"])
+        cost = slipped * Decimal(row["filled"]) * (1 if row["side"] == "buy" else -1)
+        assert abs(Decimal(row["shortfall"]) - cost - fees[cloid]) < Decimal("0.001")
 
 
 def test_a_signal_tells_what_came_of_it(records: SqlRecords) -> None:

@@ -100,11 +100,18 @@ def show_orders(
     profile: Profile = None,
     limit: Limit = 50,
     open_only: Annotated[bool, typer.Option("--open", help="Working orders only.")] = False,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="What each that filled cost: slippage, fees, shortfall.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List orders, newest first."""
+    found: Sequence[views.View]
     with _caller(state, profile).records() as records:
-        found = views.orders(records, open_only=open_only, limit=limit)
+        if costs:
+            found = views.executions(records, limit)
+        else:
+            found = views.orders(records, open_only=open_only, limit=limit)
     _print("orders", _dump(found), as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
     Message,
+    OrderRequest,
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
@@ -169,11 +170,29 @@ class Record(NamedTuple, Generic[M]):
     message: M
 
 
+class Executed(NamedTuple):
+    """An order that filled, in whole or in part, with what it was decided on and what it cost.
+
+    `asked` is when the order was asked for and `done` when it filled last, UTC ns. `request` is
+    None for stops and targets that follow from a fill.
+    """
+
+    update: OrderUpdate
+    request: OrderRequest | None
+    fees: Decimal
+    asked: int
+    done: int
+
+
 class Records(Protocol):
     """What can be read of a store, running or stopped; lists are newest first."""
 
     def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:
         """Return the last update of each order."""
+        ...
+
+    def executed(self, limit: int = 100) -> Sequence[Executed]:
+        """Return the orders that filled, in whole or in part."""
         ...
 
     def fills(self, limit: int = 100) -> Sequence[Record[Fill]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -25,10 +26,12 @@ from sqlalchemy.pool import NullPool
 from tradeagent.errors import StateError
 from tradeagent.messages import (
     TIMEFRAMES,
+    ZERO,
     Analysis,
     Fill,
     MarketData,
     Message,
+    OrderRequest,
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
@@ -38,7 +41,7 @@ from tradeagent.messages import (
     decode_payload,
 )
 from tradeagent.storage import tables
-from tradeagent.storage.base import Entry, Head, Record
+from tradeagent.storage.base import Entry, Executed, Head, Record
 from tradeagent.storage.restore import read_head
 
 PAGE = 1000
@@ -105,6 +108,29 @@ class SqlRecords:
         if open_only:
             query = query.where(tables.orders.c.open == 1)
         return _records(OrderUpdate, read_rows(self.engine, query))
+
+    def executed(self, limit: int = 100) -> Sequence[Executed]:
+        """Return the orders that filled, in whole or in part."""
+        orders, intents, fills = tables.orders.c, tables.intents.c, tables.fills.c
+        query = (
+            select(orders.cloid, orders.ts, orders.payload, intents.ts.label("asked"))
+            .add_columns(intents.request)
+            .outerjoin_from(tables.orders, tables.intents, orders.intent_id == intents.intent_id)
+            .where(orders.filled != "0")
+            .order_by(orders.seq.desc())
+            .limit(limit)
+        )
+        found = []
+        for row in read_rows(self.engine, query):
+            paid = read_rows(
+                self.engine, select(fills.fee, fills.time).where(fills.cloid == row.cloid)
+            )
+            request = _decode(OrderRequest, row.request) if row.request else None
+            done = max((fill.time for fill in paid), default=row.ts)
+            asked = row.asked if row.asked is not None else done
+            fees = sum((Decimal(fill.fee) for fill in paid), ZERO)
+            found.append(Executed(_decode(OrderUpdate, row.payload), request, fees, asked, done))
+        return found
 
     def fills(self, limit: int = 100) -> Sequence[Record[Fill]]:
         """Return fills."""
