@@ -195,7 +195,17 @@ class _Story:
         for found in self._evidence.find(request.follows):
             if found.intent is not None:
                 self._decision(found.intent)
-                self._rest(entry.seq, self._last_fill(request.follows))
+                self._rest(entry.seq, self._last_word(request.follows, before=entry.seq))
+        if request.replaces is not None:
+            self._moved(entry, request)
+
+    def _moved(self, entry: Entry, request: OrderRequest) -> None:
+        """Tell the stop another takes the place of as it last stood, and what both protect."""
+        before = [one for one in self._evidence.life(request.replaces or "") if one.seq < entry.seq]
+        if before:
+            self._add(before[-1], ())
+            self._rest(entry.seq, before[-1].seq)
+        self._protects(entry, request.group)
 
     def _lived(self, cloid: str) -> None:
         """Tell an order's life; one that follows from a fill leads back to that fill's order."""
@@ -209,7 +219,7 @@ class _Story:
                 if report is not None and not report.because:
                     self._rest(report.seq, life[0].seq)
             elif entry is life[0] and isinstance(message, OrderUpdate) and message.order.group:
-                self._follows(entry, message.order)
+                self._protects(entry, message.order.group)
 
     def _settled(self, entry: Entry, fill: Fill) -> None:
         """Tell what a fill led to: the position, and the orders that protect it."""
@@ -217,8 +227,9 @@ class _Story:
             if _settles(said.message, fill):
                 self._add(said, (entry.seq,))
 
-    def _follows(self, entry: Entry, order: Order) -> None:
-        for before in self._evidence.find(order.group or ""):
+    def _protects(self, entry: Entry, group: str | None) -> None:
+        """Tell the fill that a stop or target protects, and how it came about."""
+        for before in self._evidence.find(group or ""):
             if before.seq is None or before.seq >= entry.seq:
                 continue
             filled = self._evidence.entry(before.seq)
@@ -257,10 +268,12 @@ class _Story:
             message=entry.message,
         )
 
-    def _last_fill(self, cloid: str) -> int:
-        told = self._steps.values()
+    def _last_word(self, cloid: str, *, before: int) -> int:
+        """Return the last row before another that tells of an order."""
+        orders = (one for one in self._steps.values() if isinstance(one.message, OrderUpdate))
         return max(
-            one.seq for one in told if isinstance(one.message, Fill) and one.message.cloid == cloid
+            (one.seq for one in orders if _order(one).cloid == cloid and one.seq < before),
+            default=0,
         )
 
     def _rest(self, seq: int, on: int) -> None:

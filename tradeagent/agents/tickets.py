@@ -248,7 +248,7 @@ class Tickets:
             intent_id=self._intent(desk, stop.strategy, order.cloid, f"move:{trigger}"),
             symbol=desk.symbol,
             side=order.side,
-            size=order.size - stop.filled,
+            size=min(order.size - stop.filled, abs(desk.size)),
             type="stop",
             trigger=trigger,
             reduce_only=True,

@@ -260,7 +260,7 @@ class Trading(BaseAgent[TradingSettings]):
         price, moves = Decimal(repr(desk.price)), []
         for stop in list(desk.managed.values()):
             trigger = moved_stop(stop, price, desk.entry_price, instrument)
-            if trigger is not None:
+            if trigger is not None and (desk.size > 0) is (stop.order.side == "sell"):
                 del desk.managed[stop.order.cloid]  # until Execution tells of it again
                 moves.append(self.tickets.move(desk, stop, trigger, self.now()))
         return list(moves)
