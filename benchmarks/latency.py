@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
@@ -113,6 +113,11 @@ class Port:
             cloid=cloid, symbol=symbol, status=OrderStatus.CANCELED, time=time.time_ns()
         )
 
+    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+        """Place the new order."""
+        del cloid
+        return await self.place_order(order)
+
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Know nothing."""
         del symbol, cloid
@@ -175,7 +180,7 @@ async def measure() -> list[int]:
         max_repeated_entries=10**6,
     )
     for build in (
-        lambda: Execution(AgentSettings(), port, "bench", key),
+        lambda: Execution(ExecutionSettings(), port, "bench", key),
         lambda: Risk(RiskSettings(limits=limits), key),
         lambda: Trading(TradingSettings(), {"fickle": 1.0}, "bench"),
         lambda: Analysis(AgentSettings(), [Fickle("fickle", "BTC")]),

@@ -10,7 +10,7 @@ from typing import Any
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
 from tradeagent.agents.data import Data, DataSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
@@ -118,18 +118,20 @@ class Rig:
     events: Sequence[tuple[int, MarketEvent]] = ()
     risk: RiskSettings = field(default_factory=RiskSettings)
     trading: TradingSettings = field(default_factory=TradingSettings)
+    execution: ExecutionSettings = field(default_factory=ExecutionSettings)
     exchange_settings: ExchangeSettings = field(default_factory=ExchangeSettings)
     extra: Sequence[Callable[[], BaseAgent[Any]]] = ()
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(keep=True))
+    ledger: Ledger = field(default_factory=lambda: Ledger(None))
 
     def __post_init__(self) -> None:
         """Put it together."""
         self.clock = SimulatedClock(START)
-        self.store = MemoryStore(keep=True)
         self.supervisor = Supervisor(self.clock, self.store.past, self.store.journal.committed)
         self.bus = MemoryBus(self.clock, self.supervisor, self.store.journal)
         self.supervisor.connect(self.bus)
         self.exchange = SimulatedExchange(
-            self.exchange_settings, (BTC,), Ledger(None), self.clock.now
+            self.exchange_settings, (BTC,), self.ledger, self.clock.now
         )
         prices = (MarketData, TickerUpdate, OrderBookUpdate)
         self.bus.subscribe(
@@ -139,7 +141,7 @@ class Rig:
         self.bus.subscribe(Subscriber("ear", {Message: self.said.append}, observer=True))
         feed = Tape(self.events)
         for build in (
-            lambda: Execution(AgentSettings(), self.exchange, "test", KEY),
+            lambda: Execution(self.execution, self.exchange, "test", KEY),
             lambda: Risk(self.risk, KEY),
             lambda: Trading(self.trading, self.weights, "test"),
             lambda: Analysis(AgentSettings(), self.strategies()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -16,7 +16,8 @@ from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
 from tradeagent.agents.compliance import Compliance, ComplianceSettings
 from tradeagent.agents.data import Data, DataSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.desk import OPERATOR
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
@@ -27,7 +28,7 @@ from tradeagent.config.load import Loaded
 from tradeagent.config.settings import Section, Settings
 from tradeagent.errors import ConfigError
 from tradeagent.integrations.recorded import RecordedSettings
-from tradeagent.messages import Timeframe
+from tradeagent.messages import PositionUpdate, Timeframe
 from tradeagent.simulation.settings import ExchangeSettings, MarketSettings
 from tradeagent.strategies import Strategy, StrategyParams, load_strategy
 
@@ -90,6 +91,12 @@ class Plan:
         """Return what a state directory belongs to: profile, network and account."""
         return f"{self.settings.profile}-simulated-main"
 
+    @property
+    def removed(self) -> str:
+        """Return what is to be done with positions whose strategy is configured no more."""
+        found = (one.settings for one in self.agents if isinstance(one.settings, TradingSettings))
+        return next((settings.removed for settings in found), "adopt")
+
     def runs(self, agent: str) -> bool:
         """Tell whether this process runs an agent."""
         return any(one.name == agent for one in self.agents)
@@ -104,6 +111,17 @@ class Plan:
                     for timeframe in inputs.bars:
                         wanted[symbol, timeframe] = None
         return list(wanted)
+
+
+def unclaimed(plan: Plan, positions: Iterable[PositionUpdate]) -> list[str]:
+    """Return what strategies hold that are not configured any more, in words."""
+    known = {OPERATOR, *(strategy.name for strategy in plan.strategies)}
+    return [
+        f"{part.strategy} holds {part.size:f} {held.symbol}"
+        for held in positions
+        for part in held.parts
+        if part.size and part.strategy not in known
+    ]
 
 
 def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = ()) -> Plan:
@@ -287,6 +305,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "feeds.recorded": RecordedSettings,
     "risk": RiskSettings,
     "agents.compliance": ComplianceSettings,
+    "agents.execution": ExecutionSettings,
     "agents.data": DataSettings,
     "agents.trading": TradingSettings,
     "agents.monitor": MonitorSettings,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.compliance import ComplianceSettings
 from tradeagent.agents.data import DataSettings
+from tradeagent.agents.execution import ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import MonitorSettings
 from tradeagent.agents.tickets import TradingSettings
@@ -25,6 +26,7 @@ class RecordedSettings(BaseModel):
 
 AGENTS: dict[str, type[AgentSettings]] = {
     "compliance": ComplianceSettings,
+    "execution": ExecutionSettings,
     "data": DataSettings,
     "monitor": MonitorSettings,
     "trading": TradingSettings,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from decimal import Decimal
+
+from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.identity import sealed
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.lifecycle import advance
+from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
 from tradeagent.errors import JournalError, VenueUnavailable
@@ -39,7 +43,19 @@ FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
 
-class Execution(BaseAgent[AgentSettings]):
+class ExecutionSettings(AgentSettings):
+    """What leaves for the venue at most, whatever Risk has approved."""
+
+    max_notional_per_minute: Decimal = Field(
+        default=Decimal(250_000),
+        gt=0,
+        allow_inf_nan=False,
+        description="The most that orders which can raise a position may be worth within a minute, "
+        "in quote currency; beyond it nothing leaves and trading halts.",
+    )
+
+
+class Execution(BaseAgent[ExecutionSettings]):
     """Turn approvals into orders, reports into fills, and fills into positions.
 
     An order is journaled and committed before a byte is sent. An error of the venue is no refusal:
@@ -51,7 +67,7 @@ class Execution(BaseAgent[AgentSettings]):
 
     def __init__(
         self,
-        settings: AgentSettings,
+        settings: ExecutionSettings,
         exchange: Exchange,
         account: str,
         seal_key: bytes,
@@ -61,6 +77,7 @@ class Execution(BaseAgent[AgentSettings]):
         self.venue = Venue(exchange, lambda: self.runtime.time())
         self.blotter = Blotter(account, name)
         self.mode = TradingMode.ACTIVE
+        self.send_gate = SendGate(settings.max_notional_per_minute)
         self._key = seal_key
         self._leave: Unsubscribe | None = None
 
@@ -104,7 +121,7 @@ class Execution(BaseAgent[AgentSettings]):
     # -- orders out -------------------------------------------------------------------------------
 
     @on(RiskAssessment)
-    def execute_order(self, approval: RiskAssessment) -> Message | None:
+    def execute_order(self, approval: RiskAssessment) -> Message | list[Message] | None:
         """Prepare an approved order; refuse what is not approved exactly so and in time."""
         order = approval.order
         if not approval.approved or order is None:
@@ -129,9 +146,20 @@ class Execution(BaseAgent[AgentSettings]):
             expires_at=approval.expires_at,
             reason="the approval came too late" if late else "",
         )
-        if not late:
-            self.blotter.keep(update)
-        return update
+        if late:
+            return update
+        self.blotter.keep(update)
+        self.send_gate.allow(approval)
+        return [update, *self._replacing(order)]
+
+    def _replacing(self, order: Order) -> list[Message]:
+        """Note on a resting order that another is to take its place."""
+        before = self.blotter.working.get(order.replaces or "")
+        if before is None or before.status not in (S.OPEN, S.PARTIAL):
+            return []
+        pending = advance(before, S.PEND_REPLACE)
+        self.blotter.keep(pending)
+        return [pending]
 
     @on(OrderUpdate)
     def prepared(self, update: OrderUpdate) -> None:
@@ -144,7 +172,7 @@ class Execution(BaseAgent[AgentSettings]):
 
     async def _send(
         self, update: OrderUpdate, prepared: int, committed: Awaitable[None]
-    ) -> ExecutionReport:
+    ) -> list[Message]:
         """Wait for the commit, look once more, and place the order.
 
         An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
@@ -154,15 +182,34 @@ class Execution(BaseAgent[AgentSettings]):
             await committed
         except JournalError as error:
             if not update.order.reduce_only:
-                return self.venue.say(update.order, S.NOT_PLACED, str(error))
+                return self._withheld(update.order, str(error))
         if self.blotter.may_be_out(update.order):
             known = await self.venue.status(update.order)
             if known.status is not S.NOT_PLACED:
-                return known
+                return [known]
+        order = update.order
         refusal = self._gate(update, prepared)
         if refusal:
-            return self.venue.say(update.order, S.NOT_PLACED, refusal)
-        return await self.venue.place(update.order)
+            return self._withheld(order, refusal)
+        refusal = self.send_gate.refusal(order, self.runtime.time())
+        if refusal:
+            return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
+        if order.replaces is None:
+            return [await self.venue.place(order)]
+        return [await self.venue.replace(order.replaces, order)]
+
+    def _withheld(self, order: Order, reason: str) -> list[Message]:
+        self.send_gate.forget(order)
+        return [self.venue.say(order, S.NOT_PLACED, reason)]
+
+    def _stopped(self, order: Order, reason: str) -> Incident:
+        return Incident(
+            code="SEND_GATE",
+            severity=Severity.CRITICAL,
+            agent=self.name,
+            symbol=order.symbol,
+            text=f"{order.cloid} was stopped on its way out: {reason}",
+        )
 
     def _is_prepared(self, order: Order) -> bool:
         known = self.blotter.orders.get(order.cloid)
@@ -173,6 +220,8 @@ class Execution(BaseAgent[AgentSettings]):
         order = update.order
         if order.cloid in self.blotter.unwanted:
             return "cancelled before it was sent"
+        if order.replaces is not None and order.replaces not in self.blotter.working:
+            return "what it replaces is gone"
         if not self._is_prepared(order):
             return "it was settled before it was sent"
         if self.runtime.time() - prepared > FRESH_FOR * max(1.0, self.runtime.speed):
@@ -228,12 +277,22 @@ class Execution(BaseAgent[AgentSettings]):
     def book(self, report: ExecutionReport) -> list[Message]:
         """Fold the venue's word into the order, the fill and the position it changes."""
         messages = self.blotter.book(report)
+        self._look_after(report.cloid)
         update = self.blotter.working.get(report.cloid)
         if update is not None and report.cloid in self.blotter.unwanted and update.oid:
             messages.extend(self._withdraw(update, "cancelled while it was being sent"))
         if any(isinstance(message, Fill) for message in messages):
             self.start(self.venue.account())
         return messages
+
+    def _look_after(self, cloid: str) -> None:
+        """Ask how a resting order stands whose replacement did not, or may not, take its place."""
+        update = self.blotter.orders.get(cloid)
+        if update is None or update.status not in (S.REJECTED, S.NOT_PLACED, S.UNKNOWN):
+            return
+        before = self.blotter.working.get(update.order.replaces or "")
+        if before is not None and before.status is S.PEND_REPLACE:
+            self.start(self.get_order_status(before.order))
 
     @on(FundingPayment)
     def funded(self, payment: FundingPayment) -> PositionUpdate:

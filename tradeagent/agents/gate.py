@@ -206,9 +206,10 @@ def exit_context(
 ) -> OrderContext:
     """Return a reduce-only order with what it is judged by: its own numbers and its position.
 
-    Where no mark is known yet, as after a start, the price it rests on stands for it.
+    Where no mark is known yet, as after a start, the price it rests on stands for it. A stop rests
+    at its trigger and meets nobody now.
     """
-    standing = ground.exposure[request.symbol]
+    standing, protective = ground.exposure[request.symbol], request.type == "stop"
     return OrderContext(
         instrument=instrument,
         side=request.side,
@@ -221,8 +222,10 @@ def exit_context(
         pending_reduces=standing.exits,
         mark=standing.price if standing.mark else request.price,
         now=ground.now,
+        protective=protective,
         touch=standing.touch(request.side),
-        own_opposite=standing.opposite(request.side),
+        own_opposite=None if protective else standing.opposite(request.side),
+        stop=request.trigger,
     )
 
 
@@ -321,8 +324,11 @@ def approval(
         size=sized.size,
         type=request.type,
         limit=request.limit,
+        trigger=request.trigger,
         tif=request.tif,
         reduce_only=request.reduce_only,
+        group=request.group,
+        replaces=request.replaces,
     )
     return _new_risk_assessment(
         intent_id=request.intent_id,
@@ -332,6 +338,7 @@ def approval(
         rules=verdicts,
         sizing=sized.text,
         order=order,
+        price=request.price,
         stop_plan=request.stop_plan,
         strategy=request.strategy,
         shares=request.shares or whole(request.strategy),
@@ -352,6 +359,7 @@ def rejection(
         rules=verdicts,
         sizing=sizing,
         order=None,
+        price=None,
         stop_plan=None,
         strategy=request.strategy,
         shares=request.shares,

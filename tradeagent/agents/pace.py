@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from tradeagent.clock import SECOND
-from tradeagent.messages import ZERO, Order, OrderRequest, OrderUpdate, Side
+from tradeagent.messages import ZERO, Order, OrderRequest, OrderUpdate, Side, StopPlan
 from tradeagent.quant.rules import Limits
 
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -16,6 +16,8 @@ MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 K = TypeVar("K")
 Twin = tuple[str, Side, Decimal, Decimal]
 """What makes two entries the same: symbol, side, size and price."""
+Line = tuple[str, str, Side]
+"""What entries repeat themselves on: strategy, symbol and side."""
 
 
 class Window:
@@ -63,20 +65,30 @@ class Pace:
         self._twin_window = int(limits.duplicate_window_s * SECOND)
         self._second, self._minute = Window(SECOND), Window(MINUTE)
         self._strategies: dict[str, Window] = {}
-        self._intents: dict[str, int] = {}
-        self._twins: dict[Twin, int] = {}
-        self._repeats: dict[tuple[str, str, Side], Window] = {}
+        self._intents: dict[str, tuple[int, int]] = {}
+        self._twins: dict[Twin, tuple[int, int]] = {}
+        self._repeats: dict[Line, Window] = {}
+        self._decided: dict[Line, int] = {}
         self._hour = Window(HOUR)
         self._day = 0
         self._day_notional = ZERO
 
     def restore(self, orders: Iterable[OrderUpdate], ttl: int) -> None:
-        """Take up the entries of the last day; each was approved `ttl` ns before its expiry."""
+        """Take up the entries of the last day; each was approved `ttl` ns before its expiry.
+
+        Those that follow each other with the same stop are taken for parts of one decision.
+        """
         entries = [one for one in orders if not one.order.reduce_only]
+        plans: dict[Line, StopPlan | None] = {}
+        decision = 0
         for update in sorted(entries, key=lambda one: one.expires_at):
-            order = update.order
+            order, plan = update.order, update.stop_plan
+            line = (update.strategy, order.symbol, order.side)
+            decision += plan is None or plans.get(line) != plan
+            plans[line] = plan
             price = order.limit or update.average_price or ZERO
-            self.approved(order, update.strategy, price, max(update.expires_at - ttl, 0))
+            when = max(update.expires_at - ttl, 0)
+            self.approved(order, update.strategy, price, when, decision)
 
     def asked(self, strategy: str, now: int) -> Counts:
         """Count an entry asked for."""
@@ -85,40 +97,47 @@ class Pace:
             own = self._strategies[strategy] = Window(MINUTE)
         return Counts(self._second.more(now), self._minute.more(now), own.more(now))
 
-    def approved(self, order: Order, strategy: str, price: Decimal, now: int) -> None:
-        """Remember an approved entry, worth `price` a unit."""
+    def approved(
+        self, order: Order, strategy: str, price: Decimal, now: int, decision: int
+    ) -> None:
+        """Remember an approved entry, worth `price` a unit, as part of a decision (0 for none)."""
         _forget(self._intents, now - DAY)
         _forget(self._twins, now - self._twin_window)
-        self._intents[order.intent_id] = now
+        self._intents[order.intent_id] = (now, decision)
         twin = (order.symbol, order.side, order.size, price)
         self._twins.pop(twin, None)
-        self._twins[twin] = now
-        self._repeat(strategy, order.symbol, order.side).add(now)
+        self._twins[twin] = (now, decision)
+        line = (strategy, order.symbol, order.side)
+        if not decision or self._decided.get(line) != decision:
+            self._repeats.setdefault(line, Window(self._repeat_window)).add(now)
+        self._decided[line] = decision
         self._hour.add(now)
         self._day_notional = self.day_notional(now) + order.size * price
         self._day = now // DAY
-
-    def _repeat(self, strategy: str, symbol: str, side: Side) -> Window:
-        key = (strategy, symbol, side)
-        found = self._repeats.get(key)
-        if found is None:
-            found = self._repeats[key] = Window(self._repeat_window)
-        return found
 
     def knows(self, intent: str) -> bool:
         """Tell whether an entry was approved within the last day."""
         return intent in self._intents
 
     def twin_age(self, request: OrderRequest, size: Decimal, now: int) -> int | None:
-        """Return how long ago (ns) the same entry was approved, None for not of late."""
-        when = self._twins.get((request.symbol, request.side, size, request.limit or request.price))
-        return None if when is None else now - when
+        """Return how long ago (ns) the same entry was approved, None for not of late.
+
+        Parts of one decision may be alike.
+        """
+        price = request.limit or request.price
+        known = self._twins.get((request.symbol, request.side, size, price))
+        if known is None or (known[1] and known[1] == decision_of(request)):
+            return None
+        return now - known[0]
 
     def repeats(self, request: OrderRequest, now: int) -> int:
-        """Return how many entries of a strategy on this side of the symbol were approved."""
-        if request.strategy == "operator":
+        """Return how many earlier decisions of a strategy entered on this side of the symbol."""
+        line = (request.strategy, request.symbol, request.side)
+        window = self._repeats.get(line)
+        if window is None or request.strategy == "operator":
             return 0
-        return self._repeat(request.strategy, request.symbol, request.side).count(now)
+        decision, count = decision_of(request), window.count(now)
+        return max(count - 1, 0) if decision and self._decided[line] == decision else count
 
     def hour_orders(self, now: int) -> int:
         """Return how many entries were approved within the hour."""
@@ -129,12 +148,23 @@ class Pace:
         return self._day_notional if self._day == now // DAY else ZERO
 
 
-def _forget(times: dict[K, int], before: int) -> None:
+def decision_of(request: OrderRequest) -> int:
+    """Return when the signal behind an entry was made (UTC ns), 0 where none is named.
+
+    An entry in slices, and one that is moved, asks more than once for one decision.
+    """
+    for vote in request.votes:
+        if vote.strategy == request.strategy:
+            return vote.time
+    return 0
+
+
+def _forget(known: dict[K, tuple[int, int]], before: int) -> None:
     """Drop what is older than `before`; a dict keeps the order of entry, oldest first."""
     old = []
-    for key, when in times.items():
+    for key, (when, _) in known.items():
         if when >= before:
             break
         old.append(key)
     for key in old:
-        del times[key]
+        del known[key]

@@ -22,7 +22,7 @@ from tradeagent.agents.gate import (
     unknown,
 )
 from tradeagent.agents.overrides import Overrides
-from tradeagent.agents.pace import Pace
+from tradeagent.agents.pace import Pace, decision_of
 from tradeagent.agents.states import falls, may_order
 from tradeagent.agents.trips import Trips
 from tradeagent.clock import SECOND
@@ -207,7 +207,7 @@ class Risk(BaseAgent[RiskSettings]):
         exposure.reserve(approved.order, expires)
         if counts is not None:
             price = request.limit or request.price
-            self.pace.approved(approved.order, request.strategy, price, now)
+            self.pace.approved(approved.order, request.strategy, price, now, decision_of(request))
         return approved
 
     def check_limits(self, context: OrderContext, request: OrderRequest) -> tuple[RuleVerdict, ...]:

@@ -39,6 +39,7 @@ from tradeagent.messages.orders import (
     PositionUpdate,
     Share,
     StopPlan,
+    Vote,
 )
 from tradeagent.messages.risk import (
     CONSEQUENCES,
@@ -55,7 +56,7 @@ from tradeagent.messages.risk import (
     TradingMode,
     TradingState,
 )
-from tradeagent.messages.signals import Analysis, Direction, Sentiment, TradeSignal
+from tradeagent.messages.signals import Analysis, Direction, Sentiment, StrategyState, TradeSignal
 from tradeagent.messages.system import (
     AgentState,
     AgentStatus,
@@ -120,6 +121,7 @@ __all__ = [
     "Share",
     "Side",
     "StopPlan",
+    "StrategyState",
     "TaskProgress",
     "TaskRequest",
     "TaskResult",
@@ -133,6 +135,7 @@ __all__ = [
     "TradingMode",
     "TradingState",
     "UndecodableError",
+    "Vote",
     "decode",
     "decode_payload",
     "encode",

@@ -62,7 +62,7 @@ class RiskAssessment(Message):
     """Risk's answer to one request: approved, resized or rejected, and the exact order.
 
     `seal` is a keyed digest over the order, its plan and `expires_at` (UTC ns); Execution computes
-    it again and acts on nothing else.
+    it again and acts on nothing else. `price` is what a unit of the order was valued at.
     """
 
     intent_id: Name
@@ -72,6 +72,7 @@ class RiskAssessment(Message):
     rules: tuple[RuleVerdict, ...] = ()
     sizing: str = ""
     order: Order | None = None
+    price: Positive | None = None
     stop_plan: StopPlan | None = None
     strategy: Name
     shares: tuple[Share, ...] = ()

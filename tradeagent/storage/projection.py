@@ -23,6 +23,7 @@ from tradeagent.messages import (
     Restriction,
     RiskAlert,
     RiskOverride,
+    StrategyState,
     TrackRecord,
     TradeSignal,
     TradingState,
@@ -44,6 +45,7 @@ LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
     Restriction: lambda _: ("", ""),
     TrackRecord: lambda message: (message.strategy, message.symbol),
     AgentStatus: lambda message: (message.agent, ""),
+    StrategyState: lambda message: (message.strategy, ""),
 }
 """Classes of which only the last message of each (name, scope) counts."""
 
@@ -139,6 +141,7 @@ class Projection:
             positions=tuple(self.positions[symbol] for symbol in sorted(self.positions)),
             signals=self._all(TradeSignal),
             overrides=self._all(RiskOverride),
+            strategies=self._all(StrategyState),
             instruments=self._all(InstrumentUpdate),
             day_open=self.day_open,
             account=self._last(AccountUpdate),

@@ -27,6 +27,7 @@ from tradeagent.messages import (
     RiskAssessment,
     RiskOverride,
     Sentiment,
+    StrategyState,
     TradeSignal,
     TradingState,
 )
@@ -226,6 +227,7 @@ ROWS: dict[type[Message], Callable[[Place, Any, Sheet], None]] = {
     Restriction: lambda at, message, sheet: _event("", at, message, sheet),
     AuditReport: lambda at, message, sheet: _event("", at, message, sheet),
     AgentStatus: lambda at, message, sheet: _event(message.agent, at, message, sheet),
+    StrategyState: lambda at, message, sheet: _event(message.strategy, at, message, sheet),
     CancelRequest: _cancel,
     Boot: _boot,
     OrderUpdate: _order,
