@@ -438,3 +438,34 @@ def test_a_symbol_held_is_waited_for_from_the_start_on() -> None:
     at(risk, 801)
     codes = {one.code for one in risk.monitor_risk() if isinstance(one, RiskAlert)}
     assert codes == {"ACCOUNT_STALE", "HOLDING_BLIND"}
+
+
+def test_parts_of_one_decision_do_not_repeat_each_other() -> None:
+    """Slices of one signal may be alike and many; a third decision on the side is one too many."""
+    risk = desk(limits={**FREE, "max_repeated_entries": 2, "duplicate_window_s": 2})
+
+    def part(number: int, decision: int) -> RiskAssessment:
+        votes = ({"strategy": "a", "weight": 1.0, "time": START + decision},)
+        return judge(risk, request(intent_id=f"{number}", size=D(1), votes=votes))
+
+    assert all(part(number, 1).approved for number in range(4))
+    assert part(4, 2).reasons == ("DUPLICATE",)
+    at(risk, 3)
+    assert part(5, 2).approved
+    assert part(6, 2).approved
+    at(risk, 6)
+    assert "REPEATED" in part(7, 3).reasons
+
+
+def test_a_stop_that_moves_is_judged_as_one_that_protects() -> None:
+    """It passes while halted, meets nobody's order, and its trigger stands on the grid."""
+    risk = desk(limits=FREE)
+    hold(risk, "2")
+    resting = judge(risk, request(size=D(1), type="limit", limit=D("100")))
+    risk.ordered(update(resting, S.OPEN))
+    risk.mode = TradingMode.HALTED
+    move = {"type": "stop", "replaces": "0xold", "intent_id": "move"}
+
+    assert judge(risk, leave("2", trigger=D(97), **move)).approved
+    assert judge(risk, leave("2", trigger=D("97.05"), **move)).reasons == ("GRID",)
+    assert judge(risk, leave("2", intent_id="plain")).reasons == ("STATE", "SELF_TRADE")

@@ -72,7 +72,7 @@ def test_without_a_word_of_the_venue_nothing_is_opened(tmp_path: Path) -> None:
 
 def test_the_highest_equity_is_kept(tmp_path: Path) -> None:
     """A drawdown from before the restart still counts."""
-    past = past_of(tmp_path / "j.db", BTC, account(20_000), account(9_000))
+    past = past_of(tmp_path / "j.db", BTC, account(15_000), account(20_000), account(9_000))
     assert past.high_water == 20_000
     risk = revived(past, 10, limits={"max_daily_loss_ratio": 1})
     fund(risk, "9000")

@@ -307,10 +307,12 @@ def test_what_passes_tells_its_numbers_and_no_words() -> None:
 
 def test_ratios_are_rounded_to_the_side_of_caution() -> None:
     """What is the least bit over a limit never rounds to it."""
-    over = D(200_000) + D("1e-15")
+    most = D(200_000) - LOT * BUY.price
 
-    assert not verdict("GROSS", replace(BUY, size=D(0) + LOT, other_exposure=over)).passed
-    assert verdict("GROSS", replace(BUY, size=LOT, other_exposure=D(200_000) - 10)).passed
+    assert verdict("GROSS", replace(BUY, size=LOT, other_exposure=most)).passed
+    over = verdict("GROSS", replace(BUY, size=LOT, other_exposure=most + D("1e-9")))
+    assert not over.passed
+    assert over.value == D("2.000000001")
 
 
 @pytest.mark.parametrize(
