@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from .desk import FREE, MINUTE, SECOND, SYMBOL, Desk
 from .reference import Bar, ReferenceVenue, Told, Wish
 
-SLIPPING = FREE.model_copy(update={"slippage_bp": Decimal(100)})
+SLIPPING = FREE.model_copy(update={"slippage_bp": Decimal(100), "slippage_cap": Decimal("0.5")})
 
 PRICES = st.integers(96, 104)
 WISHES = st.tuples(
