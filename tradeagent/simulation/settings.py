@@ -174,22 +174,28 @@ class Listing(BaseModel):
         return self.instrument.symbol
 
 
-def _listing(symbol: str, decimals: int, price: float, volatility: float, most: int) -> Listing:
-    """Return a listing on Hyperliquid's grid: five digits, and six decimals less the size's."""
+def _listing(
+    symbol: str, decimals: int, price: float, volatility: float, most: int, tier: tuple[int, int]
+) -> Listing:
+    """Return a listing on Hyperliquid's grid: five digits, and six decimals less the size's.
+
+    `tier` is from how many millions on how much leverage is left.
+    """
     instrument = InstrumentUpdate(
         symbol=symbol,
         tick=Decimal(1).scaleb(decimals - 6),
         lot=Decimal(1).scaleb(-decimals),
         significant=5,
         max_leverage=most,
+        margin_tiers=((Decimal(tier[0] * 1_000_000), tier[1]),),
     )
     return Listing(instrument=instrument, price=price, volatility=volatility)
 
 
 LISTINGS = (
-    _listing("BTC", 5, 60_000.0, 0.03, 40),
-    _listing("ETH", 4, 3_000.0, 0.035, 25),
-    _listing("SOL", 2, 150.0, 0.045, 20),
+    _listing("BTC", 5, 60_000.0, 0.03, 40, (150, 20)),
+    _listing("ETH", 4, 3_000.0, 0.035, 25, (100, 15)),
+    _listing("SOL", 2, 150.0, 0.045, 20, (70, 10)),
 )
 
 
@@ -197,7 +203,8 @@ class MarketSettings(BaseModel):
     """What the generated market trades and how often it speaks.
 
     The seed, the listings and `tick_seconds` decide every price; `timeframes` are the candles it
-    closes. Ticks divide a minute; books come on ticks.
+    closes. Ticks divide a minute; books come on ticks. Halts, gaps and bad ticks are drawn apart
+    from the prices: they hide or falsify some and change none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -227,6 +234,34 @@ class MarketSettings(BaseModel):
         ge=1,
         description="The time between two books of a symbol, in seconds; a multiple of "
         "tick_seconds that divides a day.",
+    )
+
+    funding: float = Field(
+        default=0.0000125,
+        gt=-0.01,
+        lt=0.01,
+        description="The usual hourly funding rate its tickers tell; each hour's is drawn around "
+        "it and may be below 0. 0 for none.",
+    )
+    halt_chance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The chance in each hour that a symbol halts, for up to an hour: no ticks, no "
+        "books, no candles.",
+    )
+    gap_chance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The chance of each candle to be left out of the stream; history has it.",
+    )
+    bad_tick_chance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The chance of each ticker to show a touch and a last price far off; its mark "
+        "and the candles are right.",
     )
 
     @model_validator(mode="after")
