@@ -102,6 +102,10 @@ class Clearing:
         new.triggered = old.triggered
         book.remove(new)
         book.put_in_place(old, new)
+        group = self._groups.get(old.order.group or "")
+        if group is not None:
+            group.remove(new)
+            group.insert(group.index(old), new)
         self._forget(old)
         reason = f"replaced by {new.order.cloid}"
         self.record.enter(_report(old.order, OrderStatus.CANCELED, time, old.oid, reason))

@@ -97,6 +97,7 @@ class SimulatedExchange:
         known = self._ledger.find(order.cloid)
         if known is not None:
             return known
+        self._land(self._now())
         replaced = self._resting(order.symbol, cloid)
         if replaced is None or replaced.buy != (order.side == "buy"):
             reason = NOT_RESTING if replaced is None else OTHER_SIDE
@@ -106,7 +107,7 @@ class SimulatedExchange:
     def _admit(self, order: Order, replaced: Resting | None = None) -> ExecutionReport:
         """Judge an order and, unless it is refused, let it go to the market."""
         now = self._now()
-        self._pit.land(now)
+        self._land(now)
         clearing = self._clearing
         reason = refusal(order, self._books, clearing.account, clearing.margin, replaced)
         if not reason and order.group and self._ledger.group_filled(order.group):
@@ -121,7 +122,7 @@ class SimulatedExchange:
         With a delay on cancels the answer is how the order stands now; its end is delivered.
         """
         now = self._now()
-        self._pit.land(now)
+        self._land(now)
         resting = self._resting(symbol, cloid)
         if resting is not None:
             return self._answer(self._pit.withdraw(resting, now))
@@ -199,6 +200,11 @@ class SimulatedExchange:
         self._clearing.while_down = False
         leave()
         return happened
+
+    def _land(self, now: int) -> None:
+        """Let what is due reach the market before anything else is decided."""
+        self._pit.land(now)
+        self._publish()
 
     def _resting(self, symbol: str, cloid: str) -> Resting | None:
         book = self._books.get(symbol)

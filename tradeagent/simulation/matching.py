@@ -117,7 +117,7 @@ class Terms:
             return self.taken(resting, bar.open, None, when)
         if not opened:
             return Match(resting, None, time=when, reason=UNMATCHED)
-        arriving = bar.time - resting.placed < bar.close_time - bar.time
+        arriving = resting.at_once or bar.time - resting.placed < bar.close_time - bar.time
         if arriving and order.tif == "ALO":
             return Match(resting, None, time=when, reason=POST_ONLY)
         price = self.on_grid(Decimal(repr(bar.open)), resting.buy)

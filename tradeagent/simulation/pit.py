@@ -131,22 +131,24 @@ class Pit:
             self._fund(book, event.time)
         for match in matches:
             self._clearing.settle(match, now)
-        mark = book.mark
-        if mark is not None:
-            if self._clearing.unbraced:
-                self._brace()
-            if mark < book.brink_low or mark > book.brink_high:
-                self._call(book, mark, now)
+        if self._clearing.unbraced:
+            self._call_all(book, now)
+        elif (mark := book.mark) is not None and not book.brink_low <= mark <= book.brink_high:
+            self._call(book, mark, now)
 
     def _take_bar(self, book: Book, bar: MarketData, now: int) -> None:
         """Take in a bar: inside it, stops come first, then the adverse extreme, then the rest."""
+        moved = self._clearing.unbraced
         for match in book.bar(bar):
+            moved = True
             resting = match.resting
             if match.time is None and match.price is not None:
                 self._watch(book, bar, now, float(match.price) if resting.stop else None)
             if resting.order.cloid in book.orders:
                 self._clearing.settle(match, now)
         self._watch(book, bar, now, None)
+        if moved:
+            self._call_all(book, now)
         if bar.close_time >= book.hour:
             self._fund(book, bar.close_time)
 
@@ -159,6 +161,14 @@ class Pit:
             self._call(book, low, now, bar.open)
         elif high > book.brink_high:
             self._call(book, high, now, bar.open)
+
+    def _call_all(self, first: Book, now: int) -> None:
+        """Look at every position, now that the account has changed."""
+        self._brace()
+        for book in (first, *self._books.values()):
+            mark = book.mark
+            if mark is not None and not book.brink_low <= mark <= book.brink_high:
+                self._call(book, mark, now)
 
     def _call(self, book: Book, mark: float, now: int, opened: float | None = None) -> None:
         """Liquidate what is short of margin with the book's mark at `mark`.
