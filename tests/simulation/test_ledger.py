@@ -85,7 +85,8 @@ def test_reopening_after_every_event_changes_nothing(actions: list[tuple[Any, ..
         steady.tick(100, 101)
         quote, reports, now = 100, [], steady.now
         for number, action in enumerate(actions):
-            broken = Desk(RICH, path=Path(folder) / "ledger.sqlite")
+            path = Path(folder) / "ledger.sqlite"
+            broken = Desk(RICH, path=path, now=now)
             broken.now = now - 1_000_000_000
             broken.tick(quote, quote + 1)
             assert broken.reports == []
