@@ -183,7 +183,7 @@ async def test_the_queue_is_served_first() -> None:
 
 
 async def test_the_queue_shrinks_with_its_level_and_never_grows() -> None:
-    """When less is shown at its price an order moves forward; when more is, the new stand behind."""
+    """When less is shown at its price an order moves forward; what comes stands behind it."""
     desk = deep()
     await desk.place("buy", 3, "limit", 98)
     book(desk, ((99, 2), (98, 1)), ((100, 2),))

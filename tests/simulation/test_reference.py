@@ -71,11 +71,11 @@ def shown(random: Random, symbol: str, *, bars: bool) -> Action:
     """Return something the market shows: a bar, or a quote, a book or a trade."""
     if bars:
         return "bar", symbol, tuple(price(random) for _ in range(4))
-    kind = random.choice(["quote", "quote", "book", "trade"])
+    kind = random.choice(["quote", "quote", "book", "trade", "trade"])
     if kind == "book":
         return kind, symbol, random.randint(-1, 1), levels(random), levels(random)
     if kind == "trade":
-        return kind, symbol, random.randint(-3, 3), random.randint(1, 9), random.choice([1, -1])
+        return kind, symbol, random.randint(-2, 4), random.randint(1, 9), random.choice([1, -1])
     off, size = random.choice([None, 0, 0, 1, -1, 3, -3]), random.choice([None, 2, 5])
     return kind, symbol, price(random), random.randint(1, 3), off, size, random.choice(RATES)
 
