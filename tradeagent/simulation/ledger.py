@@ -164,18 +164,21 @@ class Ledger:
 
     def fills(self, since: int) -> list[ExecutionReport]:
         """Return every fill whose time is at or after `since` (UTC ns), in order of events."""
-        return self._reports("kind = 'fill' AND time >= ?", since)
+        return self._reports("INDEXED BY fills WHERE kind = 'fill' AND time >= ?", since)
 
     def funding(self, since: int) -> list[FundingPayment]:
         """Return every funding payment at or after `since` (UTC ns), in order of events."""
-        query = "SELECT body FROM events WHERE kind = 'funding' AND time >= ? ORDER BY seq"
-        rows = self._rows(query, since)
+        rows = self._rows(
+            "SELECT body FROM events INDEXED BY funding "
+            "WHERE kind = 'funding' AND time >= ? ORDER BY seq",
+            since,
+        )
         with self._guard:
             return [FundingPayment.model_validate_json(body) for (body,) in rows]
 
     def reports(self, after: int = 0) -> list[ExecutionReport]:
         """Return every report with a number above `after`, in order of events."""
-        return self._reports("kind NOT IN ('deposit', 'funding') AND seq > ?", after)
+        return self._reports("WHERE kind NOT IN ('deposit', 'funding') AND seq > ?", after)
 
     def _commit(self, entries: Sequence[Entry], changes: Changes) -> None:
         db = self._db
@@ -225,7 +228,7 @@ class Ledger:
             self._db.execute("REPLACE INTO volumes VALUES (?, ?)", (day, str(volume)))
 
     def _reports(self, condition: str, bound: int) -> list[ExecutionReport]:
-        rows = self._rows(f"SELECT body FROM events WHERE {condition} ORDER BY seq", bound)  # noqa: S608
+        rows = self._rows(f"SELECT body FROM events {condition} ORDER BY seq", bound)  # noqa: S608
         with self._guard:
             return [ExecutionReport.model_validate_json(body) for (body,) in rows]
 
