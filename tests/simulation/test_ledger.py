@@ -312,7 +312,7 @@ async def test_a_write_that_fails_ends_the_ledger(tmp_path: Path) -> None:
 
 
 def test_a_start_costs_no_more_after_a_long_history(tmp_path: Path) -> None:
-    """Opening, and asking for what is recent, takes as many steps of SQLite after 100x the events."""
+    """Opening and asking for what is recent takes no more steps after a hundred times as much."""
 
     async def steps(orders: int) -> int:
         path = tmp_path / f"{orders}.sqlite"

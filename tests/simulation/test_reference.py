@@ -71,7 +71,7 @@ def shown(random: Random, symbol: str, *, bars: bool) -> Action:
     """Return something the market shows: a bar, or a quote, a book or a trade."""
     if bars:
         return "bar", symbol, tuple(price(random) for _ in range(4))
-    kind = random.choice(["quote", "quote", "book", "trade", "trade"])
+    kind = random.choice(["quote", "quote", "book", "book", "trade", "trade"])
     if kind == "book":
         return kind, symbol, random.randint(-1, 1), levels(random), levels(random)
     if kind == "trade":
