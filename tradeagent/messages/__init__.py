@@ -11,6 +11,7 @@ from tradeagent.messages.codec import (
 )
 from tradeagent.messages.market import (
     TIMEFRAMES,
+    Backfill,
     History,
     HistoryRequest,
     InstrumentUpdate,
@@ -54,6 +55,7 @@ from tradeagent.messages.signals import Analysis, Direction, Sentiment, TradeSig
 from tradeagent.messages.system import (
     AgentState,
     AgentStatus,
+    Attendance,
     Boot,
     DataReference,
     DataStatus,
@@ -75,6 +77,8 @@ __all__ = [
     "AgentState",
     "AgentStatus",
     "Analysis",
+    "Attendance",
+    "Backfill",
     "Boot",
     "CancelRequest",
     "DataReference",

@@ -11,7 +11,7 @@ from tradeagent.agents.base import BaseAgent, Runtime
 from tradeagent.bus.base import Handler, SlowHandler, Subscriber, Unsubscribe
 from tradeagent.clock import SECOND, monotonic
 from tradeagent.log import log
-from tradeagent.messages import Envelope, Message, Timer
+from tradeagent.messages import Attendance, Envelope, Message, Timer
 from tradeagent.supervisor.operations import attempt
 from tradeagent.supervisor.patience import Patience
 
@@ -39,7 +39,11 @@ class Life:
         """Whether it has prepared and must be torn down."""
         self.heard = monotonic()
         self.silent = False
+        self.mark: Callable[[Message], None] = _unheard
+        """Puts on record when it takes messages; there from `Supervisor.add` on."""
         self._retried = 0
+        self._waiting = 0
+        """The `seq` of the message that went back to the front since it lay down last."""
 
     @property
     def name(self) -> str:
@@ -58,9 +62,20 @@ class Life:
 
     def lie_down(self) -> None:
         """Take no more messages; they wait, and so does one whose slow handler is cut off."""
-        if self.inlet.working and self.inlet.hand is not None:
-            self.inlet.inbox.put_back(self.inlet.hand)
-        self.inlet.up = self.inlet.idle = self.inlet.working = False
+        inlet = self.inlet
+        if inlet.working and inlet.hand is not None:
+            self._put_back(inlet.hand)
+        if inlet.up or self._waiting:
+            self._tell_down()
+        inlet.up = inlet.idle = inlet.working = False
+
+    def _put_back(self, envelope: Envelope[Message]) -> None:
+        self.inlet.inbox.put_back(envelope)
+        self._waiting = envelope.seq
+
+    def _tell_down(self) -> None:
+        waiting, self._waiting = self._waiting, 0
+        self.mark(Attendance(agent=self.name, state="down", waiting=waiting))
 
     def stand_up(self) -> None:
         """Take messages again, from the next `Bus.resume` on."""
@@ -71,12 +86,18 @@ class Life:
     def retry(self, envelope: Envelope[Message]) -> bool:
         """Lie down and put the message that failed back for one more try; False if it had it."""
         self.inlet.working = False
+        again = self._retried != envelope.seq
+        if again:
+            self._retried = envelope.seq
+            self._put_back(envelope)
         self.lie_down()
-        if self._retried == envelope.seq:
-            return False
-        self._retried = envelope.seq
-        self.inlet.inbox.put_back(envelope)
-        return True
+        return again
+
+    def depart(self) -> None:
+        """Listen no more, for good."""
+        if self.leave is not None:
+            self.leave()
+        self.mark(Attendance(agent=self.name, state="gone"))
 
     def spend(self, patience: Patience) -> float | None:
         """Take one restart from the budget: the pause before it in seconds, None when none is left.
@@ -122,6 +143,10 @@ class Life:
             error = TimeoutError(f"it took over {seconds} s")
         if error is not None:
             log.bind(agent=self.name).opt(exception=error).warning("teardown failed: {!r}", error)
+
+
+def _unheard(_: Message) -> None:
+    """Tell nobody."""
 
 
 def _bound(agent: Agent) -> tuple[dict[type[Message], Handler], dict[type[Message], SlowHandler]]:

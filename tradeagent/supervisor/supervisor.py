@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from tradeagent.bus.base import Bus, Handler, Out, Subscriber
@@ -93,6 +94,7 @@ class Supervisor:
         self.lives[life.name] = life
         life.agent.attach(self._runtime, life.inlet)
         life.leave = self._runtime.bus.subscribe(life.inlet)
+        life.mark = partial(self._runtime.bus.mark, source="supervisor")
 
     # -- life -------------------------------------------------------------------------------------
 
