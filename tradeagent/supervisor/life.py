@@ -25,7 +25,7 @@ class Life:
         self._build = build
         self.agent = build()
         self.inlet = Subscriber(
-            self.agent.name, *_bound(self.agent), cap=cap, essential=self.agent.essential
+            self.agent.name, *bound(self.agent), cap=cap, essential=self.agent.essential
         )
         self.inlet.up = self.inlet.idle = False  # what comes before `restore` waits for it
         self.leave: Unsubscribe | None = None
@@ -116,7 +116,7 @@ class Life:
     def renew(self, runtime: Runtime) -> None:
         """Put a fresh agent in the place of the old one, with nothing in hand."""
         self.agent = self._build()
-        self.inlet.rebind(*_bound(self.agent))
+        self.inlet.rebind(*bound(self.agent))
         self.inlet.hand = None
         self.agent.attach(runtime, self.inlet)
 
@@ -149,8 +149,8 @@ def _unheard(_: Message) -> None:
     """Tell nobody."""
 
 
-def _bound(agent: Agent) -> tuple[dict[type[Message], Handler], dict[type[Message], SlowHandler]]:
-    """Return an agent's handlers, bound, those that decide at once apart from the slow ones."""
+def bound(agent: Agent) -> tuple[dict[type[Message], Handler], dict[type[Message], SlowHandler]]:
+    """Return an agent's handlers, those that decide at once apart from the slow ones."""
     quick: dict[type[Message], Any] = {Timer: agent.fire}
     slow: dict[type[Message], Any] = {}
     for kind, method in agent.handles.items():
