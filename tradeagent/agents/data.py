@@ -105,7 +105,7 @@ class Data(BaseAgent[DataSettings]):
         self._move = settings.quote_move_bp / 1e4
         self._quoted: dict[str, tuple[int, float]] = {}
         self._origin = Origin.INPUT
-        self._resamplers: dict[tuple[str, str], list[Resampler]] = {}
+        self._resamplers: dict[tuple[str, Timeframe], list[Resampler]] = {}
         for symbol, timeframe in sorted(set(needed)):
             base = feed.shortest(symbol)
             if base and timeframe not in feed.timeframes(symbol):

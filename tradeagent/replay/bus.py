@@ -54,7 +54,10 @@ class ReplayHost:
         """Do nothing: what followed is in the journal."""
 
     def operate(
-        self, subscriber: Subscriber, envelope: Envelope[Message], work: Coroutine[Any, Any, Out]
+        self,
+        subscriber: Subscriber,  # noqa: ARG002
+        envelope: Envelope[Message],  # noqa: ARG002
+        work: Coroutine[Any, Any, Out],
     ) -> None:
         """Leave a slow handler alone: what it said is in the journal, and when it was done."""
         work.close()
@@ -93,10 +96,20 @@ class ReplayBus(MemoryBus):
         """Return what waits in the lane of a class, the next to be handed over first."""
         return self._urgent if kind.delivery is Delivery.URGENT else self._queue
 
+    def lane_urgent(self) -> deque[Envelope[Message]]:
+        """Return what waits in the urgent lane."""
+        return self._urgent
+
     def take(self, envelope: Envelope[Message]) -> None:
         """Let go of a message that waits."""
-        self.lane(type(envelope.payload)).remove(envelope)
-        self._latest = {key: one for key, one in self._latest.items() if one is not envelope}
+        payload = envelope.payload
+        lane = self.lane(type(payload))
+        if lane[0] is envelope:
+            lane.popleft()
+        else:
+            lane.remove(envelope)
+        if payload.delivery is Delivery.LATEST:
+            self._latest = {key: one for key, one in self._latest.items() if one is not envelope}
 
     def skip_unrecorded(self) -> None:
         """Let go of what is next but is never put on record: nobody decides on it."""

@@ -119,9 +119,13 @@ class Stream:
 class ReplayRuntime:
     """The ground replayed agents stand on: nothing they start or say by themselves goes out."""
 
-    def __init__(self, bus: ReplayBus, clock: ReplayClock, *, exact: bool, speed: float) -> None:
+    def __init__(
+        self, bus: ReplayBus, clock: ReplayClock, *, exact: bool, speed: float, referred: bool
+    ) -> None:
+        """Play recorded events where the journal only refers to them (`referred`)."""
         self.exact = exact
         self.speed = speed
+        self._referred = referred
         self.streams: list[Stream] = []
         self._bus = bus
         self._clock = clock
@@ -166,7 +170,7 @@ class ReplayRuntime:
         deliver: Callable[[E], None],
     ) -> None:
         """Keep recorded events for when the journal leaves room; live ones stand in it."""
-        if self.exact:
+        if self._referred:
             self.streams.append(Stream(events, deliver))
 
 
@@ -249,7 +253,7 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     ended = open_clock(plan, feed, past.ts).now() if exact else past.ts
     makers = agent_makers(plan, MuteVenue(clock), key, feed, lambda: (past.ts or ended) + 1)
     speed = plan.settings.clock.speed if boot.clock == "accelerated" else 1.0
-    runtime = ReplayRuntime(bus, clock, exact=exact and feed.recorded, speed=speed)
+    runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=exact and feed.recorded)
     players = {player.agent.name: player for player in (Player(make, cap) for make in makers)}
     for player in players.values():
         player.agent.attach(runtime, player.inlet)

@@ -1,0 +1,171 @@
+"""Verification: every derived message of a journal is computed again and compared."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tradeagent
+from tradeagent.app import code_digest
+from tradeagent.clock import SECOND, monotonic
+from tradeagent.messages import Boot, UndecodableError
+from tradeagent.replay.read import Broken, Line, Reader
+from tradeagent.replay.rehearsal import Difference, Rehearsal
+from tradeagent.replay.stage import NotVerifiable, set_stage
+from tradeagent.storage.archive import FOLDED
+from tradeagent.storage.directory import StateDirectory
+from tradeagent.storage.projection import Projection
+
+
+@dataclass
+class RunReport:
+    """What became of one run: from its BOOT row to the next."""
+
+    epoch: int
+    first: int
+    last: int = 0
+    inputs: int = 0
+    derived: int = 0
+    """How many derived messages were compared."""
+    unproven: str = ""
+    """Why the run could not be played again, or nothing."""
+    note: str = ""
+    differences: list[Difference] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """What became of all runs; `broken` is the first entry whose chain does not hold."""
+
+    runs: list[RunReport] = field(default_factory=list)
+    entries: int = 0
+    hash: str = ""
+    seconds: float = 0.0
+    broken: int | None = None
+    archived: int = 0
+    """How many entries lie in segments that are not here, so that nobody looked at them."""
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Return the differences of all runs, by seq."""
+        return [one for run in self.runs for one in run.differences]
+
+    @property
+    def unproven(self) -> list[RunReport]:
+        """Return the runs that could not be played again."""
+        return [run for run in self.runs if run.unproven]
+
+    @property
+    def proven(self) -> bool:
+        """Tell whether all was looked at and is equal."""
+        return self.broken is None and not self.differences and not self.unproven
+
+
+class Replay:
+    """Plays a journal again, run by run; as an iterator it yields each row once it was played."""
+
+    def __init__(self, directory: StateDirectory, reader: Reader, data: Path | None = None) -> None:
+        """Look for recorded files in `data` first."""
+        self.report = Report(entries=reader.head.entries, hash=reader.head.hash)
+        self.report.archived = reader.start.entries
+        self.rehearsal: Rehearsal | None = None
+        """The run under way; None while it cannot be played."""
+        self._directory = directory
+        self._reader = reader
+        self._data = data
+        self._state = reader.start.projection()
+        self._code = code_digest()
+        self._run: RunReport | None = None
+
+    async def play(self) -> AsyncIterator[Line]:
+        """Play every row; yields it when it was played. Raises nothing for what does not hold."""
+        try:
+            for line in self._reader.lines():
+                await self._play(line)
+                yield line
+        except Broken as broken:
+            self.report.broken = broken.seq
+        self._end_run()
+
+    async def _play(self, line: Line) -> None:
+        if line.type == Boot.wire:
+            self._end_run()
+            self._begin(line)
+        run = self._run
+        if run is None:
+            run = self._headless(line)
+        run.last = line.seq
+        message = None
+        if self.rehearsal is not None:
+            try:
+                message = await self.rehearsal.play(line)
+            except (NotVerifiable, UndecodableError) as error:
+                self._give_up(run, str(error))
+        if line.type in FOLDED:
+            self._state.apply(line.seq, line.ts, message or line.message)
+        else:
+            self._state.advance(line.seq, line.ts)
+
+    def _begin(self, line: Line) -> None:
+        boot = line.message
+        assert isinstance(boot, Boot)
+        run = self._run = RunReport(boot.epoch, line.seq)
+        self.report.runs.append(run)
+        past = self._state.past(boot.epoch, clean=boot.clean)
+        if boot.state != past.digest:
+            text = "the state that was restored is not what the journal gives"
+            run.differences.append(Difference(line.seq, text, past.digest, boot.state))
+        if boot.code != self._code:
+            run.note = f"recorded by other code: tradeagent {boot.version}, {boot.code[:12]}"
+        try:
+            stage = set_stage(self._directory, boot, past, self._data)
+        except NotVerifiable as error:
+            self._give_up(run, str(error))
+        else:
+            self.rehearsal = Rehearsal(stage, self._restored)
+
+    def _restored(self, seq: int) -> Projection:
+        return self._reader.state_at(seq)
+
+    def _headless(self, line: Line) -> RunReport:
+        run = self._run = RunReport(line.epoch, line.seq)
+        self.report.runs.append(run)
+        self._give_up(run, "its beginning lies in an archived segment that is not here")
+        return run
+
+    def _give_up(self, run: RunReport, why: str) -> None:
+        self._collect(run)
+        self.rehearsal = None
+        run.unproven = why
+
+    def _end_run(self) -> None:
+        run = self._run
+        if run is None:
+            return
+        if self.rehearsal is not None and self.report.broken is None:
+            self.rehearsal.finish()
+        self._collect(run)
+        self.rehearsal = None
+        if run.note and run.differences and not run.unproven:
+            run.unproven = f"{run.note}; this code ({tradeagent.__version__}) decides differently"
+
+    def _collect(self, run: RunReport) -> None:
+        played = self.rehearsal
+        if played is not None:
+            run.inputs, run.derived = played.inputs, played.derived
+            run.differences.extend(played.differences)
+
+
+async def verify(directory: StateDirectory, data: Path | None = None) -> Report:
+    """Play every run of a state directory again and report what is not as it was.
+
+    `data` is where recorded files are looked for first. Raises StateError for an unusable journal.
+    """
+    began = monotonic()
+    with Reader(directory.journal) as reader:
+        replay = Replay(directory, reader, data)
+        async for _ in replay.play():
+            pass
+    replay.report.seconds = (monotonic() - began) / SECOND
+    return replay.report
