@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from tradeagent.bus.base import Out, Subscriber
 from tradeagent.bus.memory import MemoryBus
-from tradeagent.messages import Delivery, Envelope, Message
+from tradeagent.bus.routes import Route
+from tradeagent.messages import Attendance, Delivery, Envelope, Message, Timer
+
+
+class Step(NamedTuple):
+    """One message that was handed over: to whom, who could not take it yet, and who said what."""
+
+    envelope: Envelope[Message]
+    agents: tuple[str, ...]
+    waiting: tuple[str, ...]
+    answers: tuple[tuple[str, Message], ...]
 
 
 class ReplayClock:
@@ -74,8 +84,9 @@ class ReplayBus(MemoryBus):
         super().__init__(clock, host, epoch=epoch)
         self._shown = clock
         self._draining = True
-        self.said: list[tuple[str, Message]] | None = None
-        """Who answered what, for whoever wants to see; it is for him to empty."""
+        self.witness: Callable[[Step], None] | None = None
+        """Who is shown every message that is handed over, with the answers to it."""
+        self._said: list[tuple[str, Message]] = []
 
     def hand_over(self, envelope: Envelope[Message], seq: int, ts: int) -> None:
         """Dispatch a message with the number and the time (UTC ns) that it had."""
@@ -87,7 +98,13 @@ class ReplayBus(MemoryBus):
         """Hand an agent what waited for it, at a row's number and time (UTC ns)."""
         self._shown.time = self._instant = ts
         self.seq = seq
+        self._said.clear()
         self.resume(subscriber)
+        if self.witness is not None:
+            told = Attendance(agent=subscriber.name, state="up")
+            envelope = Envelope[Message](told, "bus", self.epoch)
+            envelope.seq, envelope.ts = seq, ts
+            self.witness(Step(envelope, (subscriber.name,), (), tuple(self._said)))
 
     def mark(self, payload: Message, source: str) -> None:
         """Put nothing on record: it is there already."""
@@ -132,13 +149,24 @@ class ReplayBus(MemoryBus):
         """Tell whether nothing waits."""
         return not (self._queue or self._urgent)
 
-    def receivers(self, kind: type[Message]) -> list[str]:
-        """Return who listens to a class with a handler that decides."""
-        plan = self._plans.get(kind) or self.routes.plan(kind)
-        return [one.subscriber.name for one in plan.routes if one.handler is not None]
+    def _dispatch(self, envelope: Envelope[Message]) -> None:
+        if self.witness is None:
+            super()._dispatch(envelope)
+            return
+        self._said.clear()
+        ready = {route.subscriber.name: route.subscriber.idle for route in self._routes(envelope)}
+        super()._dispatch(envelope)
+        waits = tuple(name for name, idle in ready.items() if not idle)
+        self.witness(Step(envelope, tuple(ready), waits, tuple(self._said)))
+
+    def _routes(self, envelope: Envelope[Message]) -> Sequence[Route]:
+        payload = envelope.payload
+        if isinstance(payload, Timer):
+            return self.routes.timer(payload.agent)
+        return (self._plans.get(type(payload)) or self.routes.plan(type(payload))).routes
 
     def _emit(self, out: Out, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
         super()._emit(out, subscriber, envelope)
-        if self.said is not None:
+        if self.witness is not None:
             said = () if out is None else (out,) if isinstance(out, Message) else out
-            self.said.extend((subscriber.name, message) for message in said)
+            self._said.extend((subscriber.name, message) for message in said)

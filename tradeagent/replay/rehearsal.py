@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tradeagent.errors import TradeAgentError
 from tradeagent.messages import (
     Attendance,
     DataReference,
@@ -35,6 +36,10 @@ class Difference(NamedTuple):
     replay: str = ""
 
 
+class EnoughSeen(TradeAgentError):
+    """A run that differs so much that it is not played any further."""
+
+
 class Rehearsal:
     """Feeds one run's inputs to fresh agents and compares what they derive."""
 
@@ -50,9 +55,12 @@ class Rehearsal:
         self._joined = False
 
     async def play(self, line: Line) -> Message:
-        """Play one row; returns its message. Raises NotVerifiable when it is no use to go on."""
+        """Play one row; returns its message.
+
+        Raises NotVerifiable or EnoughSeen when it is no use to go on.
+        """
         if len(self.differences) >= SHOWN:
-            raise NotVerifiable(f"over {SHOWN} differences; what follows was not compared")
+            raise EnoughSeen
         self.bus.skip_unrecorded()
         if self.stage.runtime.streams:
             self._fill_gap(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import tradeagent
 from tradeagent.app import code_digest
 from tradeagent.clock import SECOND, monotonic
 from tradeagent.messages import Boot, UndecodableError
+from tradeagent.replay.bus import Step
 from tradeagent.replay.read import Broken, Line, Reader
-from tradeagent.replay.rehearsal import Difference, Rehearsal
+from tradeagent.replay.rehearsal import Difference, EnoughSeen, Rehearsal
 from tradeagent.replay.stage import NotVerifiable, set_stage
 from tradeagent.storage.archive import FOLDED
 from tradeagent.storage.directory import StateDirectory
@@ -57,6 +58,12 @@ class Report:
         return [run for run in self.runs if run.unproven]
 
     @property
+    def refuted(self) -> bool:
+        """Tell whether the chain is broken, or this very code decided otherwise than it does."""
+        differ = any(run.differences and not run.note for run in self.runs)
+        return self.broken is not None or differ
+
+    @property
     def proven(self) -> bool:
         """Tell whether all was looked at and is equal."""
         return self.broken is None and not self.differences and not self.unproven
@@ -65,8 +72,18 @@ class Report:
 class Replay:
     """Plays a journal again, run by run; as an iterator it yields each row once it was played."""
 
-    def __init__(self, directory: StateDirectory, reader: Reader, data: Path | None = None) -> None:
-        """Look for recorded files in `data` first."""
+    def __init__(
+        self,
+        directory: StateDirectory,
+        reader: Reader,
+        data: Path | None = None,
+        witness: Callable[[Step], None] | None = None,
+        first: int = 0,
+    ) -> None:
+        """Look for recorded files in `data` first; play no run that begins before row `first`.
+
+        `witness` is shown each message and what it led to.
+        """
         self.report = Report(entries=reader.head.entries, hash=reader.head.hash)
         self.report.archived = reader.start.entries
         self.rehearsal: Rehearsal | None = None
@@ -74,12 +91,14 @@ class Replay:
         self._directory = directory
         self._reader = reader
         self._data = data
+        self._witness = witness
+        self.first = first
         self._state = reader.start.projection()
         self._code = code_digest()
         self._run: RunReport | None = None
 
     async def play(self) -> AsyncIterator[Line]:
-        """Play every row; yields it when it was played. Raises nothing for what does not hold."""
+        """Play every row and yield it then; what does not hold stands in the report."""
         try:
             for line in self._reader.lines():
                 await self._play(line)
@@ -100,6 +119,8 @@ class Replay:
         if self.rehearsal is not None:
             try:
                 message = await self.rehearsal.play(line)
+            except EnoughSeen:
+                self._collect(run)
             except (NotVerifiable, UndecodableError) as error:
                 self._give_up(run, str(error))
         if line.type in FOLDED:
@@ -118,11 +139,15 @@ class Replay:
             run.differences.append(Difference(line.seq, text, past.digest, boot.state))
         if boot.code != self._code:
             run.note = f"recorded by other code: tradeagent {boot.version}, {boot.code[:12]}"
+        if line.seq < self.first:
+            self._give_up(run, "it was not asked for")
+            return
         try:
             stage = set_stage(self._directory, boot, past, self._data)
         except NotVerifiable as error:
             self._give_up(run, str(error))
         else:
+            stage.bus.witness = self._witness
             self.rehearsal = Rehearsal(stage, self._restored)
 
     def _restored(self, seq: int) -> Projection:
@@ -136,7 +161,6 @@ class Replay:
 
     def _give_up(self, run: RunReport, why: str) -> None:
         self._collect(run)
-        self.rehearsal = None
         run.unproven = why
 
     def _end_run(self) -> None:
@@ -146,12 +170,11 @@ class Replay:
         if self.rehearsal is not None and self.report.broken is None:
             self.rehearsal.finish()
         self._collect(run)
-        self.rehearsal = None
         if run.note and run.differences and not run.unproven:
             run.unproven = f"{run.note}; this code ({tradeagent.__version__}) decides differently"
 
     def _collect(self, run: RunReport) -> None:
-        played = self.rehearsal
+        played, self.rehearsal = self.rehearsal, None
         if played is not None:
             run.inputs, run.derived = played.inputs, played.derived
             run.differences.extend(played.differences)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
     literal_column,
     select,
 )
@@ -215,6 +216,17 @@ class SqlRecords:
                     if entry.cause and entry.cause not in known:
                         wanted.append(entry.cause)
         return [known[seq] for seq in sorted(known)]
+
+    def began(self, *, seq: int | None = None, ts: int | None = None) -> int:
+        """Return the row that the run going on at `seq`, or at `ts` (UTC ns), began with; or 0."""
+        table = tables.config
+        query = select(func.max(table.c.seq))
+        if seq is not None:
+            query = query.where(table.c.seq <= seq)
+        if ts is not None:
+            query = query.where(table.c.ts <= ts)
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def head(self) -> Head:
         """Return the last row's place and hash."""
