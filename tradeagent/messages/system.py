@@ -49,7 +49,8 @@ class AgentStatus(Message, delivery=Delivery.LOSSY):
 class Attendance(Message):
     """From here on an agent takes messages, lets them wait, or is gone; on record, heard by nobody.
 
-    `down`: the message `waiting` (its seq, 0 for none) that was in hand goes back to the front.
+    `down`: the message `waiting` (its seq, 0 for none) that was in hand goes back to the front;
+    `failed` is the one that its handler raised on.
     `up`: what waited is served now. With `restored`, the agent was made anew and took up the
     journal as it stood at that seq.
     """
@@ -57,6 +58,7 @@ class Attendance(Message):
     agent: Name
     state: Literal["up", "down", "gone"]
     waiting: int = 0
+    failed: int = 0
     restored: int | None = None
 
 

@@ -49,13 +49,17 @@ class ReplayClock:
 class ReplayHost:
     """Runs no slow handler, and keeps in mind whose handler raised."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, heals: bool) -> None:
+        """Put down who fails if the daemon `heals` its agents, as all but simulations do."""
+        self._heals = heals
         self.raised: dict[str, tuple[int, Exception]] = {}
         """By agent: the `seq` it raised on, and what."""
 
     def failed(self, subscriber: Subscriber, envelope: Envelope[Message], error: Exception) -> None:
         """Keep in mind that a handler raised; whether it did so then shows in the journal."""
-        self.raised[subscriber.name] = (envelope.seq, error)
+        if self._heals:
+            self.raised[subscriber.name] = (envelope.seq, error)
+            subscriber.up = subscriber.idle = False
 
     def overflowed(self, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
         """Do nothing: what followed is in the journal."""

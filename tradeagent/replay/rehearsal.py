@@ -54,13 +54,15 @@ class Rehearsal:
         self._traces: OrderedDict[int, Trace] = OrderedDict()
         self._joined = False
 
-    async def play(self, line: Line) -> Message:
-        """Play one row; returns its message.
+    async def play(self, line: Line, following: Line | None) -> Message:
+        """Play one row; returns its message. What follows tells whether a handler failed on it.
 
         Raises NotVerifiable or EnoughSeen when it is no use to go on.
         """
         if len(self.differences) >= SHOWN:
             raise EnoughSeen
+        if following is not None and following.type == Attendance.wire:
+            self._foresee(following)
         self.bus.skip_unrecorded()
         if self.stage.runtime.streams:
             self._fill_gap(line)
@@ -209,12 +211,21 @@ class Rehearsal:
             self.bus.serve_again(player.inlet, line.seq, line.ts)
 
     def _look_at_failures(self) -> None:
-        """Note who raised now and did not then; in a simulation that ended the run."""
+        """Note who raised now and did not then."""
         raised, self.stage.host.raised = self.stage.host.raised, {}
-        if self.stage.boot.clock == "simulated":
-            return
         for agent, (seq, error) in raised.items():
             self._differ(seq, f"{agent} fails", "no failure", repr(error))
+            inlet = self.stage.players[agent].inlet
+            inlet.up = True
+            self.bus.resume(inlet)
+
+    def _foresee(self, following: Line) -> None:
+        told = following.message
+        if isinstance(told, Attendance) and told.failed:
+            player = self.stage.players.get(told.agent)
+            if player is not None:
+                player.stumble(told.failed)
+                self.bus.routes.forget()
 
 
 def _equal(envelope: Envelope[Message], line: Line) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tradeagent.agents.base import BaseAgent
 from tradeagent.app import agent_makers, open_clock, open_feed, simulated_key
-from tradeagent.bus.base import Out, Subscriber, Unsubscribe
+from tradeagent.bus.base import Handler, Out, Subscriber, Unsubscribe
 from tradeagent.config.load import recall
 from tradeagent.errors import OperatorError, TradeAgentError
 from tradeagent.integrations.base import VenueEvent
@@ -40,6 +40,10 @@ E = TypeVar("E")
 
 class NotVerifiable(TradeAgentError):
     """A run that cannot be played again, and why."""
+
+
+class Stumbled(TradeAgentError):
+    """What a replayed handler raises where the journal says that it failed."""
 
 
 class MuteVenue:
@@ -203,6 +207,22 @@ class Player:
             raise NotVerifiable(f"{self.agent.name} cannot be set up again: {error!r}") from error
         self.inlet.up = True
 
+    def stumble(self, seq: int) -> None:
+        """Fail on the message `seq`, as it did: why does not matter, for it is made anew."""
+        inlet = self.inlet
+
+        def guarded(handler: Handler) -> Handler:
+            def handle(payload: Message) -> Out:
+                if inlet.hand is not None and inlet.hand.seq == seq:
+                    raise Stumbled
+                return handler(payload)
+
+            return handle
+
+        handlers = {kind: guarded(handler) for kind, handler in inlet.handlers.items()}
+        inlet.rebind(handlers, inlet.slow)
+        inlet.rebound = False
+
     def lie_down(self, waiting: int) -> bool:
         """Let messages wait, `waiting` in front; False if that is not the one in hand."""
         inlet = self.inlet
@@ -248,7 +268,7 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
         key = simulated_key(plan) if exact else directory.kept_seal_key()
     except OperatorError as error:
         raise NotVerifiable(str(error).splitlines()[0]) from error
-    clock, host = ReplayClock(), ReplayHost()
+    clock, host = ReplayClock(), ReplayHost(heals=not exact)
     bus = ReplayBus(clock, host, boot.epoch)
     ended = open_clock(plan, feed, past.ts).now() if exact else past.ts
     makers = agent_makers(plan, MuteVenue(clock), key, feed, lambda: (past.ts or ended) + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,15 +99,25 @@ class Replay:
 
     async def play(self) -> AsyncIterator[Line]:
         """Play every row and yield it then; what does not hold stands in the report."""
-        try:
-            for line in self._reader.lines():
-                await self._play(line)
-                yield line
-        except Broken as broken:
-            self.report.broken = broken.seq
+        held: Line | None = None
+        for line in self._sound():
+            if held is not None:
+                await self._play(held, line)
+                yield held
+            held = line
+        if held is not None:
+            await self._play(held, None)
+            yield held
         self._end_run()
 
-    async def _play(self, line: Line) -> None:
+    def _sound(self) -> Iterator[Line]:
+        """Yield every row up to the first that does not hold."""
+        try:
+            yield from self._reader.lines()
+        except Broken as broken:
+            self.report.broken = broken.seq
+
+    async def _play(self, line: Line, following: Line | None) -> None:
         if line.type == Boot.wire:
             self._end_run()
             self._begin(line)
@@ -118,7 +128,7 @@ class Replay:
         message = None
         if self.rehearsal is not None:
             try:
-                message = await self.rehearsal.play(line)
+                message = await self.rehearsal.play(line, following)
             except EnoughSeen:
                 self._collect(run)
             except (NotVerifiable, UndecodableError) as error:

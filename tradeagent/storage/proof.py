@@ -76,7 +76,8 @@ def _stored(stored: Connection) -> Iterator[Told]:
     rows = stored.execute(query.where(journal.type.in_(sorted(KNOWN))).order_by(journal.seq))
     for batch in rows.partitions(BATCH):
         for row in batch:
-            yield row.tuple()
+            seq, ts, source, wire, body = row
+            yield seq, ts, source, wire, body
 
 
 def _archived(store: SqlRecords) -> Iterator[Told]:

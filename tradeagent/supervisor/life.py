@@ -42,8 +42,8 @@ class Life:
         self.mark: Callable[[Message], None] = _unheard
         """Puts on record when it takes messages; there from `Supervisor.add` on."""
         self._retried = 0
-        self._waiting = 0
-        """The `seq` of the message that went back to the front since it lay down last."""
+        self._failed = self._waiting = 0
+        """Since it lay down last: the message it failed on, and the one put back in front."""
 
     @property
     def name(self) -> str:
@@ -75,7 +75,8 @@ class Life:
 
     def _tell_down(self) -> None:
         waiting, self._waiting = self._waiting, 0
-        self.mark(Attendance(agent=self.name, state="down", waiting=waiting))
+        failed, self._failed = self._failed, 0
+        self.mark(Attendance(agent=self.name, state="down", waiting=waiting, failed=failed))
 
     def stand_up(self) -> None:
         """Take messages again, from the next `Bus.resume` on."""
@@ -86,6 +87,7 @@ class Life:
     def retry(self, envelope: Envelope[Message]) -> bool:
         """Lie down and put the message that failed back for one more try; False if it had it."""
         self.inlet.working = False
+        self._failed = envelope.seq
         again = self._retried != envelope.seq
         if again:
             self._retried = envelope.seq
