@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from tradeagent.app import Daemon, open_daemon
-from tradeagent.clock import SECOND
+from tradeagent.clock import SECOND, SimulatedClock
 from tradeagent.config.load import load
+from tradeagent.messages import Message
 from tradeagent.plan import Plan, make_plan
 from tradeagent.replay import Report, verify
 from tradeagent.storage.directory import StateDirectory
@@ -67,3 +69,19 @@ def query(state: Path, text: str, *values: object) -> list[tuple[object, ...]]:
     """Ask, or change, a journal file behind everybody's back."""
     with closing(sqlite3.connect(state / "journal.db", isolation_level=None)) as connection:
         return connection.execute(text, values).fetchall()
+
+
+def rehearsed(made: Plan, state: Path, hours: float, orders: Iterable[tuple[int, Message]]) -> Path:
+    """Run a simulated daemon for `hours`; an operator says each message at its minute."""
+
+    async def run() -> None:
+        async with open_daemon(made, state, serve=()) as daemon:
+            clock = daemon.clock
+            assert isinstance(clock, SimulatedClock)
+            for minute, message in orders:
+                say = partial(daemon.bus.publish, message, "operator")
+                clock.call_at(clock.now() + minute * 60 * SECOND, say)
+            await daemon.run(int(hours * HOUR))
+
+    asyncio.run(run())
+    return state

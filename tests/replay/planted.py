@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import ClassVar
 
-from tradeagent.agents.base import BaseAgent, every, on
+from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.messages import Analysis, MarketData, Message, TickerUpdate
 
 FAR = 1 << 62
@@ -125,3 +125,14 @@ class Hopeless(BaseAgent):
     def bar(self, bar: MarketData) -> None:
         """Fail."""
         raise ValueError("hopeless")
+
+
+class KeyedSettings(AgentSettings):
+    """What it needs to be let in somewhere."""
+
+    api_key: str
+    source: str
+
+
+class Keyed(BaseAgent[KeyedSettings]):
+    """Has secrets among its settings."""

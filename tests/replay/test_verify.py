@@ -357,12 +357,16 @@ def test_a_live_run_without_its_key_is_not_passed(tmp_path: Path) -> None:
 def test_no_secret_is_kept_with_the_settings(tmp_path: Path) -> None:
     """A password in a URL and a value under a telling name are not in the state directory."""
     made = plan(
-        bus__url="memory://me:hunter2@here", agents__probe={"type": "x", "api_key": "hunter3"}
+        bus__url="memory://me:hunter2@here",
+        **probe("Keyed"),
+        agents__probe__api_key="hunter3",
+        agents__probe__source="https://me:hunter4@here/",
     )
     record(made, tmp_path / "state", 0.1)
 
     kept = b"".join(path.read_bytes() for path in (tmp_path / "state" / "settings").iterdir())
     assert b"hunter" not in kept
+    assert verified(tmp_path / "state").proven
 
 
 def test_verification_writes_nothing(run: Path, tmp_path: Path) -> None:
