@@ -74,9 +74,7 @@ def test_a_file_that_is_not_what_was_played_is_told(tmp_path: Path) -> None:
 def test_a_run_with_ticks_is_proven(tmp_path: Path) -> None:
     """Quotes of a file, of which Data passes on a part, come again one by one."""
     where = ("--state", str(tmp_path / "state"))
-    ended = run(
-        "--data", str(real(TICKS)), "--speed", "max", "-c", _breakout(tmp_path), *where
-    )
+    ended = run("--data", str(real(TICKS)), "--speed", "max", "-c", _breakout(tmp_path), *where)
     assert ended.returncode == 0, ended.stderr
 
     proven = run("replay", "--verify", *where)
