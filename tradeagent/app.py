@@ -210,6 +210,7 @@ def _assemble(
     bus = open_bus(options, clock, supervisor, store.journal, past.epoch, past.seq)
     bus.remember(store.arrived())
     supervisor.connect(bus)
+    supervisor.observe(lambda: store.journal.backlog)
     supervisor.prepare = partial(_join, bus, clock, directory.path)
     exchange: SimulatedExchange | None = None
     if plan.runs("execution"):

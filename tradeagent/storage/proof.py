@@ -51,6 +51,13 @@ def verify(store: SqlRecords, start: int = 0) -> int | None:
     return broken
 
 
+def flaw(store: SqlRecords) -> str:
+    """Return what is wrong with the file as SQLite sees it, nothing when all is well."""
+    with store.engine.connect() as connection:
+        found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    return "" if found == "ok" else found
+
+
 def rebuild(store: SqlRecords) -> list[str]:
     """Return where the state tables differ from the journal folded anew, a line for each row.
 

@@ -36,8 +36,12 @@ LOG_LIMIT = 8000
 TAIL = 1000
 """Rows whose chain is checked at every start; `verify` checks them all."""
 
+LOOKED_THROUGH = 64 << 20
+"""Bytes up to which a start looks through the whole file; `doctor` does so whatever its size."""
 ARRIVED = 50_000
 """Rows within which a message that came from another process may be delivered again."""
+RECENT = 200_000
+"""Rows among which a market event is looked for."""
 PLAYED = 100
 """Market events among which the newest is found; candles come a little after their last tick."""
 
@@ -97,10 +101,11 @@ class SqlStore(SqlRecords):
         return self._past
 
     def played(self) -> int | None:
-        """Return the time of the newest market event on record, UTC ns; None before the first."""
+        """Return the time of the newest market event of late, UTC ns; None where there is none."""
         table = tables.journal
         prices = table.c.type.in_((MarketData.wire, TickerUpdate.wire))
-        query = select(table.c.type, table.c.payload).where(prices)
+        recent = table.c.seq > self.journal.head().seq - RECENT
+        query = select(table.c.type, table.c.payload).where(prices, recent)
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(table.c.seq.desc()).limit(PLAYED)).all()
         events = [decode_payload(row.type, row.payload) for row in rows]
@@ -188,6 +193,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if path.stat().st_size > LOOKED_THROUGH:
+        return
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise StateError(remedy(path, f"malformed: {found}"))

@@ -30,7 +30,7 @@ from tradeagent.supervisor.restarts import Restarts
 from tradeagent.supervisor.runtime import AgentRuntime
 from tradeagent.supervisor.stages import Stages
 from tradeagent.supervisor.timers import Timers
-from tradeagent.supervisor.watch import Watch
+from tradeagent.supervisor.watch import BACKLOG, Watch
 
 
 async def nothing() -> None:
@@ -71,6 +71,11 @@ class Supervisor:
         self.watch = Watch(self.lives, self._alarms, self._restarts, limit, patience)
         timers = Timers(self._runtime, self.spawn, patience.heartbeat)
         self._stages = Stages(self.lives, self._runtime, timers, patience)
+
+    def observe(self, backlog: Callable[[], int]) -> None:
+        """Hold feeds back, and say so, while too many rows (`backlog`) wait for the disk."""
+        self._runtime.crowded = lambda: backlog() > BACKLOG
+        self.watch.backlog = backlog
 
     @property
     def mode(self) -> TradingMode:
