@@ -189,9 +189,9 @@ async def test_outputs_and_acknowledgements_are_one_transaction() -> None:
 def test_names_that_never_come_again_are_not_kept() -> None:
     """However many symbols were sent, what is kept of them is bounded, and the bytes are right."""
     queue, _ = outgoing()
-    first, _ = queue.packed([sent(ticker(symbol="S0"))])
+    first, _ = queue.packed([sent(ticker(1, symbol="S0"))])
     for number in range(HEADS + 10):
-        queue.packed([sent(ticker(symbol=f"S{number}"))])
+        queue.packed([sent(ticker(1, symbol=f"S{number}"))])
 
     assert len(queue._heads) <= HEADS
-    assert queue.packed([sent(ticker(symbol="S0"))])[0] == first
+    assert queue.packed([sent(ticker(1, symbol="S0"))])[0] == first

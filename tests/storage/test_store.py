@@ -281,7 +281,7 @@ def test_a_start_does_not_read_a_large_file_through(
     with closing(sqlite3.connect(path)) as connection:
         size = connection.execute("PRAGMA page_size").fetchone()[0]
         page = connection.execute(
-            "SELECT pageno FROM dbstat WHERE name = 'journal' AND pagetype = 'leaf' LIMIT 1 OFFSET 3"
+            "SELECT pageno FROM dbstat WHERE name = 'journal' AND pagetype = 'leaf' LIMIT 1, 1"
         ).fetchone()[0]
     with path.open("r+b") as file:
         file.seek((page - 1) * size)
