@@ -113,6 +113,11 @@ class Port:
             cloid=cloid, symbol=symbol, status=OrderStatus.CANCELED, time=time.time_ns()
         )
 
+    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+        """Place the new order."""
+        del cloid
+        return await self.place_order(order)
+
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Know nothing."""
         del symbol, cloid

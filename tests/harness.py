@@ -120,16 +120,17 @@ class Rig:
     trading: TradingSettings = field(default_factory=TradingSettings)
     exchange_settings: ExchangeSettings = field(default_factory=ExchangeSettings)
     extra: Sequence[Callable[[], BaseAgent[Any]]] = ()
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(keep=True))
+    ledger: Ledger = field(default_factory=lambda: Ledger(None))
 
     def __post_init__(self) -> None:
         """Put it together."""
         self.clock = SimulatedClock(START)
-        self.store = MemoryStore(keep=True)
         self.supervisor = Supervisor(self.clock, self.store.past, self.store.journal.committed)
         self.bus = MemoryBus(self.clock, self.supervisor, self.store.journal)
         self.supervisor.connect(self.bus)
         self.exchange = SimulatedExchange(
-            self.exchange_settings, (BTC,), Ledger(None), self.clock.now
+            self.exchange_settings, (BTC,), self.ledger, self.clock.now
         )
         prices = (MarketData, TickerUpdate, OrderBookUpdate)
         self.bus.subscribe(

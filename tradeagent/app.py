@@ -25,7 +25,7 @@ from tradeagent.bus import open_bus
 from tradeagent.bus.base import Bus, Handler, Subscriber
 from tradeagent.bus.options import BusOptions
 from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock, WallClock
-from tradeagent.errors import BusUnavailable, JournalError, StateError
+from tradeagent.errors import BusUnavailable, ConfigError, JournalError, StateError
 from tradeagent.integrations.base import Exchange, MarketFeed
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.log import log
@@ -45,7 +45,7 @@ from tradeagent.messages import (
     TickerUpdate,
     TradingState,
 )
-from tradeagent.plan import AgentPlan, Plan
+from tradeagent.plan import AgentPlan, Plan, unclaimed
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger
 from tradeagent.simulation.market import GeneratedMarket
@@ -183,6 +183,7 @@ async def open_daemon(
         store = SqlStore.open(directory.journal, waits=not simulated, on_failure=journal_failed)
         stack.callback(store.close, clean=False)
         past = store.past()
+        _refuse_unclaimed(plan, past, directory)
         clock = open_clock(plan, feed, past.ts)
         daemon = _assemble(plan, directory, store, feed, clock)
         daemons.append(daemon)
@@ -197,6 +198,15 @@ def _refuse_cut_off(directory: StateDirectory) -> None:
         raise StateError(
             f"{directory.path}: a run at --speed max was cut off here, so its journal and its "
             "exchange may differ; use another --state, or remove this folder"
+        )
+
+
+def _refuse_unclaimed(plan: Plan, past: Past, directory: StateDirectory) -> None:
+    held = unclaimed(plan, past.positions)
+    if held and plan.removed == "refuse":
+        raise ConfigError(
+            f"{directory.path}: {', '.join(held)} and is configured no more; configure it again, "
+            "or say with agents.trading.removed whether to adopt or to close such positions"
         )
 
 

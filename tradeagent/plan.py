@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -27,7 +27,7 @@ from tradeagent.config.load import Loaded
 from tradeagent.config.settings import Section, Settings
 from tradeagent.errors import ConfigError
 from tradeagent.integrations.recorded import RecordedSettings
-from tradeagent.messages import Timeframe
+from tradeagent.messages import PositionUpdate, Timeframe
 from tradeagent.simulation.settings import ExchangeSettings, MarketSettings
 from tradeagent.strategies import Strategy, StrategyParams, load_strategy
 
@@ -97,6 +97,12 @@ class Plan:
         """Return what a state directory belongs to: profile, network and account."""
         return f"{self.settings.profile}-simulated-main"
 
+    @property
+    def removed(self) -> str:
+        """Return what is to be done with positions whose strategy is configured no more."""
+        found = (one.settings for one in self.agents if isinstance(one.settings, TradingSettings))
+        return next((settings.removed for settings in found), "adopt")
+
     def runs(self, agent: str) -> bool:
         """Tell whether this process runs an agent."""
         return any(one.name == agent for one in self.agents)
@@ -111,6 +117,17 @@ class Plan:
                     for timeframe in inputs.bars:
                         wanted[symbol, timeframe] = None
         return list(wanted)
+
+
+def unclaimed(plan: Plan, positions: Iterable[PositionUpdate]) -> list[str]:
+    """Return what strategies hold that are not configured any more, in words."""
+    known = {strategy.name for strategy in plan.strategies}
+    return [
+        f"{part.strategy} holds {part.size:f} {held.symbol}"
+        for held in positions
+        for part in held.parts
+        if part.size and part.strategy not in known
+    ]
 
 
 def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = ()) -> Plan:

@@ -83,22 +83,6 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlRecords]:
     records.close()
 
 
-@pytest.mark.parametrize("reference", ["a", "intent-a"])
-def test_explain_tells_the_whole_story(records: SqlRecords, reference: str) -> None:
-    """An order or its intent leads back to the candle it rests on and on to what became of it."""
-    story = records.explain(reference)
-
-    assert [entry.seq for entry in story] == [2, 4, 5, 6, 7, 11, 12, 13, 17]
-    assert story[1].message == SIGNAL
-    assert [entry.derived for entry in story[:4]] == [False, True, True, True]
-
-
-def test_explain_tells_why_there_is_no_order(records: SqlRecords) -> None:
-    """A rejected intent is explained up to its rejection; an unknown name by nothing."""
-    assert [entry.seq for entry in records.explain("intent-b")] == [8, 9, 10]
-    assert records.explain("nobody") == []
-
-
 def test_lists_are_newest_first(records: SqlRecords) -> None:
     """Each list shows its own messages with their places, the newest first."""
     seqs = {

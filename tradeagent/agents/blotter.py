@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import count
 
 from tradeagent.agents.identity import epoch_of, is_ours
@@ -143,10 +144,10 @@ class Blotter:
         self.last_fill = max(self.last_fill, report.time)
         books = self.books.setdefault(order.symbol, Books(order.symbol))
         quantity = done.size if order.side == "buy" else -done.size
-        books.fill(
+        closed = books.fill(
             quantity, done.price, done.fee, update.shares, protective=order.type in PROTECTIVE
         )
-        fill = _fill_of(moved, report.time, done)
+        fill = _fill_of(moved, report.time, done, closed)
         messages: list[Message] = [fill, books.update(report.time), moved]
         if late:
             messages.append(self.incident(update, "LATE_FILL", Severity.ERROR, f"{done}"))
@@ -211,6 +212,7 @@ class Blotter:
         self.keep(moved)
         messages: list[Message] = [moved]
         protects = moved.order.type in PROTECTIVE and self._holds(moved.symbol)
+        protects = protects and moved.order.replaces is None  # else the one before still does
         if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
             messages.append(self._again(moved))
         if status is S.REJECTED and protects and not self._sibling_filled(moved):
@@ -250,7 +252,7 @@ class Blotter:
         )
 
 
-def _fill_of(update: OrderUpdate, time: int, done: Execution) -> Fill:
+def _fill_of(update: OrderUpdate, time: int, done: Execution, closed_pnl: Decimal) -> Fill:
     order = update.order
     return _new_fill(
         cloid=order.cloid,
@@ -261,6 +263,7 @@ def _fill_of(update: OrderUpdate, time: int, done: Execution) -> Fill:
         size=done.size,
         price=done.price,
         fee=done.fee,
+        closed_pnl=closed_pnl,
         liquidity=done.liquidity,
         time=time,
         strategy=update.strategy,

@@ -3,52 +3,110 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Literal
 
-from tradeagent.messages import ZERO, PositionUpdate, Share, TradeSignal
+from tradeagent.messages import (
+    TERMINAL,
+    ZERO,
+    OrderStatus,
+    OrderUpdate,
+    PositionUpdate,
+    Share,
+    TradeSignal,
+    Vote,
+)
+from tradeagent.messages.build import checked
+
+_new_vote = checked(Vote)
 
 Conflict = Literal["net", "strongest", "agree"]
 SIGNS = {"long": 1.0, "short": -1.0, "flat": 0.0}
+NEVER = 1 << 62
+"""A time (ns) that does not come."""
+
+
+@dataclass(slots=True)
+class Work:
+    """The request under way: since when, its order once there is one, and what it leads to.
+
+    `limit` is the price an entry rests at. `moving` tells that it was cancelled to be placed again
+    at another price.
+    """
+
+    intent: str
+    since: int
+    wanted: dict[str, float]
+    limit: Decimal | None = None
+    cloid: str | None = None
+    moving: bool = False
+
+
+@dataclass(slots=True)
+class Entry:
+    """How far the way into a position is, for one leading signal (strategy, time).
+
+    It may go on `until` (ns). `slices` of it were asked for, the next may be at `due` (ns); `tries`
+    counts every request, `moves` those that were placed again at another price.
+    """
+
+    leader: tuple[str, int]
+    until: int
+    slices: int = 0
+    due: int = 0
+    tries: int = 0
+    moves: int = 0
 
 
 class Desk:
     """One symbol: opinions, the position and its parts, and the order under way.
 
-    `held` are the weights the position was asked for, `wanted` those of the order under way.
+    `held` are the weights the position was asked for, `adopted` those of them that no strategy
+    looks after. `legs` are the working stops and targets, `managed` those that follow the price.
+    `closed_by` is the stop or target that filled last, until a new opinion comes. `alarm` is when
+    something falls due by itself (ns).
     """
 
     __slots__ = (
-        "cloid",
+        "adopted",
+        "alarm",
+        "closed_by",
+        "entry",
+        "entry_price",
         "held",
+        "legs",
+        "managed",
         "opinions",
         "parts",
         "price",
         "price_time",
-        "protected",
         "refused",
         "size",
         "symbol",
-        "wanted",
-        "working",
-        "working_since",
+        "work",
     )
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.opinions: dict[str, TradeSignal] = {}
         self.size = ZERO
+        self.entry_price = ZERO
         self.parts: dict[str, Decimal] = {}
         self.held: dict[str, float] = {}
-        self.wanted: dict[str, float] = {}
+        self.adopted: dict[str, float] = {}
         self.price = 0.0
         self.price_time = 0
-        self.working: str | None = None
-        self.working_since = 0
-        self.cloid: str | None = None
-        self.protected = False
+        self.work: Work | None = None
+        self.entry: Entry | None = None
+        self.legs: dict[str, OrderUpdate] = {}
+        self.managed: dict[str, OrderUpdate] = {}
+        self.closed_by: OrderUpdate | None = None
         self.refused: tuple[str, int] | None = None
+        self.alarm = NEVER
+
+    # -- what happens -----------------------------------------------------------------------------
 
     def mark(self, price: float, time: int) -> None:
         """Keep the newest price."""
@@ -56,27 +114,100 @@ class Desk:
 
     def hold(self, held: PositionUpdate) -> None:
         """Take over a position: the netted size, and each strategy's part that is not flat."""
-        self.size = held.size
+        self.size, self.entry_price = held.size, held.entry_price
         self.parts = {part.strategy: part.size for part in held.parts if part.size}
+        if self.adopted:
+            self.adopted = {name: one for name, one in self.adopted.items() if name in self.parts}
 
-    def target(self, weights: Mapping[str, float], conflict: Conflict) -> dict[str, float]:
-        """Return the weight each strategy adds to the target; long is above 0."""
+    def hear(self, opinion: TradeSignal) -> None:
+        """Take up a strategy's newest opinion."""
+        self.opinions[opinion.strategy] = opinion
+        self.closed_by = None
+
+    def close_by(self, leg: OrderUpdate) -> None:
+        """Forget every opinion: a stop or target has taken the position off them."""
+        self.opinions.clear()
+        self.adopted.clear()
+        self.held = {}
+        self.closed_by = leg
+
+    def take_over(self, known: Mapping[str, float], *, adopt: bool) -> None:
+        """Count the parts of strategies that are not `known` any more among what is held.
+
+        Adopted, they stay with their stops; otherwise the next target leaves them out.
+        """
+        kept = sum((self.parts[name] for name in self.held), ZERO)
+        weight = sum(self.held.values())
+        for name, size in self.parts.items():
+            if name not in known:
+                unit = weight / float(kept) if kept and weight else 1 / float(abs(size))
+                self.held[name] = float(size) * unit
+                if adopt:
+                    self.adopted[name] = self.held[name]
+
+    def guard(self, leg: OrderUpdate, *, managed: bool) -> None:
+        """Keep a working stop or target in its newest state; forget one that has ended."""
+        name = leg.order.cloid
+        before = self.legs.pop(name, None)
+        self.managed.pop(name, None)
+        if leg.status not in TERMINAL:
+            self.legs[name] = leg
+            stayed = before is not None and before.status is OrderStatus.PEND_REPLACE
+            if managed and not stayed:  # one that could not be moved is tried again later
+                self.managed[name] = leg
+
+    def finish(self, update: OrderUpdate) -> None:
+        """Take the order under way for ended: what filled of it is held, the rest is not."""
+        work, self.work = self.work, None
+        assert work is not None
+        if update.filled == update.order.size:
+            self.held = work.wanted
+        elif update.filled:
+            part = float(update.filled / update.order.size)
+            steps = {name: step * part for name, step in self.changes(work.wanted).items()}
+            self.held = {name: self.held.get(name, 0.0) + step for name, step in steps.items()}
+        if not update.filled and not work.moving:
+            self.refuse(update.strategy)
+
+    def refuse(self, strategy: str) -> None:
+        """Note that a strategy's opinion led to nothing, so that it is not tried again."""
+        opinion = self.opinions.get(strategy)
+        self.refused = (strategy, opinion.time) if opinion is not None else None
+
+    # -- what follows -----------------------------------------------------------------------------
+
+    def target(
+        self, weights: Mapping[str, float], conflict: Conflict, now: int
+    ) -> dict[str, float]:
+        """Return the weight each strategy adds to the target at `now` (ns); long is above 0."""
         wanted: dict[str, float] = {}
         for name, opinion in self.opinions.items():
+            if opinion.exit_at is not None and opinion.exit_at <= now:
+                continue
             weight = SIGNS[opinion.direction] * opinion.strength * weights.get(name, 0.0)
             if weight:
                 wanted[name] = weight
-        if len(wanted) < 2 or conflict == "net":
-            return wanted
-        if conflict == "strongest":
+        if len(wanted) > 1 and conflict == "strongest":
             name = max(wanted, key=lambda name: abs(wanted[name]))
-            return {name: wanted[name]}
-        agreed = len({weight > 0 for weight in wanted.values()}) == 1
-        return wanted if agreed else {}
+            wanted = {name: wanted[name]}
+        elif len(wanted) > 1 and conflict == "agree":
+            agreed = len({weight > 0 for weight in wanted.values()}) == 1
+            wanted = wanted if agreed else {}
+        return {**wanted, **self.adopted} if self.adopted else wanted
+
+    def votes(self, wanted: Mapping[str, float]) -> tuple[Vote, ...]:
+        """Return what every opinion adds to the target `wanted`, nothing included."""
+        return tuple(
+            _new_vote(strategy=name, weight=wanted.get(name, 0.0), time=opinion.time)
+            for name, opinion in self.opinions.items()
+        )
 
     def leader(self, wanted: Mapping[str, float], weight: float) -> TradeSignal | None:
         """Return the newest opinion on the side of `weight`; its stop and reason lead."""
-        agreeing = [self.opinions[name] for name in wanted if wanted[name] * weight > 0]
+        opinions = self.opinions
+        agreeing = [
+            opinions[name] for name in wanted if name in opinions and wanted[name] * weight > 0
+        ]
         return max(agreeing, key=lambda signal: signal.time, default=None)
 
     def newest(self) -> TradeSignal | None:
@@ -88,10 +219,17 @@ class Desk:
         held = self.held
         return {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in {**held, **wanted}}
 
-    def refuse(self, strategy: str) -> None:
-        """Note that a strategy's opinion led to nothing, so that it is not tried again."""
-        opinion = self.opinions.get(strategy)
-        self.refused = (strategy, opinion.time) if opinion is not None else None
+    def towards(self, wanted: dict[str, float], parts: int) -> dict[str, float]:
+        """Return the weights after the first of `parts` equal steps to `wanted`."""
+        if parts == 1:
+            return wanted
+        steps = self.changes(wanted)
+        return {name: self.held.get(name, 0.0) + step / parts for name, step in steps.items()}
+
+    def next_exit(self, now: int) -> int:
+        """Return when the next opinion ends by itself (ns)."""
+        ends = (one.exit_at for one in self.opinions.values() if one.exit_at is not None)
+        return min((end for end in ends if end > now), default=NEVER)
 
 
 @cache

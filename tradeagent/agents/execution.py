@@ -104,7 +104,7 @@ class Execution(BaseAgent[AgentSettings]):
     # -- orders out -------------------------------------------------------------------------------
 
     @on(RiskAssessment)
-    def execute_order(self, approval: RiskAssessment) -> Message | None:
+    def execute_order(self, approval: RiskAssessment) -> Message | list[Message] | None:
         """Prepare an approved order; refuse what is not approved exactly so and in time."""
         order = approval.order
         if not approval.approved or order is None:
@@ -129,9 +129,19 @@ class Execution(BaseAgent[AgentSettings]):
             expires_at=approval.expires_at,
             reason="the approval came too late" if late else "",
         )
-        if not late:
-            self.blotter.keep(update)
-        return update
+        if late:
+            return update
+        self.blotter.keep(update)
+        return [update, *self._replacing(order)]
+
+    def _replacing(self, order: Order) -> list[Message]:
+        """Note on a resting order that another is to take its place."""
+        before = self.blotter.working.get(order.replaces or "")
+        if before is None or before.status not in (S.OPEN, S.PARTIAL):
+            return []
+        pending = advance(before, S.PEND_REPLACE)
+        self.blotter.keep(pending)
+        return [pending]
 
     @on(OrderUpdate)
     def prepared(self, update: OrderUpdate) -> None:
@@ -159,10 +169,13 @@ class Execution(BaseAgent[AgentSettings]):
             known = await self.venue.status(update.order)
             if known.status is not S.NOT_PLACED:
                 return known
+        order = update.order
         refusal = self._gate(update, prepared)
         if refusal:
-            return self.venue.say(update.order, S.NOT_PLACED, refusal)
-        return await self.venue.place(update.order)
+            return self.venue.say(order, S.NOT_PLACED, refusal)
+        if order.replaces is None:
+            return await self.venue.place(order)
+        return await self.venue.replace(order.replaces, order)
 
     def _is_prepared(self, order: Order) -> bool:
         known = self.blotter.orders.get(order.cloid)
@@ -173,6 +186,8 @@ class Execution(BaseAgent[AgentSettings]):
         order = update.order
         if order.cloid in self.blotter.unwanted:
             return "cancelled before it was sent"
+        if order.replaces is not None and order.replaces not in self.blotter.working:
+            return "what it replaces is gone"
         if not self._is_prepared(order):
             return "it was settled before it was sent"
         if self.runtime.time() - prepared > FRESH_FOR * max(1.0, self.runtime.speed):
@@ -228,12 +243,22 @@ class Execution(BaseAgent[AgentSettings]):
     def book(self, report: ExecutionReport) -> list[Message]:
         """Fold the venue's word into the order, the fill and the position it changes."""
         messages = self.blotter.book(report)
+        self._look_after(report.cloid)
         update = self.blotter.working.get(report.cloid)
         if update is not None and report.cloid in self.blotter.unwanted and update.oid:
             messages.extend(self._withdraw(update, "cancelled while it was being sent"))
         if any(isinstance(message, Fill) for message in messages):
             self.start(self.venue.account())
         return messages
+
+    def _look_after(self, cloid: str) -> None:
+        """Ask how a resting order stands whose replacement did not, or may not, take its place."""
+        update = self.blotter.orders.get(cloid)
+        if update is None or update.status not in (S.REJECTED, S.NOT_PLACED, S.UNKNOWN):
+            return
+        before = self.blotter.working.get(update.order.replaces or "")
+        if before is not None and before.status is S.PEND_REPLACE:
+            self.start(self.get_order_status(before.order))
 
     @on(FundingPayment)
     def funded(self, payment: FundingPayment) -> PositionUpdate:

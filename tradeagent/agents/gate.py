@@ -119,7 +119,7 @@ def order_context(
         price=request.price,
         limit=request.limit,
         reduce_only=request.reduce_only,
-        protective=False,
+        protective=request.type == "stop",
         stop=plan.stop if plan is not None else None,
         target=plan.target if plan is not None else None,
         mode=mode,
@@ -155,8 +155,11 @@ def approval(
         size=sized.size,
         type=request.type,
         limit=request.limit,
+        trigger=request.trigger,
         tif=request.tif,
         reduce_only=request.reduce_only,
+        group=request.group,
+        replaces=request.replaces,
     )
     return _new_risk_assessment(
         intent_id=request.intent_id,

@@ -17,11 +17,11 @@ PROTECTIVE = ("stop", "take_profit")
 def protective_legs(entry: OrderUpdate, fill: Fill, account: str) -> tuple[OrderUpdate, ...]:
     """Return the stop and the target of a fill, prepared; nothing for an entry without a plan.
 
-    They carry the epoch of their entry, so that a later run gives them the same ids and finds again
-    what left before it could be recorded.
+    They carry the plan and the epoch of their entry, so that a later run gives them the same ids
+    and finds again what left before it could be recorded.
     """
     plan = entry.stop_plan
-    if plan is None:
+    if plan is None or entry.order.reduce_only:
         return ()
     stop = _leg(entry, fill, "stop", plan.stop, account)
     if plan.target is None:
@@ -50,6 +50,7 @@ def _leg(
         status=OrderStatus.PREPARED,
         strategy=entry.strategy,
         shares=entry.shares,
+        stop_plan=entry.stop_plan,
         expires_at=entry.expires_at,
     )
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings
-from tradeagent.agents.desk import Desk, shares
+from tradeagent.agents.desk import Desk, Entry, Work, shares
 from tradeagent.agents.identity import intent_id
 from tradeagent.clock import SECOND
-from tradeagent.messages import InstrumentUpdate, OrderRequest, Side, StopPlan, TradeSignal
+from tradeagent.messages import (
+    InstrumentUpdate,
+    OrderRequest,
+    OrderUpdate,
+    Side,
+    StopPlan,
+    TradeSignal,
+)
 from tradeagent.messages.build import checked
 from tradeagent.quant.portfolio import tidy
 
 _new_order_request = checked(OrderRequest)
 
 EXIT_VALID = 60 * SECOND
+SLICED = ("twap", "iceberg")
 
 
 class TradingSettings(AgentSettings):
     """How opinions become one target, and targets become orders.
 
     `net` adds up weights, `strongest` follows the heaviest opinion, `agree` stays flat while
-    opinions differ. Signals below `min_confidence` do not count. Entries are market orders, or
-    limits `limit_offset_bp` better than the price.
+    opinions differ. Signals below `min_confidence` do not count. Exits are market orders.
     """
 
     conflict: Literal["net", "strongest", "agree"] = Field(
@@ -34,15 +40,22 @@ class TradingSettings(AgentSettings):
         description="What to do when strategies differ on a symbol: add up their weights, follow "
         "the heaviest, or be flat.",
     )
+    removed: Literal["refuse", "adopt", "close"] = Field(
+        default="refuse",
+        description="What to do at a start with a position whose strategy is configured no more: "
+        "do not start, keep it with its stops until those or the operator close it, or close it.",
+    )
     min_confidence: float = Field(
         default=0.0,
         ge=0,
         le=1,
         description="The least confidence of a signal that counts, from 0 to 1.",
     )
-    entry: Literal["market", "limit"] = Field(
+    entry: Literal["market", "limit", "twap", "iceberg"] = Field(
         default="market",
-        description="How positions are opened; exits are always market orders.",
+        description="How positions are opened: at once, by a resting limit, by `slices` market "
+        "orders over `twap_s`, or by `slices` limits, one shown at a time. Exits are always market "
+        "orders.",
     )
     limit_offset_bp: float = Field(
         default=1.0,
@@ -50,32 +63,67 @@ class TradingSettings(AgentSettings):
         le=100,
         description="How much better than the last price a limit entry asks for, in basis points.",
     )
+    reprice_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="How long a limit entry rests before it is moved to the price of the moment, "
+        "in seconds of the clock.",
+    )
+    reprices: int = Field(
+        default=5,
+        ge=0,
+        le=100,
+        description="How often a limit entry is moved; then it is given up.",
+    )
+    slices: int = Field(
+        default=6,
+        ge=2,
+        le=100,
+        description="In how many parts twap and iceberg enter.",
+    )
+    twap_s: float = Field(
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="Over how long twap spreads its parts, in seconds of the clock.",
+    )
 
 
 class Tickets:
-    """Writes requests and notes on the desk that one is under way."""
+    """Writes requests and notes on the desk what is under way."""
 
     def __init__(self, settings: TradingSettings, account: str) -> None:
         self.instruments: dict[str, InstrumentUpdate] = {}
         self._settings = settings
         self._account = account
+        self._sliced = settings.entry in SLICED
+        self._rests = settings.entry in ("limit", "iceberg")
+
+    # -- entries ----------------------------------------------------------------------------------
 
     def entry(
         self, desk: Desk, wanted: dict[str, float], weight: float, leg: str, now: int
     ) -> list[OrderRequest]:
         """Ask for `weight` of a full position more; nothing when no live opinion leads there."""
         leader = desk.leader(wanted, weight)
-        if not desk.price or leader is None or leader.valid_until < now:
+        if not desk.price or leader is None or desk.refused == (leader.strategy, leader.time):
             return []
-        if desk.refused == (leader.strategy, leader.time):
+        way = self._way(desk, leader, now)
+        if (way.until if way.tries else leader.valid_until) < now:
             return []
+        if self._sliced and (way.slices >= self._settings.slices or now < way.due):
+            return []
+        parts = self._settings.slices - way.slices if self._sliced else 1
         side: Side = "buy" if weight > 0 else "sell"
         limit = self._limit(desk, side)
+        if way.tries:
+            leg = f"{leg}:{way.tries}"
         request = _new_order_request(
-            intent_id=self._intent(desk, leader, str(leader.time), leg),
+            intent_id=self._intent(desk, leader.strategy, str(leader.time), leg),
             symbol=desk.symbol,
             side=side,
-            weight=min(1.0, abs(weight)),
+            weight=min(1.0, abs(weight) / parts),
             type="market" if limit is None else "limit",
             limit=limit,
             stop_plan=self._plan(leader),
@@ -83,10 +131,72 @@ class Tickets:
             shares=shares(desk.changes(wanted)),
             price=Decimal(repr(desk.price)),
             price_time=desk.price_time,
-            valid_until=leader.valid_until,
+            valid_until=max(leader.valid_until, way.until),
+            votes=desk.votes(wanted),
             rationale=leader.rationale,
         )
-        return [self._send(desk, request, wanted, now)]
+        self._count(way, now)
+        return [self._send(desk, request, desk.towards(wanted, parts), now)]
+
+    def _way(self, desk: Desk, leader: TradeSignal, now: int) -> Entry:
+        """Return how far the entry of this signal is; another signal begins anew."""
+        name = (leader.strategy, leader.time)
+        if desk.entry is None or desk.entry.leader != name:
+            desk.entry = Entry(name, max(leader.valid_until, now + self._longest))
+        return desk.entry
+
+    @property
+    def _longest(self) -> int:
+        """Return how long an entry may go on that was begun in time, ns."""
+        settings = self._settings
+        if settings.entry == "twap":
+            return int(settings.twap_s * SECOND)
+        if not self._rests:
+            return 0
+        shown = settings.slices if self._sliced else 1
+        return self.patience * (settings.reprices + 1) * shown
+
+    def _count(self, way: Entry, now: int) -> None:
+        way.tries += 1
+        if self._sliced:
+            way.slices += 1
+            if self._settings.entry == "twap":
+                way.due = now + int(self._settings.twap_s / self._settings.slices * SECOND)
+
+    def is_entering(self, desk: Desk) -> bool:
+        """Tell whether slices of the newest entry are still to come."""
+        way = desk.entry
+        if not self._sliced or way is None or way.slices >= self._settings.slices:
+            return False
+        leader = desk.opinions.get(way.leader[0])
+        return leader is not None and leader.time == way.leader[1] and desk.refused != way.leader
+
+    def reprice(self, desk: Desk, now: int) -> str:
+        """Return why the resting entry should be moved, nothing where it stands well.
+
+        It is noted on the desk that it moves; the caller cancels it.
+        """
+        work, way = desk.work, desk.entry
+        if work is None or way is None or work.limit is None or work.cloid is None or work.moving:
+            return ""
+        if now < work.since + self.patience or way.moves >= self._settings.reprices:
+            return ""
+        side: Side = "buy" if sum(desk.changes(work.wanted).values()) > 0 else "sell"
+        limit = self._limit(desk, side)
+        if limit is None or limit == work.limit:
+            work.since = now
+            return ""
+        way.moves += 1
+        way.slices = max(0, way.slices - 1)
+        work.moving = True
+        return f"to be placed again at {limit:f} instead of {work.limit:f}"
+
+    @property
+    def patience(self) -> int:
+        """Return how long a limit entry rests before it is moved, ns."""
+        return int(self._settings.reprice_s * SECOND)
+
+    # -- exits ------------------------------------------------------------------------------------
 
     def reduction(
         self, desk: Desk, wanted: dict[str, float], part: float, now: int
@@ -97,58 +207,89 @@ class Tickets:
         size = instrument.fit_size(size) if instrument is not None else size
         if size <= 0:
             return []
-        changes = desk.changes(wanted)
-        request = self._exit(desk, size, changes, "reduce", "the target is smaller", now)
-        return [self._send(desk, request, wanted, now)]
+        return [self._exit(desk, size, wanted, "reduce", "the target is smaller", now)]
 
-    def close(self, desk: Desk, leg: str, reason: str, now: int) -> list[OrderRequest]:
-        """Ask to close the whole position."""
-        parts = {name: float(size) for name, size in desk.parts.items()}
-        request = self._exit(desk, tidy(abs(desk.size)), parts, leg, reason, now)
-        return [self._send(desk, request, {}, now)]
+    def close(
+        self, desk: Desk, wanted: dict[str, float], leg: str, reason: str, now: int
+    ) -> list[OrderRequest]:
+        """Ask to close the whole position; `wanted` is the target that led there."""
+        return [self._exit(desk, tidy(abs(desk.size)), wanted, leg, reason, now)]
 
     def _exit(
-        self, desk: Desk, size: Decimal, parts: Mapping[str, float], leg: str, reason: str, now: int
+        self, desk: Desk, size: Decimal, wanted: dict[str, float], leg: str, reason: str, now: int
     ) -> OrderRequest:
-        leader = desk.newest()
+        leader, before = desk.newest(), desk.closed_by
         trigger = f"{leader.time}:{now}" if leader is not None else f"{now}:{now}"
-        return _new_order_request(
-            intent_id=self._intent(desk, leader, trigger, leg),
+        author = before.strategy if before is not None else "operator"
+        author = leader.strategy if leader is not None else author
+        whole = leg != "reduce"
+        changes = {name: float(size) for name, size in desk.parts.items()}
+        request = _new_order_request(
+            intent_id=self._intent(desk, author, trigger, leg),
             symbol=desk.symbol,
             side="sell" if desk.size > 0 else "buy",
             size=size,
             reduce_only=True,
-            strategy=leader.strategy if leader is not None else "operator",
-            shares=shares(parts),
+            strategy=author,
+            shares=shares(changes if whole else desk.changes(wanted)),
             price=Decimal(repr(desk.price)),
             price_time=desk.price_time,
             valid_until=now + EXIT_VALID,
-            rationale=reason or (leader.rationale if leader is not None else "no opinion left"),
+            votes=desk.votes(wanted),
+            follows=before.order.cloid if before is not None else "",
+            rationale=reason or (leader.rationale if leader is not None else "no opinion is left"),
         )
+        return self._send(desk, request, {} if whole else wanted, now)
+
+    def move(self, desk: Desk, stop: OrderUpdate, trigger: Decimal, now: int) -> OrderRequest:
+        """Ask to put a resting stop to another trigger."""
+        order = stop.order
+        return _new_order_request(
+            intent_id=self._intent(desk, stop.strategy, order.cloid, f"move:{trigger}"),
+            symbol=desk.symbol,
+            side=order.side,
+            size=min(order.size - stop.filled, abs(desk.size)),
+            type="stop",
+            trigger=trigger,
+            reduce_only=True,
+            stop_plan=stop.stop_plan,
+            strategy=stop.strategy,
+            shares=stop.shares,
+            price=Decimal(repr(desk.price)),
+            price_time=desk.price_time,
+            valid_until=now + EXIT_VALID,
+            replaces=order.cloid,
+            group=order.group,
+            rationale=f"the stop follows the price from {order.trigger:f} to {trigger:f}",
+        )
+
+    # -- arithmetic -------------------------------------------------------------------------------
 
     def _send(
         self, desk: Desk, request: OrderRequest, wanted: dict[str, float], now: int
     ) -> OrderRequest:
-        desk.wanted = wanted
-        desk.working, desk.working_since, desk.cloid = request.intent_id, now, None
+        desk.work = Work(request.intent_id, now, wanted, request.limit)
         return request
 
-    def _intent(self, desk: Desk, leader: TradeSignal | None, trigger: str, leg: str) -> str:
-        strategy = leader.strategy if leader is not None else "operator"
-        return intent_id(self._account, strategy, desk.symbol, trigger, leg)
+    def _intent(self, desk: Desk, author: str, trigger: str, leg: str) -> str:
+        return intent_id(self._account, author, desk.symbol, trigger, leg)
 
     def _plan(self, leader: TradeSignal) -> StopPlan | None:
         instrument = self.instruments.get(leader.symbol)
         if leader.stop is None or instrument is None:
             return None
-        stop = instrument.fit_price(Decimal(repr(leader.stop)))
-        target = leader.target
-        fitted = instrument.fit_price(Decimal(repr(target))) if target is not None else None
-        return StopPlan(stop=stop, target=fitted) if stop > 0 else None
+        stop, target, even = (
+            instrument.fit_price(Decimal(repr(price))) if price is not None else None
+            for price in (leader.stop, leader.target, leader.break_even)
+        )
+        if not stop or stop <= 0:
+            return None
+        trail = Decimal(repr(leader.trail)) if leader.trail is not None else None
+        return StopPlan(stop=stop, target=target, trail=trail, break_even=even)
 
     def _limit(self, desk: Desk, side: Side) -> Decimal | None:
         instrument = self.instruments.get(desk.symbol)
-        if self._settings.entry == "market" or instrument is None:
+        if not self._rests or instrument is None:
             return None
         sign = -1 if side == "buy" else 1
         price = desk.price * (1 + sign * self._settings.limit_offset_bp / 1e4)

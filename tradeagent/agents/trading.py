@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from tradeagent.agents.base import BaseAgent, every, on
-from tradeagent.agents.desk import Desk
+from tradeagent.agents.desk import NEVER, Desk, Work
 from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.stops import is_managed, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
@@ -21,6 +23,7 @@ from tradeagent.messages import (
     RiskAlert,
     RiskAssessment,
     Severity,
+    StrategyState,
     TickerUpdate,
     TradeSignal,
     TradingMode,
@@ -30,8 +33,11 @@ from tradeagent.storage.base import Past
 
 TOLERANCE = 0.05
 """A change of the target weight below this is not worth an order."""
+LEAST = 1e-9
+"""A change of the target weight below this is none."""
 LOST_AFTER = 120 * SECOND
 FLATTENED = "the account is being flattened"
+OPENING = (TradingMode.ACTIVE, TradingMode.REDUCE_ONLY)
 
 
 class Trading(BaseAgent[TradingSettings]):
@@ -55,6 +61,7 @@ class Trading(BaseAgent[TradingSettings]):
         super().__init__(settings, name)
         self.mode = TradingMode.ACTIVE
         self.desks: dict[str, Desk] = {}
+        self.resting: dict[str, StrategyState] = {}
         self.tickets = Tickets(settings, account)
         self._weights = dict(weights)
 
@@ -69,30 +76,37 @@ class Trading(BaseAgent[TradingSettings]):
         """Take up each strategy's positions, last opinions and what is under way."""
         if past.trading_state is not None:
             self.mode = past.trading_state.mode
+        self.resting = {one.strategy: one for one in past.strategies if one.mode != "active"}
         self.tickets.instruments.update((one.symbol, one) for one in past.instruments)
         for held in past.positions:
             desk = self.desk(held.symbol)
             desk.hold(held)
             desk.mark(float(held.entry_price), held.time)
-        self._restore_orders(past)
+        for update in past.orders:
+            self._restore_order(update, past.ts)
         for signal in past.signals:
             desk = self.desk(signal.symbol)
-            if signal.strategy in desk.parts or desk.working is not None:
+            word = self.resting.get(signal.strategy)
+            closed = word is not None and word.mode == "closed"
+            if (signal.strategy in desk.parts or desk.work is not None) and not closed:
                 desk.opinions[signal.strategy] = signal
         for desk in self.desks.values():
-            desk.wanted = desk.target(self._weights, self.settings.conflict)
-            desk.held = {name: part for name, part in desk.wanted.items() if name in desk.parts}
+            wanted = desk.target(self._weights, self.settings.conflict, past.ts)
+            desk.held = {name: part for name, part in wanted.items() if name in desk.parts}
+            desk.take_over(self._weights, adopt=self.settings.removed == "adopt")
+            if desk.work is not None:
+                desk.work.wanted = wanted
+            desk.alarm = desk.next_exit(past.ts)
 
-    def _restore_orders(self, past: Past) -> None:
-        for update in past.orders:
-            if update.status in TERMINAL:
-                continue
-            desk = self.desk(update.symbol)
-            if update.order.type in PROTECTIVE:
-                desk.protected = True
-            else:
-                desk.working, desk.working_since = update.order.intent_id, past.ts
-                desk.cloid = update.order.cloid
+    def _restore_order(self, update: OrderUpdate, now: int) -> None:
+        desk, order = self.desk(update.symbol), update.order
+        if order.type in PROTECTIVE:
+            if update.status not in TERMINAL:
+                desk.guard(update, managed=is_managed(update))
+            elif update.filled:
+                desk.closed_by = update
+        elif update.status not in TERMINAL:
+            desk.work = Work(order.intent_id, now, {}, order.limit, order.cloid)
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -102,48 +116,78 @@ class Trading(BaseAgent[TradingSettings]):
         self.tickets.instruments[instrument.symbol] = instrument
 
     @on(MarketData)
-    def handle_market_data(self, bar: MarketData) -> None:
-        """Keep the newest price of each symbol."""
-        (self.desks.get(bar.symbol) or self.desk(bar.symbol)).mark(bar.close, bar.close_time)
+    def handle_market_data(self, bar: MarketData) -> list[Message] | None:
+        """Keep the newest price of each symbol, and do what it or the hour calls for."""
+        desk = self.desks.get(bar.symbol) or self.desk(bar.symbol)
+        desk.mark(bar.close, bar.close_time)
+        return self._look(desk) if desk.managed or desk.alarm < NEVER else None
 
     @on(TickerUpdate)
-    def quoted(self, tick: TickerUpdate) -> None:
-        """Keep the newest price of each symbol."""
-        (self.desks.get(tick.symbol) or self.desk(tick.symbol)).mark(tick.last, tick.time)
+    def quoted(self, tick: TickerUpdate) -> list[Message] | None:
+        """Keep the newest price of each symbol, and do what it or the hour calls for."""
+        desk = self.desks.get(tick.symbol) or self.desk(tick.symbol)
+        desk.mark(tick.last, tick.time)
+        return self._look(desk) if desk.managed or desk.alarm < NEVER else None
 
     @on(TradeSignal)
     def handle_signal(self, signal: TradeSignal) -> list[Message]:
         """Take up a strategy's new opinion and work out what follows."""
-        if signal.confidence < self.settings.min_confidence:
+        if signal.confidence < self.settings.min_confidence or signal.strategy in self.resting:
             return []
         desk = self.desk(signal.symbol)
         if signal.price and signal.time > desk.price_time:
             desk.mark(signal.price, signal.time)
-        desk.opinions[signal.strategy] = signal
+        desk.hear(signal)
         return self.generate_signals(desk)
+
+    @on(StrategyState)
+    def direct(self, word: StrategyState) -> list[Message]:
+        """Pause a strategy, take it up again, or give up what it holds."""
+        if word.mode == "active":
+            self.resting.pop(word.strategy, None)
+            return []
+        self.resting[word.strategy] = word
+        if word.mode == "paused":
+            return []
+        messages: list[Message] = []
+        for desk in self.desks.values():
+            desk.opinions.pop(word.strategy, None)
+            messages.extend(self.generate_signals(desk))
+        return messages
 
     # -- targets ----------------------------------------------------------------------------------
 
     def generate_signals(self, desk: Desk) -> list[Message]:
         """Merge the live opinions on a symbol into one target; return the order to get there."""
-        if desk.working is not None or self.mode not in (
-            TradingMode.ACTIVE,
-            TradingMode.REDUCE_ONLY,
-        ):
+        asked = self._ask(desk)
+        desk.alarm = self._next(desk)
+        return asked
+
+    def _ask(self, desk: Desk) -> list[Message]:
+        if desk.work is not None or self.mode not in OPENING:
             return []
-        wanted = desk.target(self._weights, self.settings.conflict)
-        target, now, tickets = sum(wanted.values()), self.now(), self.tickets
+        now, tickets = self.now(), self.tickets
+        wanted = desk.target(self._weights, self.settings.conflict, now)
+        target, held = sum(wanted.values()), sum(desk.held.values())
+        least = LEAST if tickets.is_entering(desk) else TOLERANCE
         if not desk.size:
             flat = abs(target) <= TOLERANCE
             return [] if flat else list(tickets.entry(desk, wanted, target, "open", now))
         if target * float(desk.size) <= 0 or abs(target) <= TOLERANCE:
-            return list(tickets.close(desk, "close", "", now))
-        held = sum(desk.held.values())
-        if abs(target) > abs(held) + TOLERANCE:
+            return list(tickets.close(desk, wanted, "close", "", now))
+        if abs(target) > abs(held) + least:
             return list(tickets.entry(desk, wanted, target - held, "add", now))
         if abs(target) < abs(held) - TOLERANCE:
             return list(tickets.reduction(desk, wanted, 1 - target / held, now))
         return []
+
+    def _next(self, desk: Desk) -> int:
+        """Return when a desk falls due by itself: an exit, a slice, or a limit to be moved."""
+        due = desk.next_exit(self.now())
+        work, way = desk.work, desk.entry
+        if work is not None:
+            return min(due, work.since + self.tickets.patience) if work.limit is not None else due
+        return min(due, way.due) if way is not None and self.tickets.is_entering(desk) else due
 
     # -- what became of it ------------------------------------------------------------------------
 
@@ -151,10 +195,11 @@ class Trading(BaseAgent[TradingSettings]):
     def judged(self, verdict: RiskAssessment) -> None:
         """Let go of what Risk refused; the same signal is not tried again."""
         desk = self.desks.get(verdict.symbol)
-        if desk is None or desk.working != verdict.intent_id or verdict.approved:
+        if desk is None or desk.work is None or desk.work.intent != verdict.intent_id:
             return
-        desk.working = None
-        desk.refuse(verdict.strategy)
+        if not verdict.approved:
+            desk.work = None
+            desk.refuse(verdict.strategy)
 
     @on(PositionUpdate)
     def positioned(self, held: PositionUpdate) -> None:
@@ -164,30 +209,27 @@ class Trading(BaseAgent[TradingSettings]):
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:
         """Look at the target again when an order has ended."""
-        desk = self.desk(update.symbol)
-        protective = update.order.type in PROTECTIVE
-        if protective and update.status is OrderStatus.PREPARED:
-            desk.protected = True
-        if update.status not in TERMINAL:
-            if update.order.intent_id == desk.working:
-                desk.cloid = update.order.cloid
-            return []
-        if protective and update.filled:
-            desk.opinions.clear()
-            desk.held = {}
-        elif desk.working == update.order.intent_id:
-            desk.working = None
-            if update.filled:
-                desk.held = desk.wanted
-            else:
-                desk.refuse(update.strategy)
-        return self.manage_positions(desk) if update.filled else []
+        desk, work = self.desk(update.symbol), self.desk(update.symbol).work
+        ended = update.status in TERMINAL
+        mine = work is not None and work.intent == update.order.intent_id
+        if update.order.type in PROTECTIVE:
+            desk.guard(update, managed=is_managed(update))
+            if ended and update.filled:
+                desk.close_by(update)
+        elif work is not None and mine:
+            work.cloid = update.order.cloid
+            if ended:
+                moving = work.moving
+                desk.finish(update)
+                if moving and not update.filled:
+                    return self.generate_signals(desk)
+        return self.manage_positions(desk) if ended and update.filled else []
 
     def manage_positions(self, desk: Desk) -> list[Message]:
         """Return what a changed position calls for: stops that protect nothing go, flips open."""
         gone: list[Message] = []
-        if desk.working is None and desk.size == 0 and desk.protected:
-            desk.protected = False
+        idle = [one for one in desk.legs.values() if one.status is not OrderStatus.PEND_CANCEL]
+        if desk.work is None and desk.size == 0 and idle:
             gone.append(
                 CancelRequest(
                     symbol=desk.symbol,
@@ -197,6 +239,31 @@ class Trading(BaseAgent[TradingSettings]):
                 )
             )
         return gone + self.generate_signals(desk)
+
+    def _look(self, desk: Desk) -> list[Message]:
+        """Move stops that follow the price, and do what has fallen due."""
+        messages: list[Message] = list(self._move_stops(desk)) if desk.managed else []
+        now = self.now()
+        if desk.alarm <= now:
+            reason = self.tickets.reprice(desk, now)
+            if reason and desk.work is not None:
+                messages.append(
+                    CancelRequest(cloid=desk.work.cloid, reason=reason, actor=self.name)
+                )
+            messages.extend(self.generate_signals(desk))
+        return messages
+
+    def _move_stops(self, desk: Desk) -> list[Message]:
+        instrument = self.tickets.instruments.get(desk.symbol)
+        if instrument is None or not desk.size:
+            return []
+        price, moves = Decimal(repr(desk.price)), []
+        for stop in list(desk.managed.values()):
+            trigger = moved_stop(stop, price, desk.entry_price, instrument)
+            if trigger is not None and (desk.size > 0) is (stop.order.side == "sell"):
+                del desk.managed[stop.order.cloid]  # until Execution tells of it again
+                moves.append(self.tickets.move(desk, stop, trigger, self.now()))
+        return list(moves)
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
@@ -208,8 +275,8 @@ class Trading(BaseAgent[TradingSettings]):
         return [
             message
             for desk in self.desks.values()
-            if desk.size and desk.working is None
-            for message in self.tickets.close(desk, "flatten", FLATTENED, self.now())
+            if desk.size and desk.work is None
+            for message in self.tickets.close(desk, {}, "flatten", FLATTENED, self.now())
         ]
 
     @every(60)
@@ -217,28 +284,30 @@ class Trading(BaseAgent[TradingSettings]):
         """Take up what got lost: orders without an end, and positions still to be flattened."""
         messages: list[Message] = []
         for desk in self.desks.values():
-            if desk.working is not None and self.now() - desk.working_since > LOST_AFTER:
-                messages.extend(self._give_up(desk))
-            elif desk.size:
+            if desk.work is not None and self.now() - desk.work.since > LOST_AFTER:
+                messages.extend(self._give_up(desk, desk.work))
+            elif desk.size or self.tickets.is_entering(desk):
                 messages.extend(self.generate_signals(desk))
+            desk.managed.update((n, one) for n, one in desk.legs.items() if is_managed(one))
         if self.mode is TradingMode.FLATTENING:
             messages.extend(self._flatten())
         return messages
 
-    def _give_up(self, desk: Desk) -> list[Message]:
+    def _give_up(self, desk: Desk, work: Work) -> list[Message]:
         """Cancel an order that does not end, or forget a request that nobody answered."""
-        if desk.cloid is not None:
-            wish = CancelRequest(
-                cloid=desk.cloid, reason="the order did not fill in time", actor=self.name
-            )
-            desk.working_since = self.now()
-            return [wish]
-        lost, desk.working = desk.working, None
+        if work.cloid is not None:
+            work.since = self.now()
+            return [
+                CancelRequest(
+                    cloid=work.cloid, reason="the order did not fill in time", actor=self.name
+                )
+            ]
+        desk.work = None
         return [
             RiskAlert(
                 code="REQUEST_LOST",
                 severity=Severity.WARNING,
                 symbol=desk.symbol,
-                evidence=f"nobody answered the request {lost}",
+                evidence=f"nobody answered the request {work.intent}",
             )
         ]

@@ -30,6 +30,15 @@ class Venue:
         except VenueUnavailable as error:
             return self.say(order, OrderStatus.UNKNOWN, str(error))
 
+    async def replace(self, cloid: str, order: Order) -> ExecutionReport:
+        """Put `order` in the place of the resting `cloid`; REJECTED leaves that one as it was."""
+        try:
+            return await self.exchange.modify_order(cloid, order)
+        except OrderRefused as refused:
+            return self.say(order, OrderStatus.REJECTED, str(refused))
+        except VenueUnavailable as error:
+            return self.say(order, OrderStatus.UNKNOWN, str(error))
+
     async def cancel(self, order: Order) -> ExecutionReport | None:
         """Cancel an order; None when nobody answered, to be asked again."""
         try:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,7 +19,14 @@ from tradeagent.app import Daemon
 from tradeagent.clock import SECOND
 from tradeagent.errors import CommandError, JournalError, OperatorError
 from tradeagent.log import log
-from tradeagent.messages import CancelRequest, Message, RiskOverride, TradingMode, TradingState
+from tradeagent.messages import (
+    CancelRequest,
+    Message,
+    RiskOverride,
+    StrategyState,
+    TradingMode,
+    TradingState,
+)
 from tradeagent.quant.rules import RULES
 
 LONGEST = 64 * 1024
@@ -61,6 +68,13 @@ class Cancel(Reason):
     protective: bool = False
 
 
+class Word(Reason):
+    """What a strategy may do from now on."""
+
+    strategy: str
+    mode: Literal["active", "paused", "closed"]
+
+
 class Override(Reason):
     """Which rule to lift, where (a symbol, a strategy, or `*`), and for how many minutes."""
 
@@ -92,6 +106,7 @@ class Control:
             "flatten": (Reason, lambda p: self._go(TradingMode.FLATTENING, p)),
             "cancel": (Cancel, self._cancel),
             "override": (Override, self._override),
+            "strategy": (Word, self._direct),
         }
 
     async def answer(self, line: bytes) -> bytes:
@@ -209,6 +224,24 @@ class Control:
             and (wish.cloid or wish.protective or order.type not in PROTECTIVE)
             for order in views.orders(self._daemon.store, open_only=True, limit=MOST)
         )
+
+    def _direct(self, word: Word) -> dict[str, str]:
+        if "trading" not in self._daemon.supervisor.lives:
+            raise CommandError("this process has no Trading agent; ask the one that trades")
+        held = (part for held in self._daemon.store.positions() for part in held.parts)
+        known = {*(one.name for one in self._daemon.plan.strategies), *(p.strategy for p in held)}
+        if word.strategy not in known:
+            names = ", ".join(sorted(known))
+            raise CommandError(f"no strategy is called {word.strategy}; known: {names}")
+        self._publish(
+            StrategyState(
+                strategy=word.strategy, mode=word.mode, reason=word.reason, actor=word.actor
+            )
+        )
+        log.bind(agent="operator").warning(
+            "{} wants {} to be {}: {}", word.actor, word.strategy, word.mode, word.reason
+        )
+        return {"strategy": word.strategy, "mode": word.mode}
 
     def _override(self, wish: Override) -> dict[str, str]:
         liftable = [rule.code for rule in RULES if rule.code not in FIXED]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from tradeagent.clock import SECOND
+from tradeagent.quant.costs import shortfall, slippage
 from tradeagent.storage.base import Records
 
 
@@ -31,6 +33,7 @@ class StrategyView(View):
     """One strategy's part in one symbol; P&L is realised, before fees, in quote currency."""
 
     strategy: str
+    state: str
     symbol: str
     size: str
     entry_price: str
@@ -54,6 +57,30 @@ class OrderView(View):
     reason: str
 
 
+class ExecutionView(View):
+    """What an order that filled cost against the price it was decided at.
+
+    `arrival` is that price, a stop's or target's trigger; slippage is in basis points of it, above
+    0 for worse. `shortfall` is slippage and fees in quote currency. `seconds` is from the request
+    to the last fill.
+    """
+
+    time: int
+    cloid: str
+    symbol: str
+    side: str
+    type: str
+    strategy: str
+    size: str
+    filled: str
+    arrival: str
+    average: str
+    slippage_bp: str
+    fees: str
+    shortfall: str
+    seconds: str
+
+
 class PositionView(View):
     """The netted position in one symbol."""
 
@@ -74,6 +101,7 @@ class TradeView(View):
     size: str
     price: str
     fee: str
+    closed_pnl: str
     liquidity: str
     strategy: str
     cloid: str
@@ -101,9 +129,11 @@ class StatusView(View):
 
 def strategies(records: Records) -> Sequence[StrategyView]:
     """Return each strategy's parts."""
+    states = {word.strategy: word.mode for word in records.strategy_states()}
     return [
         StrategyView(
             strategy=part.strategy,
+            state=states.get(part.strategy, "active"),
             symbol=held.symbol,
             size=f"{part.size:f}",
             entry_price=f"{part.entry_price:.8f}",
@@ -139,6 +169,38 @@ def orders(records: Records, *, open_only: bool, limit: int) -> Sequence[OrderVi
     return views
 
 
+def executions(records: Records, limit: int) -> Sequence[ExecutionView]:
+    """Return what each order that filled cost, newest first."""
+    views = []
+    for found in records.executed(limit):
+        update, order = found.update, found.update.order
+        arrival = found.request.price if found.request is not None else order.trigger
+        average = update.average_price
+        if arrival is None or average is None:
+            continue
+        worse = slippage(order.side, arrival, average) * 10_000
+        cost = shortfall(order.side, update.filled, arrival, average, found.fees)
+        views.append(
+            ExecutionView(
+                time=found.done,
+                cloid=order.cloid,
+                symbol=order.symbol,
+                side=order.side,
+                type=order.type,
+                strategy=update.strategy,
+                size=f"{order.size:f}",
+                filled=f"{update.filled:f}",
+                arrival=f"{arrival:f}",
+                average=f"{average:.8f}".rstrip("0").rstrip("."),
+                slippage_bp=f"{worse:.2f}",
+                fees=f"{found.fees:.4f}",
+                shortfall=f"{cost:.4f}",
+                seconds=f"{(found.done - found.asked) / SECOND:.3f}",
+            )
+        )
+    return views
+
+
 def positions(records: Records) -> Sequence[PositionView]:
     """Return the position of each symbol."""
     return [
@@ -164,6 +226,7 @@ def trades(records: Records, limit: int) -> Sequence[TradeView]:
             size=f"{record.message.size:f}",
             price=f"{record.message.price:f}",
             fee=f"{record.message.fee:f}",
+            closed_pnl=f"{record.message.closed_pnl:.4f}",
             liquidity=record.message.liquidity,
             strategy=record.message.strategy,
             cloid=record.message.cloid,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import typer
 
-from tradeagent.cli.options import AsJson, Files, Profile
-from tradeagent.cli.places import configuration
-from tradeagent.plan import make_plan
+from tradeagent.cli.options import AsJson, Files, Profile, State
+from tradeagent.cli.places import configuration, state_path
+from tradeagent.errors import ConfigError
+from tradeagent.plan import Plan, make_plan, unclaimed
+from tradeagent.storage.directory import StateDirectory
+from tradeagent.storage.records import SqlRecords
 
 check = typer.Typer(name="check", add_completion=False, rich_markup_mode=None)
 config = typer.Typer(
@@ -18,9 +22,19 @@ config = typer.Typer(
 
 
 @check.command()
-def do_check(profile: Profile = None, files: Files = None) -> None:
-    """Check the configuration; every mistake is one line, and the exit status is 2."""
+def do_check(profile: Profile = None, files: Files = None, state: State = None) -> None:
+    """Check the configuration; every mistake is one line, and the exit status is 2.
+
+    Positions in the state directory whose strategy is configured no more are listed as well.
+    """
     plan = make_plan(configuration(profile, files or []))
+    place = StateDirectory(state_path(state, profile))
+    held = _unclaimed(plan, place.journal)
+    if held and plan.removed == "refuse":
+        raise ConfigError(
+            f"{place.path}: {', '.join(held)} and is configured no more; configure it again, or "
+            "say with agents.trading.removed whether to adopt or to close such positions"
+        )
     names = ", ".join(
         f"{one.name} on {'/'.join(one.symbols) or 'nothing'}" for one in plan.strategies
     )
@@ -29,6 +43,18 @@ def do_check(profile: Profile = None, files: Files = None) -> None:
         f"agents: {', '.join(one.name for one in plan.agents)}\n"
         f"strategies: {names or 'none'}\n"
     )
+    if held:
+        sys.stdout.write(f"without a strategy, to {plan.removed}: {', '.join(held)}\n")
+
+
+def _unclaimed(plan: Plan, journal: Path) -> list[str]:
+    if not journal.is_file():
+        return []
+    records = SqlRecords.read(journal)
+    try:
+        return unclaimed(plan, records.positions())
+    finally:
+        records.close()
 
 
 @config.callback()

@@ -83,9 +83,13 @@ def show_agents(state: State = None, profile: Profile = None, as_json: AsJson = 
     _print("agents", [], as_json=as_json)
 
 
-@strategies.command()
-def show_strategies(state: State = None, profile: Profile = None, as_json: AsJson = False) -> None:
-    """List each strategy's part of the positions."""
+@strategies.callback(invoke_without_command=True)
+def show_strategies(
+    context: typer.Context, state: State = None, profile: Profile = None, as_json: AsJson = False
+) -> None:
+    """List each strategy's part of the positions; pause, resume or close one."""
+    if context.invoked_subcommand is not None:
+        return
     with _caller(state, profile).records() as records:
         _print("strategies", _dump(views.strategies(records)), as_json=as_json)
 
@@ -96,11 +100,18 @@ def show_orders(
     profile: Profile = None,
     limit: Limit = 50,
     open_only: Annotated[bool, typer.Option("--open", help="Working orders only.")] = False,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="What each that filled cost: slippage, fees, shortfall.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List orders, newest first."""
+    found: Sequence[views.View]
     with _caller(state, profile).records() as records:
-        found = views.orders(records, open_only=open_only, limit=limit)
+        if costs:
+            found = views.executions(records, limit)
+        else:
+            found = views.orders(records, open_only=open_only, limit=limit)
     _print("orders", _dump(found), as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tradeagent.cli.inspect import strategies
 from tradeagent.cli.options import Profile, Reason, State
 from tradeagent.cli.places import Caller, state_path
 
@@ -19,6 +20,9 @@ def _group(name: str) -> typer.Typer:
 
 halt, resume, flatten = _group("halt"), _group("resume"), _group("flatten")
 cancel, override = _group("cancel"), _group("override")
+
+
+Named = Annotated[str, typer.Argument(help="The strategy's name.")]
 
 
 def _ask(state: Path | None, profile: str | None, method: str, **params: object) -> None:
@@ -62,6 +66,28 @@ def do_cancel(
         state, profile, "cancel", reason=reason, cloid=cloid, symbol=symbol, strategy=strategy,
         protective=protective,
     )  # fmt: skip
+
+
+def _direct(name: str, mode: str, reason: str, state: Path | None, profile: str | None) -> None:
+    _ask(state, profile, "strategy", strategy=name, mode=mode, reason=reason)
+
+
+@strategies.command("pause")
+def pause(name: Named, reason: Reason, state: State = None, profile: Profile = None) -> None:
+    """Let a strategy open and add nothing; what it holds stays with its stops."""
+    _direct(name, "paused", reason, state, profile)
+
+
+@strategies.command("resume")
+def take_up(name: Named, reason: Reason, state: State = None, profile: Profile = None) -> None:
+    """Let a strategy trade again."""
+    _direct(name, "active", reason, state, profile)
+
+
+@strategies.command("close")
+def close(name: Named, reason: Reason, state: State = None, profile: Profile = None) -> None:
+    """Close what a strategy holds and let it open nothing."""
+    _direct(name, "closed", reason, state, profile)
 
 
 @override.command()

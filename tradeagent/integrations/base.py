@@ -57,6 +57,15 @@ class Exchange(Protocol):
         """Cancel one order; returns how it stands now."""
         ...
 
+    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+        """Replace the resting order `cloid` by `order`, whose cloid is its own, in one step.
+
+        Returns the acknowledgement of `order`; that `cloid` is canceled is told to listeners. When
+        `order` is REJECTED, `cloid` stands as it did. Its place in the queue is lost unless only
+        the size shrinks.
+        """
+        ...
+
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, or None when the venue has never seen it."""
         ...

@@ -40,6 +40,7 @@ from tradeagent.messages.orders import (
     PositionUpdate,
     Share,
     StopPlan,
+    Vote,
 )
 from tradeagent.messages.risk import (
     CONSEQUENCES,
@@ -51,7 +52,7 @@ from tradeagent.messages.risk import (
     TradingMode,
     TradingState,
 )
-from tradeagent.messages.signals import Analysis, Direction, Sentiment, TradeSignal
+from tradeagent.messages.signals import Analysis, Direction, Sentiment, StrategyState, TradeSignal
 from tradeagent.messages.system import (
     AgentState,
     AgentStatus,
@@ -116,6 +117,7 @@ __all__ = [
     "Share",
     "Side",
     "StopPlan",
+    "StrategyState",
     "TaskProgress",
     "TaskRequest",
     "TaskResult",
@@ -127,6 +129,7 @@ __all__ = [
     "TradingMode",
     "TradingState",
     "UndecodableError",
+    "Vote",
     "decode",
     "decode_payload",
     "encode",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tradeagent.messages.base import Delivery, Message, Name, Ratio, Time
+from tradeagent.messages.base import Delivery, Finite, Message, Name, Ratio, Time
 from tradeagent.messages.market import Side
 
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -61,10 +61,16 @@ class Part(BaseModel):
 
 
 class StopPlan(Part):
-    """The protective prices an entry carries; they rest at the venue once it fills."""
+    """The protective prices an entry carries; they rest at the venue once it fills.
+
+    The stop follows the best price at the distance `trail`, and goes to the entry once the price
+    has reached `break_even`.
+    """
 
     stop: Positive
     target: Positive | None = None
+    trail: Positive | None = None
+    break_even: Positive | None = None
 
 
 class Share(Part):
@@ -77,12 +83,27 @@ class Share(Part):
     part: Amount
 
 
+class Vote(Part):
+    """What one strategy adds to a target, as a part of a full position; long is above 0.
+
+    `time` (UTC ns) is that of the candle or tick its signal rests on.
+    """
+
+    strategy: Name
+    weight: Finite
+    time: Time
+
+
 class OrderRequest(Message):
     """A wish for an order, for Risk to judge; without a size Risk sizes it.
 
+    One of type `stop` takes the place of the resting stop `replaces`, in its `group`.
+
     `weight` is the fraction of a full-sized position an order without a size asks for.
     `intent_id` is a pure function of what led to it, so a repeated signal is no second order.
-    `price` and `price_time` (UTC ns) are what the decision rested on.
+    `price` and `price_time` (UTC ns) are what the decision rested on, `votes` every strategy's
+    opinion at that moment; they add up to the target. `follows` is the id of the stop or target
+    whose fill left no opinion, where there is no other reason.
     """
 
     intent_id: Name
@@ -90,8 +111,9 @@ class OrderRequest(Message):
     side: Side
     size: Positive | None = None
     weight: Ratio = 1.0
-    type: Literal["market", "limit"] = "market"
+    type: Literal["market", "limit", "stop"] = "market"
     limit: Positive | None = None
+    trigger: Positive | None = None
     tif: TimeInForce = "GTC"
     reduce_only: bool = False
     stop_plan: StopPlan | None = None
@@ -101,6 +123,9 @@ class OrderRequest(Message):
     price_time: Time
     valid_until: Time
     replaces: str | None = None
+    group: str | None = None
+    votes: tuple[Vote, ...] = ()
+    follows: str = ""
     rationale: str = ""
 
     @field_validator("shares")
@@ -123,7 +148,7 @@ class CancelRequest(Message, delivery=Delivery.URGENT):
 
 
 class Order(Part):
-    """The exact order a venue is asked for."""
+    """The exact order a venue is asked for; it takes the place of the resting one `replaces`."""
 
     cloid: str
     intent_id: str
@@ -137,6 +162,7 @@ class Order(Part):
     reduce_only: bool = False
     group: str | None = None
     """Orders of one group cancel each other: when one fills, the rest go."""
+    replaces: str | None = None
 
 
 class OrderUpdate(Message):
@@ -188,7 +214,10 @@ class ExecutionReport(Message):
 
 
 class Fill(Message):
-    """A booked fill of one of our orders, exactly once."""
+    """A booked fill of one of our orders, exactly once.
+
+    `closed_pnl` is the profit it realised on the account, before its fee.
+    """
 
     cloid: str
     intent_id: str
@@ -198,6 +227,7 @@ class Fill(Message):
     size: Positive
     price: Positive
     fee: Amount
+    closed_pnl: Amount = ZERO
     liquidity: Liquidity
     time: Time
     strategy: Name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tradeagent.messages.base import Finite, Message, Name, Price, Ratio, Time
+from tradeagent.messages.base import Delivery, Finite, Message, Name, Price, Ratio, Time
 
 Direction = Literal["long", "short", "flat"]
 
@@ -35,11 +35,26 @@ class Sentiment(Message, expires=True):
     valid_until: Time
 
 
+class StrategyState(Message, delivery=Delivery.URGENT):
+    """What one strategy may do from now on, by an operator's word and for a reason.
+
+    `paused` opens and adds nothing, and what it holds stays with its stops; `closed` gives up what
+    it holds as well.
+    """
+
+    strategy: Name
+    mode: Literal["active", "paused", "closed"]
+    reason: Name
+    actor: Name
+
+
 class TradeSignal(Message, expires=True):
     """What a strategy wants of one symbol.
 
     `time` (UTC ns) and `price` are those of the candle or tick the signal rests on, so that nobody
-    needs that candle to have arrived first. `stop` and `target` are prices.
+    needs that candle to have arrived first. `stop` and `target` are prices. The stop follows the
+    best price at the distance `trail`, and goes to the entry once the price has reached
+    `break_even`. At `exit_at` (UTC ns) the opinion ends and its position is closed.
     """
 
     symbol: Name
@@ -51,6 +66,9 @@ class TradeSignal(Message, expires=True):
     confidence: Ratio = 1.0
     stop: Price | None = None
     target: Price | None = None
+    trail: Price | None = None
+    break_even: Price | None = None
+    exit_at: Time | None = None
     timeframe: str = ""
     values: dict[str, Finite] = {}
     rationale: str = ""

@@ -144,11 +144,12 @@ class Books:
         shares: Sequence[Share],
         *,
         protective: bool = False,
-    ) -> None:
+    ) -> Decimal:
         """Book a fill of signed `quantity` on the account and, by `shares`, on the strategies.
 
-        A fill that closes the position closes every part of it. A `protective` one that its shares
-        no longer have to give is taken from all parts by their size.
+        Returns the profit the account realised by it, before its fee. A fill that closes the
+        position closes every part of it. A `protective` one that its shares no longer have to give
+        is taken from all parts by their size.
         """
         parts = split_fill(quantity, fee, shares)
         closes = self.net.size and self.net.size + quantity == 0
@@ -156,8 +157,9 @@ class Books:
             parts = split_fill(quantity, fee, self._by_size() or shares)
         for part in parts:
             self._part(part.strategy).book(part.quantity, price, part.fee)
-        self.net.book(quantity, price, fee)
+        closed_pnl = self.net.book(quantity, price, fee)
         self._sweep(price)
+        return closed_pnl
 
     def fund(self, payment: Decimal) -> None:
         """Book funding on the account and on the strategies by size: above 0 paid."""

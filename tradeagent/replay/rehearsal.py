@@ -43,14 +43,20 @@ class EnoughSeen(TradeAgentError):
 class Rehearsal:
     """Feeds one run's inputs to fresh agents and compares what they derive."""
 
-    def __init__(self, stage: Stage, state_at: Callable[[int], Projection]) -> None:
-        """Begin before the BOOT row; `state_at` gives the state an agent was restored to later."""
+    def __init__(
+        self, stage: Stage, state_at: Callable[[int], Projection], *, other_code: bool
+    ) -> None:
+        """Begin before the BOOT row; `state_at` gives the state an agent was restored to later.
+
+        `other_code` tells that the run was recorded by another version.
+        """
         self.stage = stage
         self.bus = stage.bus
         self.inputs = 0
         self.derived = 0
         self.differences: list[Difference] = []
         self._state_at = state_at
+        self._other_code = other_code
         self._traces: OrderedDict[int, Trace] = OrderedDict()
         self._joined = False
 
@@ -147,11 +153,11 @@ class Rehearsal:
                 self._unexpected(envelope)
                 bus.take(envelope)
         first = lane[0] if lane else None
-        if first is not None and _equal(first, line):
+        if first is not None and self._equal(first, line):
             bus.take(first)
             bus.hand_over(first, line.seq, line.ts)
             return first.payload
-        found = next((one for one in lane if _equal(one, line)), None)
+        found = next((one for one in lane if self._equal(one, line)), None)
         if found is None:
             self._unlike(line, first)
             found = self._envelope(line, line.message)
@@ -162,6 +168,19 @@ class Rehearsal:
             bus.take(found)
         bus.hand_over(found, line.seq, line.ts)
         return found.payload
+
+    def _equal(self, envelope: Envelope[Message], line: Line) -> bool:
+        """Tell whether a message is that of a row; fields that later code added stand by default."""
+        payload = envelope.payload
+        if (
+            envelope.cause != line.cause
+            or envelope.source != line.source
+            or payload.wire != line.type
+            or envelope.trace != line.trace
+        ):
+            return False
+        body = encode_payload(payload)
+        return body == line.body or (self._other_code and body == encode_payload(line.message))
 
     def _unlike(self, line: Line, first: Envelope[Message] | None) -> None:
         journal = _text(line.source, line.type, line.cause, line.body)
@@ -226,17 +245,6 @@ class Rehearsal:
             if player is not None:
                 player.stumble(told.failed)
                 self.bus.routes.forget()
-
-
-def _equal(envelope: Envelope[Message], line: Line) -> bool:
-    payload = envelope.payload
-    return (
-        envelope.cause == line.cause
-        and envelope.source == line.source
-        and payload.wire == line.type
-        and envelope.trace == line.trace
-        and encode_payload(payload) == line.body
-    )
 
 
 def _shown(envelope: Envelope[Message]) -> str:

@@ -74,6 +74,10 @@ class MuteVenue:
         """Cancel nothing."""
         return self._nothing(symbol, cloid)
 
+    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:  # noqa: ARG002
+        """Replace nothing."""
+        return self._nothing(order.symbol, order.cloid)
+
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Know nothing for certain."""
         return self._nothing(symbol, cloid)

@@ -158,7 +158,7 @@ class Replay:
             self._give_up(run, str(error))
         else:
             stage.bus.witness = self._witness
-            self.rehearsal = Rehearsal(stage, self._restored)
+            self.rehearsal = Rehearsal(stage, self._restored, other_code=bool(run.note))
 
     def _restored(self, seq: int) -> Projection:
         return self._reader.state_at(seq)

@@ -75,6 +75,10 @@ class Clearing:
         report = _report(resting.order, OrderStatus.CANCELED, time, resting.oid, reason)
         return self._enter(report)
 
+    def replace(self, resting: Resting, reason: str, time: int) -> None:
+        """End a resting order that another takes the place of; its end is told as an event."""
+        self._unsent.append(self.cancel(resting, reason, time))
+
     def settle(self, match: Match, now: int) -> None:
         """Carry out a match: the fill and the cancels that follow from it, or the order's end."""
         resting, time = match.resting, now if match.time is None else match.time

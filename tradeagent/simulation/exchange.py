@@ -25,6 +25,7 @@ from tradeagent.simulation.settings import ExchangeSettings
 
 CANCELED = "canceled on request"
 NEVER_PLACED = "the order was never placed"
+NOT_THERE = "the order to be replaced is not there"
 
 
 class SimulatedExchange:
@@ -113,6 +114,22 @@ class SimulatedExchange:
             cancel_refused=True,
             reason=NEVER_PLACED if known is None else known.reason,
         )
+
+    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+        """Replace the resting order `cloid` by `order`; REJECTED when there is none."""
+        known = self._ledger.find(order.cloid)
+        if known is not None:
+            return known
+        now, book = self._now(), self._books.get(order.symbol)
+        resting = None if book is None else book.orders.get(cloid)
+        if resting is None:
+            return self._answer(self._clearing.refuse(order, NOT_THERE, now))
+        reason = refusal(order, self._books, self._clearing.account, self.settings.leverage)
+        if reason:
+            return self._answer(self._clearing.refuse(order, reason, now))
+        self._clearing.replace(resting, f"replaced by {order.cloid}", now)
+        report, _ = self._clearing.accept(order, now)
+        return self._answer(report)
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, None when it was never seen under that symbol."""

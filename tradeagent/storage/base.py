@@ -16,11 +16,13 @@ from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
     Message,
+    OrderRequest,
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
     RiskOverride,
     Sentiment,
+    StrategyState,
     TradeSignal,
     TradingState,
     decode_payload,
@@ -53,7 +55,8 @@ class Past:
     run before ended by itself, `digest` names the whole restored state. `orders` are all that may
     still change and those that ended within a day of `ts`; `fills` are (cloid, tid) of the last
     10,000. `signals` are the last of each strategy and symbol, `overrides` the last of each rule
-    and scope; whether they still hold is for the reader to judge by their `valid_until`.
+    and scope, `strategies` the last word on each; whether they still hold is for the reader to
+    judge by their `valid_until`.
     """
 
     epoch: int
@@ -68,6 +71,7 @@ class Past:
     positions: tuple[PositionUpdate, ...]
     signals: tuple[TradeSignal, ...]
     overrides: tuple[RiskOverride, ...]
+    strategies: tuple[StrategyState, ...]
     instruments: tuple[InstrumentUpdate, ...]
     day_open: DayOpen | None
     account: AccountUpdate | None
@@ -166,11 +170,29 @@ class Record(NamedTuple, Generic[M]):
     message: M
 
 
+class Executed(NamedTuple):
+    """An order that filled, in whole or in part, with what it was decided on and what it cost.
+
+    `asked` is when the order was asked for and `done` when it filled last, UTC ns. `request` is
+    None for stops and targets that follow from a fill.
+    """
+
+    update: OrderUpdate
+    request: OrderRequest | None
+    fees: Decimal
+    asked: int
+    done: int
+
+
 class Records(Protocol):
     """What can be read of a store, running or stopped; lists are newest first."""
 
     def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:
         """Return the last update of each order."""
+        ...
+
+    def executed(self, limit: int = 100) -> Sequence[Executed]:
+        """Return the orders that filled, in whole or in part."""
         ...
 
     def fills(self, limit: int = 100) -> Sequence[Record[Fill]]:
@@ -179,6 +201,10 @@ class Records(Protocol):
 
     def positions(self) -> Sequence[PositionUpdate]:
         """Return the position of each symbol with the strategies' parts, by symbol."""
+        ...
+
+    def strategy_states(self) -> Sequence[StrategyState]:
+        """Return the operator's last word on each strategy, by name."""
         ...
 
     def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:
@@ -199,8 +225,4 @@ class Records(Protocol):
 
     def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
         """Yield the journal's rows from `first` to `last`, oldest first, read page by page."""
-        ...
-
-    def explain(self, reference: str) -> Sequence[Entry]:
-        """Return the rows that led to the order or intent `reference`, and what became of it."""
         ...

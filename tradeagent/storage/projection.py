@@ -21,6 +21,7 @@ from tradeagent.messages import (
     OrderUpdate,
     PositionUpdate,
     RiskOverride,
+    StrategyState,
     TradeSignal,
     TradingState,
     decode_payload,
@@ -40,6 +41,7 @@ LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
     TradeSignal: lambda message: (message.strategy, message.symbol),
     RiskOverride: lambda message: (message.rule, message.scope),
     AgentStatus: lambda message: (message.agent, ""),
+    StrategyState: lambda message: (message.strategy, ""),
 }
 """Classes of which only the last message of each (name, scope) counts."""
 
@@ -171,6 +173,7 @@ class Projection:
             positions=tuple(self.positions[symbol] for symbol in sorted(self.positions)),
             signals=self._all(TradeSignal),
             overrides=self._all(RiskOverride),
+            strategies=self._all(StrategyState),
             instruments=self._all(InstrumentUpdate),
             day_open=self.day_open,
             account=self._last(AccountUpdate),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -26,19 +27,22 @@ from sqlalchemy.pool import NullPool
 from tradeagent.errors import StateError
 from tradeagent.messages import (
     TIMEFRAMES,
+    ZERO,
     Analysis,
     Fill,
     MarketData,
     Message,
+    OrderRequest,
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
     Sentiment,
+    StrategyState,
     TradeSignal,
     decode_payload,
 )
 from tradeagent.storage import tables
-from tradeagent.storage.base import Entry, Head, Record
+from tradeagent.storage.base import Entry, Executed, Head, Record
 from tradeagent.storage.restore import read_head, read_note
 from tradeagent.storage.segments import (
     BEGINNING,
@@ -122,6 +126,29 @@ class SqlRecords:
             query = query.where(tables.orders.c.open == 1)
         return _records(OrderUpdate, read_rows(self.engine, query))
 
+    def executed(self, limit: int = 100) -> Sequence[Executed]:
+        """Return the orders that filled, in whole or in part."""
+        orders, intents, fills = tables.orders.c, tables.intents.c, tables.fills.c
+        query = (
+            select(orders.cloid, orders.ts, orders.payload, intents.ts.label("asked"))
+            .add_columns(intents.request)
+            .outerjoin_from(tables.orders, tables.intents, orders.intent_id == intents.intent_id)
+            .where(orders.filled != "0")
+            .order_by(orders.seq.desc())
+            .limit(limit)
+        )
+        found = []
+        for row in read_rows(self.engine, query):
+            paid = read_rows(
+                self.engine, select(fills.fee, fills.time).where(fills.cloid == row.cloid)
+            )
+            request = _decode(OrderRequest, row.request) if row.request else None
+            done = max((fill.time for fill in paid), default=row.ts)
+            asked = row.asked if row.asked is not None else done
+            fees = sum((Decimal(fill.fee) for fill in paid), ZERO)
+            found.append(Executed(_decode(OrderUpdate, row.payload), request, fees, asked, done))
+        return found
+
     def fills(self, limit: int = 100) -> Sequence[Record[Fill]]:
         """Return fills."""
         return _records(Fill, read_rows(self.engine, _newest(tables.fills, limit)))
@@ -130,6 +157,12 @@ class SqlRecords:
         """Return the netted position of each symbol."""
         query = select(tables.positions.c.payload).order_by(tables.positions.c.symbol)
         return [_decode(PositionUpdate, row.payload) for row in read_rows(self.engine, query)]
+
+    def strategy_states(self) -> Sequence[StrategyState]:
+        """Return the operator's last word on each strategy, by name."""
+        table = tables.runtime_state.c
+        query = select(table.value).where(table.type == StrategyState.wire).order_by(table.name)
+        return [_decode(StrategyState, row.value) for row in read_rows(self.engine, query)]
 
     def incidents(self, limit: int = 100) -> Sequence[Record[Message]]:
         """Return incidents and risk alerts."""
@@ -172,7 +205,7 @@ class SqlRecords:
     def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
         """Yield the journal's rows from `first` to `last`, oldest first, read page by page."""
         for row in self.rows(first, last):
-            yield _entry(row)
+            yield read_entry(row)
 
     def rows(self, first: int = 0, last: int | None = None) -> Iterator[Sequence[Any]]:
         """Yield rows as they are stored, oldest first, those of archived segments too.
@@ -200,22 +233,6 @@ class SqlRecords:
         """Return where `rows` begins: after the segments that are not here any more."""
         segments = self.segments()
         return segments[0].anchor() if segments else self.anchor()
-
-    def explain(self, reference: str) -> Sequence[Entry]:
-        """Return the rows that led to the order or intent `reference`, and what became of it."""
-        with self.engine.connect() as connection:
-            wanted = _about(connection, reference)
-            known: dict[int, Entry] = {}
-            while wanted:
-                seq = wanted.pop()
-                row = connection.execute(
-                    select(tables.journal).where(tables.journal.c.seq == seq)
-                ).first()
-                if row is not None:
-                    entry = known[seq] = _entry(row)
-                    if entry.cause and entry.cause not in known:
-                        wanted.append(entry.cause)
-        return [known[seq] for seq in sorted(known)]
 
     def began(self, *, seq: int | None = None, ts: int | None = None) -> int:
         """Return the row that the run going on at `seq`, or at `ts` (UTC ns), began with; or 0."""
@@ -289,26 +306,7 @@ def _decode(kind: type[M], body: str) -> M:
     return cast(M, decode_payload(kind.wire, body))
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def read_entry(row: Sequence[Any]) -> Entry:
+    """Return a row of the journal's table as an entry."""
     seq, ts, wire, source, epoch, cause, trace, derived, _, body, _, digest = tuple(row)
     return Entry(seq, ts, wire, source, epoch, cause, trace, bool(derived), body, digest.hex())
-
-
-def _about(connection: Connection, reference: str) -> list[int]:
-    intents, orders, fills, events = tables.intents, tables.orders, tables.fills, tables.events
-    query = select(orders.c.cloid, orders.c.intent_id)
-    known = connection.execute(
-        query.where((orders.c.cloid == reference) | (orders.c.intent_id == reference))
-    ).all()
-    cloids = {row.cloid for row in known}
-    named = {reference, *(row.intent_id for row in known)}
-    judged = intents.c.intent_id.in_(named) | (intents.c.cloid == reference)
-    found: list[int] = []
-    for columns, condition in (
-        ((intents.c.seq, intents.c.assessed_seq), judged),
-        ((events.c.seq,), events.c.subject.in_(cloids)),
-        ((fills.c.seq,), fills.c.cloid.in_(cloids)),
-    ):
-        for row in connection.execute(select(*columns).where(condition)):
-            found.extend(seq for seq in row if seq is not None)
-    return found

@@ -25,6 +25,7 @@ from tradeagent.messages import (
     RiskAssessment,
     RiskOverride,
     Sentiment,
+    StrategyState,
     TradeSignal,
     TradingState,
 )
@@ -222,6 +223,7 @@ ROWS: dict[type[Message], Callable[[Place, Any, Sheet], None]] = {
     RiskOverride: lambda at, message, sheet: _event(message.rule, at, message, sheet),
     TradingState: lambda at, message, sheet: _event(message.mode, at, message, sheet),
     AgentStatus: lambda at, message, sheet: _event(message.agent, at, message, sheet),
+    StrategyState: lambda at, message, sheet: _event(message.strategy, at, message, sheet),
     CancelRequest: _cancel,
     Boot: _boot,
     OrderUpdate: _order,

@@ -181,10 +181,17 @@ class Strategy(ABC):
         confidence: float = 1.0,
         stop: float | None = None,
         target: float | None = None,
+        trail: float | None = None,
+        break_even: float | None = None,
+        exit_at: int | None = None,
         values: Mapping[str, float] | None = None,
         rationale: str = "",
     ) -> TradeSignal:
-        """Return a signal for the symbol of `event`, resting on its price and time."""
+        """Return a signal for the symbol of `event`, resting on its price and time.
+
+        `stop`, `target` and `break_even` are prices, `trail` is a distance; at `exit_at` (UTC ns)
+        the position is closed.
+        """
         timeframe = ""
         if isinstance(event, MarketData):
             timeframe, time, price = event.timeframe, event.close_time, event.close
@@ -202,6 +209,9 @@ class Strategy(ABC):
             confidence=confidence,
             stop=stop,
             target=target,
+            trail=trail,
+            break_even=break_even,
+            exit_at=exit_at,
             timeframe=timeframe,
             values=dict(values or {}),
             rationale=rationale,

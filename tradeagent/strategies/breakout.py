@@ -33,6 +33,13 @@ class Breakout(Strategy):
         stop_atr: float = Field(
             default=2.0, gt=0, le=20, description="How far away the stop is, in average ranges."
         )
+        trail_atr: float = Field(
+            default=0.0,
+            ge=0,
+            le=20,
+            description="How far the stop follows behind the best price, in average ranges; 0 "
+            "leaves it where it is.",
+        )
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:
@@ -72,6 +79,7 @@ class Breakout(Strategy):
             event,
             direction,
             stop=stop_price(event.close, direction, self.params.stop_atr * atr),
+            trail=self.params.trail_atr * atr or None,
             values={"upper": upper, "lower": lower, "atr": atr},
             rationale=f"close {event.close:.6g} against the channel {lower:.6g} to {upper:.6g}"
             f" of {self.params.entry_bars} bars: {direction}",

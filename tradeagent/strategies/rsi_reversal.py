@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from tradeagent.messages import Direction, MarketData, Timeframe, TradeSignal
+from tradeagent.messages import TIMEFRAMES, Direction, MarketData, Timeframe, TradeSignal
 from tradeagent.quant.indicators import ATR, RSI
 from tradeagent.strategies.base import Event, Inputs, Strategy, StrategyParams, View, stop_price
 
@@ -35,6 +35,12 @@ class RsiReversal(Strategy):
         )
         stop_atr: float = Field(
             default=2.5, gt=0, le=20, description="How far away the stop is, in average ranges."
+        )
+        max_bars: int = Field(
+            default=0,
+            ge=0,
+            le=10_000,
+            description="How long a position is held at most, in bars; 0 for as long as it takes.",
         )
 
         @model_validator(mode="after")
@@ -67,9 +73,11 @@ class RsiReversal(Strategy):
         if direction == self.direction:
             return None
         self.direction = direction
+        held = self.params.max_bars * TIMEFRAMES[event.timeframe]
         return self.signal(
             event,
             direction,
+            exit_at=event.close_time + held if held and direction != "flat" else None,
             stop=stop_price(event.close, direction, self.params.stop_atr * atr),
             values={"rsi": rsi, "before": before, "atr": atr},
             rationale=f"RSI({self.params.period}) went from {before:.1f} to {rsi:.1f}: {direction}",

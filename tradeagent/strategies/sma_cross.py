@@ -33,6 +33,13 @@ class SmaCross(Strategy):
         stop_atr: float = Field(
             default=2.0, gt=0, le=20, description="How far away the stop is, in average ranges."
         )
+        even_atr: float = Field(
+            default=0.0,
+            ge=0,
+            le=20,
+            description="After how much profit the stop goes to the entry, in average ranges; 0 "
+            "leaves it where it is.",
+        )
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:
@@ -67,9 +74,11 @@ class SmaCross(Strategy):
             return None
         below: Direction = "short" if self.params.shorts else "flat"
         direction: Direction = "long" if self.above else below
+        gain = self.params.even_atr * atr * (1 if direction == "long" else -1)
         return self.signal(
             event,
             direction,
+            break_even=event.close + gain if gain and direction != "flat" else None,
             stop=stop_price(event.close, direction, self.params.stop_atr * atr),
             values={"fast": fast, "slow": slow, "atr": atr},
             rationale=f"SMA({self.params.fast}) {fast:.6g} crossed"

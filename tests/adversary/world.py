@@ -1,0 +1,374 @@
+"""A daemon in a hostile world: real agents, bus and exchange, and a sequence of blows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from tests.adversary.judge import Judge
+from tests.harness import BTC, KEY, START, tick
+from tradeagent.agents.base import AgentSettings
+from tradeagent.agents.execution import Execution
+from tradeagent.agents.gate import RiskSettings
+from tradeagent.agents.risk import Risk
+from tradeagent.agents.tickets import TradingSettings
+from tradeagent.agents.trading import Trading
+from tradeagent.bus.base import Subscriber
+from tradeagent.bus.memory import MemoryBus
+from tradeagent.clock import SECOND, SimulatedClock
+from tradeagent.errors import VenueUnavailable
+from tradeagent.messages import (
+    CancelRequest,
+    ExecutionReport,
+    Message,
+    Order,
+    OrderRequest,
+    RiskAssessment,
+    RiskOverride,
+    StopPlan,
+    StrategyState,
+    TickerUpdate,
+    TradeSignal,
+    TradingMode,
+    TradingState,
+)
+from tradeagent.quant.rules import Limits
+from tradeagent.simulation.exchange import SimulatedExchange
+from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.settings import ExchangeSettings
+from tradeagent.storage.memory import MemoryStore
+from tradeagent.supervisor import Supervisor
+
+Blow = tuple[int, int, int]
+"""What happens, and two numbers that say how."""
+
+LIMIT = Decimal(3_000)
+LIMITS = Limits(
+    max_order_notional=Decimal(2_500), max_position_notional=LIMIT, max_price_age_s=3600.0
+)
+STRATEGIES = ("one", "two")
+WEIGHTS = {"one": 0.6, "two": 0.5}
+DEPOSIT = Decimal(10_000)
+SIZES = ("0.0001", "1", "7.5", "25", "1e9", "0.00001", "3.3333333", "30")
+BAD = (float("nan"), float("inf"), float("-inf"), -1.0, 0.0, 1e300, 1e-300, -1e9)
+MODES = (TradingMode.ACTIVE, TradingMode.ACTIVE, TradingMode.HALTED, TradingMode.REDUCE_ONLY)
+REPEATED = (TradeSignal, OrderRequest, RiskAssessment, ExecutionReport, CancelRequest, TickerUpdate)
+LASTING = 10 * 60
+"""Seconds after the last blow in which a flattened account must be flat."""
+
+
+class Watched(SimulatedExchange):
+    """A simulated exchange that shows the judge everything, and loses answers when told to."""
+
+    def __init__(self, judge: Judge, now: Callable[[], int]) -> None:
+        super().__init__(ExchangeSettings(balance=DEPOSIT), (BTC,), Ledger(None), now)
+        self.judge = judge
+        self.clock = now
+        self.trouble: list[str] = []
+        self.subscribe(self._seen)
+
+    def _seen(self, event: Any) -> None:
+        if isinstance(event, ExecutionReport):
+            self.judge.reported(event)
+
+    async def place_order(self, order: Order) -> ExecutionReport:
+        """Place an order unless the way there or back is cut."""
+        self.judge.placed(order, self.clock())
+        return await self._through(super().place_order(order), order)
+
+    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+        """Replace an order unless the way there or back is cut."""
+        self.judge.placed(order, self.clock())
+        return await self._through(super().modify_order(cloid, order), order)
+
+    async def _through(self, call: Any, order: Order) -> ExecutionReport:
+        trouble = self.trouble.pop() if self.trouble else ""
+        if trouble == "lost":
+            call.close()
+            self.judge.sent[order.cloid].ended = True
+            raise VenueUnavailable("no way there")
+        report: ExecutionReport = await call
+        self.judge.reported(report)
+        if trouble == "unanswered":
+            raise VenueUnavailable("no way back")
+        return report
+
+    async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
+        """Cancel an order."""
+        report = await super().cancel_order(symbol, cloid)
+        self.judge.reported(report)
+        return report
+
+
+class World:
+    """Plays blows against a daemon and lets the judge watch."""
+
+    def __init__(self) -> None:
+        self.clock = SimulatedClock(START)
+        self.judge = Judge(LIMIT)
+        self.exchange = Watched(self.judge, lambda: self.clock.now())
+        self.store = MemoryStore(keep=True)
+        self.price = 100.0
+        self.said: list[Message] = []
+        self.bus: MemoryBus
+        self.count = 0
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def play(self, blows: Sequence[Blow]) -> list[str]:
+        """Play a sequence, flatten, and return what was broken."""
+        asyncio.run(self._play(blows))
+        return self.judge.breaches
+
+    async def _play(self, blows: Sequence[Blow]) -> None:
+        segment: list[Blow] = []
+        for blow in blows:
+            segment.append(blow)
+            if blow[0] == RESTART:
+                await self._run(self._steps(segment))
+                segment = []
+        await self._run(self._steps(segment))
+        await self._run(self._ending())
+        account = await self.exchange.get_account_info()
+        held = {one.symbol: one.size for one in await self.exchange.get_positions()}
+        self.judge.settle(held, account.equity, DEPOSIT)
+        if any(held.values()):
+            self.judge.breach(f"flattened for {LASTING} s, and still {held}")
+        resting = [one for one in await self.exchange.get_open_orders() if not one.reduce_only]
+        if resting:
+            self.judge.breach(f"HALTED, and {resting[0].cloid} still rests")
+
+    async def _run(self, steps: Iterator[tuple[int, Callable[[], None]]]) -> None:
+        clock = self.clock = SimulatedClock(self.clock.now())
+        supervisor = Supervisor(clock, self.store.past, self.store.journal.committed)
+        past = self.store.past()
+        bus = self.bus = MemoryBus(clock, supervisor, self.store.journal, past.epoch, past.seq)
+        supervisor.connect(bus)
+        prices = Subscriber("exchange", {TickerUpdate: self._priced}, observer=True)
+        bus.subscribe(prices)
+        ear = Subscriber("judge", {}, observer=True)
+
+        def hear(message: Message) -> None:
+            assert ear.hand is not None
+            self.judge.hear(ear.hand)
+            if isinstance(message, REPEATED):
+                self.said.append(message)
+
+        ear.handlers[Message] = hear
+        bus.subscribe(ear)
+        supervisor.add(lambda: Execution(AgentSettings(), self.exchange, "test", KEY))
+        supervisor.add(lambda: Risk(RiskSettings(limits=LIMITS), KEY))
+        supervisor.add(lambda: Trading(TradingSettings(), WEIGHTS, "test"))
+        clock.add_stream(steps, lambda step: step())
+        await supervisor.run()
+        self.store.restart()
+
+    def _priced(self, event: TickerUpdate) -> None:
+        if 0 < event.last < float("inf"):
+            self.judge.marks["BTC"] = Decimal(repr(event.mark or event.mid))
+            self.exchange.on_market(event)
+
+    def _steps(self, blows: Sequence[Blow]) -> Iterator[tuple[int, Callable[[], None]]]:
+        now = self.clock.now() + SECOND
+        yield now, self.quote
+        for kind, one, two in blows:
+            now += SECOND if kind != WAIT else (1 + one % 7200) * SECOND
+            yield now, lambda kind=kind, one=one, two=two: BLOWS[kind](self, one, two)  # type: ignore[misc]
+            yield now, self.quote
+
+    def _ending(self) -> Iterator[tuple[int, Callable[[], None]]]:
+        now = self.clock.now() + SECOND
+        self.exchange.trouble.clear()
+        yield now, self.quote
+        yield now, lambda: self.operate(TradingMode.ACTIVE)
+        yield now + SECOND, self.quote
+        yield now + SECOND, lambda: self.operate(TradingMode.FLATTENING)
+        for second in range(2, LASTING, 10):
+            yield now + second * SECOND, self.quote
+
+    # -- blows ------------------------------------------------------------------------------------
+
+    def say(self, message: Message, source: str = "stranger") -> None:
+        """Publish from outside."""
+        self.bus.publish(message, source)
+
+    def quote(self) -> None:
+        """Tell the price."""
+        self.say(tick(self.price).model_copy(update={"time": self.clock.now()}), "data")
+
+    def operate(self, mode: TradingMode) -> None:
+        """Ask for a trading state."""
+        if mode is TradingMode.HALTED:
+            self.say(
+                TradingState(
+                    mode=mode, previous=TradingMode.ACTIVE, reason="so", actor="op", since=0
+                ),
+                "operator",
+            )
+        self.say(RiskOverride(rule="STATE", mode=mode, reason="so", actor="op"), "operator")
+
+    def signal(self, one: int, two: int) -> None:
+        """Say what a strategy wants, sometimes late, sometimes with a target."""
+        direction = ("long", "short", "flat")[one % 3]
+        sign = 1 if direction == "long" else -1
+        away = self.price * (0.002 + one % 17 / 100)
+        now = self.clock.now() - (two % 5) * SECOND
+        self.say(
+            TradeSignal(
+                symbol="BTC",
+                strategy=STRATEGIES[two % 2],
+                direction=direction,
+                time=now,
+                price=self.price,
+                strength=(1 + two % 4) / 4,
+                stop=self.price - sign * away if direction != "flat" else None,
+                target=self.price + sign * away * 2 if two % 3 == 0 else None,
+                trail=away if two % 7 == 0 else None,
+                valid_until=now + (10 if two % 11 else -1) * SECOND,
+            ),
+            "analysis",
+        )
+
+    def garbage(self, one: int, two: int) -> None:
+        """Say what makes no sense, as far as a message can hold it."""
+        bad = BAD[two % len(BAD)]
+        fields: dict[str, Any] = {
+            "symbol": "BTC", "strategy": "one", "direction": "long", "time": self.clock.now(),
+            "price": self.price, "strength": 1.0, "confidence": 1.0, "stop": self.price * 0.95,
+            "valid_until": self.clock.now() + 60 * SECOND,
+        }  # fmt: skip
+        fields[("price", "strength", "stop", "confidence")[one % 4]] = bad
+        with suppress(ValidationError):
+            self.say(TradeSignal(**fields), "analysis")
+
+    def move(self, one: int, two: int) -> None:
+        """Move the price, a little mostly."""
+        step = (one % 21 - 10) / 1000 * (10 if two % 8 == 0 else 1)
+        self.price = round(min(max(self.price * (1 + step), 20.0), 500.0), 1)
+
+    def request(self, one: int, two: int, **changes: Any) -> None:
+        """Ask for an order by hand: right, wrong or absurd."""
+        side = ("buy", "sell")[one % 2]
+        sign = 1 if side == "buy" else -1
+        self.count += 1
+        price = Decimal(repr(self.price))
+        fields: dict[str, Any] = {
+            "intent_id": f"hand-{self.count}",
+            "symbol": "BTC",
+            "side": side,
+            "size": Decimal(SIZES[two % len(SIZES)]),
+            "reduce_only": one % 3 == 0,
+            "price": price,
+            "price_time": self.clock.now(),
+            "valid_until": self.clock.now() + 30 * SECOND,
+            "stop_plan": StopPlan(stop=price * (1 - sign * Decimal("0.05"))) if one % 5 else None,
+        }
+        if one % 4 == 1:
+            far = Decimal((-30, -1, 0, 1, 30)[two % 5]) / 1000
+            limit = BTC.fit_price(price * (1 + far))
+            fields |= {"type": "limit", "limit": limit, "tif": ("GTC", "IOC", "ALO")[two % 3]}
+        self.say(OrderRequest(**{**fields, **changes}), "operator")
+
+    def absurd_request(self, one: int, two: int) -> None:
+        """Ask for an order whose numbers are none."""
+        bad = (Decimal("NaN"), Decimal("Infinity"), Decimal(-5), Decimal(0), Decimal("1e30"))[
+            two % 5
+        ]
+        self.count += 1
+        fields: dict[str, Any] = {
+            "intent_id": f"absurd-{self.count}", "symbol": "BTC", "side": "buy", "weight": 1.0,
+            "size": Decimal(1), "type": "market", "limit": None, "trigger": None, "tif": "GTC",
+            "reduce_only": one % 2 == 0, "stop_plan": None, "strategy": "operator", "shares": (),
+            "price": Decimal(repr(self.price)), "price_time": self.clock.now(),
+            "valid_until": self.clock.now() + 30 * SECOND, "replaces": None, "group": None,
+            "votes": (), "follows": "", "rationale": "",
+        }  # fmt: skip
+        fields["size" if one % 3 else "price"] = bad
+        with suppress(ValidationError):
+            self.say(OrderRequest(**fields), "operator")
+
+    def forge(self, one: int, two: int) -> None:
+        """Say in Risk's name that something is approved."""
+        known = [
+            message
+            for message in self.said
+            if isinstance(message, RiskAssessment) and message.order is not None
+        ]
+        until = self.clock.now() + 60 * SECOND
+        if known and one % 2:
+            model = known[two % len(known)]
+            assert model.order is not None
+            order = model.order.model_copy(
+                update={"size": model.order.size * (2 + two % 3), "cloid": f"0x7a67{two:028x}"}
+            )
+            forged = model.model_copy(
+                update={"order": order, "expires_at": until, "intent_id": f"forged-{two}"}
+            )
+        else:
+            order = Order(
+                cloid=f"0x7a67{one:014x}{two:014x}", intent_id=f"forged-{one}-{two}", symbol="BTC",
+                side=("buy", "sell")[two % 2], size=Decimal(1 + two % 50), type="market",
+            )  # fmt: skip
+            forged = RiskAssessment(
+                intent_id=order.intent_id, symbol="BTC", verdict="approved", order=order,
+                strategy="one", expires_at=until, seal="0" * 64,
+            )  # fmt: skip
+        self.say(forged, ("risk", "stranger")[one % 2])
+
+    def replay(self, one: int, two: int) -> None:
+        """Say again what was said before."""
+        kind = REPEATED[two % len(REPEATED)]
+        known = [message for message in self.said if isinstance(message, kind)]
+        if known:
+            self.say(known[one % len(known)], "stranger")
+
+    def govern(self, one: int, _: int) -> None:
+        """Ask for a trading state as an operator."""
+        self.operate(MODES[one % len(MODES)])
+
+    def calm(self, _: int, __: int) -> None:
+        """Trade again."""
+        self.operate(TradingMode.ACTIVE)
+
+    def lift(self, one: int, two: int) -> None:
+        """Lift a rule for a while."""
+        rule = ("GROSS", "DAILY_LOSS", "STOP_PLAN", "COLLAR", "POSITION")[one % 5]
+        until = self.clock.now() + (1 + two % 60) * SECOND
+        self.say(RiskOverride(rule=rule, reason="so", actor="op", valid_until=until), "operator")
+
+    def cancel(self, one: int, _: int) -> None:
+        """Cancel orders, sometimes the protective ones too."""
+        self.say(CancelRequest(symbol="BTC", keep_protective=one % 4 != 0, reason="so"), "operator")
+
+    def cut(self, one: int, two: int) -> None:
+        """Lose the next call to the exchange, or its answer."""
+        self.exchange.trouble.append(("lost", "unanswered")[one % 2])
+        self.request(one, two)
+
+    def direct(self, one: int, two: int) -> None:
+        """Pause, close or take up a strategy."""
+        mode = ("paused", "closed", "active", "active")[one % 4]
+        self.say(
+            StrategyState.model_validate(
+                {"strategy": STRATEGIES[two % 2], "mode": mode, "reason": "so", "actor": "op"}
+            ),
+            "operator",
+        )
+
+    def nothing(self, _: int, __: int) -> None:
+        """Let time pass, or the run end."""
+
+
+BLOWS: tuple[Callable[[World, int, int], None], ...] = (
+    World.signal, World.signal, World.signal, World.signal, World.move, World.move, World.calm,
+    World.calm, World.calm, World.request, World.request, World.request, World.absurd_request,
+    World.garbage, World.forge, World.replay, World.replay, World.govern, World.lift, World.cancel,
+    World.cut, World.direct, World.nothing, World.nothing,
+)  # fmt: skip
+WAIT = len(BLOWS) - 2
+RESTART = len(BLOWS) - 1

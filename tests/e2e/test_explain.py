@@ -1,0 +1,188 @@
+"""Every order, fill, signal and refusal of a run can be explained from its journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.e2e.daemon import run
+from tradeagent.errors import CommandError
+from tradeagent.explain import Explanation, explain
+from tradeagent.messages import (
+    Fill,
+    Message,
+    OrderRequest,
+    OrderUpdate,
+    RiskAssessment,
+    TradeSignal,
+)
+from tradeagent.storage.records import SqlRecords
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+M = TypeVar("M", bound=Message)
+MONTH = DATA / "btc-perp_1m_2021-12-31_2022-02-01.csv"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the state of half a day of the demo."""
+    state = tmp_path_factory.mktemp("explain") / "state"
+    ended = run("run", "--speed", "max", "--for", "12h", "--seed", "5", "--state", str(state))
+    assert ended.returncode == 0, ended.stderr
+    return state
+
+
+@pytest.fixture(scope="module")
+def records(state: Path) -> Iterator[SqlRecords]:
+    """Open its journal."""
+    records = SqlRecords.read(state / "journal.db")
+    yield records
+    records.close()
+
+
+def of(story: Explanation, kind: type[M]) -> list[M]:
+    """Return the messages of one class in a story."""
+    return [step.message for step in story.steps if isinstance(step.message, kind)]
+
+
+def filled(records: SqlRecords) -> list[Fill]:
+    """Return every fill."""
+    return [record.message for record in records.fills(100_000)]
+
+
+def test_every_fill_has_its_whole_chain(records: SqlRecords) -> None:
+    """From market data over signal, request, every rule and the order's life to the position."""
+    fills = filled(records)
+    assert fills
+    for fill in fills:
+        story = explain(records.engine, f"{fill.cloid}:{fill.tid}")
+        assert story.missing == (), fill
+        assert fill in of(story, Fill)
+        assert [one for one in of(story, RiskAssessment) if one.rules]
+        signals = of(story, TradeSignal)
+        assert all(one.values and one.rationale for one in signals)
+        seqs = {step.seq for step in story.steps}
+        last = story.steps[-1].seq
+        assert all(seq < step.seq for step in story.steps for seq in step.because)
+        assert story.seq in seqs
+        assert story.seq <= last
+
+
+def test_a_stop_leads_back_to_its_entry(records: SqlRecords) -> None:
+    """The fill of a stop tells the entry it protected, and the signal behind that."""
+    orders = {record.message.order.cloid: record.message for record in records.orders(limit=10_000)}
+    stops = [one for one in filled(records) if orders[one.cloid].order.type == "stop"]
+    assert stops
+    for stop in stops:
+        story = explain(records.engine, f"{stop.cloid}:{stop.tid}")
+        group = orders[stop.cloid].order.group
+        assert group is not None
+        entry = group.partition(":")[0]
+        assert entry in [fill.cloid for fill in of(story, Fill)]
+        assert of(story, TradeSignal)
+        assert stop.closed_pnl != 0
+
+
+def test_every_refusal_says_which_rule_and_why(records: SqlRecords) -> None:
+    """A rejection shows the request, the numbers of each rule, and no order."""
+    refused = [one.message for one in records.assessments(10_000) if not one.message.approved]
+    assert refused
+    for verdict in refused:
+        story = explain(records.engine, verdict.intent_id)
+        assert story.subject == "rejection"
+        assert story.missing == ()
+        assert of(story, OrderRequest)
+        own = of(story, OrderUpdate)
+        assert verdict.intent_id not in [one.order.intent_id for one in own]
+        failed = [rule for rule in verdict.rules if not rule.passed]
+        assert [rule.rule for rule in failed] == list(verdict.reasons)
+        assert all(rule.text for rule in failed)
+
+
+def test_votes_add_up_to_the_target_and_lead_to_their_signals(records: SqlRecords) -> None:
+    """Each vote of a request is the signal of that strategy at that time."""
+    for record in records.assessments(10_000):
+        story = explain(records.engine, record.message.intent_id)
+        request = next(
+            one for one in of(story, OrderRequest) if one.intent_id == record.message.intent_id
+        )
+        told = {(one.strategy, one.time) for one in of(story, TradeSignal)}
+        assert {(vote.strategy, vote.time) for vote in request.votes} <= told
+
+
+def test_costs_are_told_of_every_order_that_filled(state: Path, records: SqlRecords) -> None:
+    """`orders --costs` names each order with a fill once, with the fees its fills paid."""
+    fees: dict[str, Decimal] = {}
+    for fill in filled(records):
+        fees[fill.cloid] = fees.get(fill.cloid, Decimal(0)) + fill.fee
+    shown = run("orders", "--costs", "--json", "--limit", "10000", "--state", str(state)).stdout
+    rows = {row["cloid"]: row for row in json.loads(shown)}
+    assert rows.keys() == fees.keys()
+    for cloid, row in rows.items():
+        assert Decimal(row["fees"]) == round(fees[cloid], 4)
+        slipped = Decimal(row["average"]) - Decimal(row["arrival"])
+        cost = slipped * Decimal(row["filled"]) * (1 if row["side"] == "buy" else -1)
+        assert abs(Decimal(row["shortfall"]) - cost - fees[cloid]) < Decimal("0.001")
+
+
+def test_a_signal_tells_what_came_of_it(records: SqlRecords) -> None:
+    """A signal's row leads on to the orders it called for."""
+    signals = [one for one in records.analyses(10_000) if isinstance(one.message, TradeSignal)]
+    stories = [explain(records.engine, str(one.seq)) for one in signals]
+    assert all(one.subject == "signal" and one.missing == () for one in stories)
+    assert any(of(story, Fill) for story in stories)
+
+
+def test_short_and_shared_names(records: SqlRecords) -> None:
+    """Six characters do where they name one thing; otherwise the answer says what to type."""
+    fill = filled(records)[0]
+    whole = explain(records.engine, fill.cloid)
+    assert explain(records.engine, fill.intent_id[:10]).steps == whole.steps
+    with pytest.raises(CommandError, match="may mean"):
+        explain(records.engine, fill.cloid[:7])
+    for nonsense in ("", "nobody", "0xffffffff", "999999999", "'; drop table journal", "%%%%%%%"):
+        with pytest.raises(CommandError, match="nothing on record"):
+            explain(records.engine, nonsense)
+    with pytest.raises(CommandError, match="last:orders names nothing"):
+        explain(records.engine, "last:orders")
+
+
+def test_the_command_prints_text_json_and_a_picture(state: Path) -> None:
+    """The three forms tell the same steps."""
+    at = ("--state", str(state))
+    told = run("explain", "last:rejection", *at).stdout
+    assert "FAILED" in told
+    assert "target" in told
+    story = json.loads(run("explain", "last:rejection", "--json", *at).stdout)
+    picture = run("explain", "last:rejection", "--mermaid", *at).stdout
+    assert picture.startswith("flowchart TD\n")
+    for step in story["steps"]:
+        assert f" {step['seq']}  " in told
+        assert f"s{step['seq']}[" in picture
+        assert all(f"s{seq} --> s{step['seq']}" in picture for seq in step["because"] if seq)
+    both = run("explain", "last", "--json", "--mermaid", *at)
+    assert (both.returncode, both.stderr.count("\n")) == (1, 1)
+    unknown = run("explain", "nobody", *at)
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.skipif(not MONTH.exists(), reason="the recorded data is not here")
+def test_every_fill_of_a_recorded_month_names_its_file(tmp_path: Path) -> None:
+    """Candles that stand in a file are named by it, with the time the signal rests on."""
+    state = tmp_path / "state"
+    ended = run("run", "--profile", "replay", "--data", str(MONTH), "--state", str(state))
+    assert ended.returncode == 0, ended.stderr
+    records = SqlRecords.read(state / "journal.db")
+    fills = filled(records)
+    assert len(fills) > 100
+    for fill in fills:
+        story = explain(records.engine, f"{fill.cloid}:{fill.tid}")
+        assert story.missing == (), fill
+        assert story.files
+        assert all(MONTH.name in file for file in story.files.values())
+    records.close()

@@ -1,0 +1,170 @@
+"""What a journal holds about one decision: every look-up is by key or within a short span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, Row, Select, select
+
+from tradeagent.messages import DataReference, TradeSignal
+from tradeagent.storage import tables
+from tradeagent.storage.base import Entry
+from tradeagent.storage.records import read_entry
+
+SPAN = 500
+"""Rows after a message within which all that followed from it at once stands."""
+BACK = 2_000
+"""Signals and views looked through, backwards, for the one a decision rested on."""
+LONGEST_CHAIN = 1_000
+SHORTEST = 6
+"""Characters of an id that are enough to name it, where they name one alone."""
+
+_journal, _orders, _fills = tables.journal.c, tables.orders.c, tables.fills.c
+_intents, _events, _analyses = tables.intents.c, tables.events.c, tables.analyses.c
+
+
+class Found(NamedTuple):
+    """What a reference names: a row of the journal, or an intent with or without an order."""
+
+    seq: int | None = None
+    intent: str | None = None
+
+
+class Evidence:
+    """Reads one consistent state of a journal file, row by row."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def of(cls, engine: Engine) -> Evidence:
+        """Open a snapshot; `close` ends it."""
+        return cls(engine.connect())
+
+    def close(self) -> None:
+        """End the snapshot."""
+        self._connection.close()
+
+    # -- by name ----------------------------------------------------------------------------------
+
+    def find(self, reference: str) -> Sequence[Found]:
+        """Return what `reference` may name: a row's number, an order, a fill's tid or an intent.
+
+        The first characters of an id are enough; several answers mean that they were too few.
+        """
+        if reference.isdigit():
+            rows = self._rows(select(_fills.seq).where(_fills.tid == reference))
+            return [Found(seq=int(reference)), *(Found(seq=row[0]) for row in rows)]
+        cloid, _, tid = reference.partition(":")
+        if tid:
+            known = select(_fills.seq).where(_fills.cloid.startswith(cloid), _fills.tid == tid)
+            return [Found(seq=row[0]) for row in self._rows(known)]
+        if len(reference) < SHORTEST:
+            return []
+        return self._named(reference)
+
+    def _named(self, reference: str) -> Sequence[Found]:
+        first, last = reference, f"{reference}\U0010ffff"
+        orders = select(_orders.intent_id).where(_orders.cloid.between(first, last))
+        intents = select(_intents.intent_id).where(_intents.intent_id.between(first, last))
+        fills = select(_fills.seq).where(_fills.tid == reference)
+        named = dict.fromkeys(row[0] for row in (*self._rows(orders), *self._rows(intents)))
+        followed = select(_orders.intent_id).where(_orders.intent_id.between(first, last))
+        named.update(dict.fromkeys(row[0] for row in self._rows(followed)))
+        return [
+            *(Found(intent=intent) for intent in named),
+            *(Found(seq=row[0]) for row in self._rows(fills)),
+        ]
+
+    def last(self, what: str) -> Found | None:
+        """Return the last `fill`, `order`, `signal` or `rejection`, None when there is none."""
+        if what == "fill":
+            return self._last(select(_fills.seq).order_by(_fills.seq.desc()))
+        if what == "signal":
+            query = select(_analyses.seq).where(_analyses.type == TradeSignal.wire)
+            return self._last(query.order_by(_analyses.seq.desc()))
+        if what == "rejection":
+            query = select(_intents.assessed_seq).where(_intents.verdict == "rejected")
+            return self._last(query.order_by(_intents.assessed_seq.desc()))
+        query = select(_orders.intent_id).order_by(_orders.seq.desc()).limit(1)
+        rows = self._rows(query)
+        return Found(intent=rows[0][0]) if rows else None
+
+    def _last(self, query: Select[tuple[int]]) -> Found | None:
+        rows = self._rows(query.limit(1))
+        return Found(seq=rows[0][0]) if rows else None
+
+    # -- by place ---------------------------------------------------------------------------------
+
+    def entry(self, seq: int) -> Entry | None:
+        """Return one row."""
+        found = self._entries(select(tables.journal).where(_journal.seq == seq))
+        return found[0] if found else None
+
+    def causes(self, entry: Entry) -> Sequence[Entry]:
+        """Return what led to `entry`, up to the input it began with, oldest first."""
+        chain: list[Entry] = []
+        while entry.cause and len(chain) < LONGEST_CHAIN:
+            cause = self.entry(entry.cause)
+            if cause is None:
+                break
+            chain.append(cause)
+            entry = cause
+        return chain[::-1]
+
+    def followed(self, cause: int, *, after: int) -> Sequence[Entry]:
+        """Return what was said on `cause` at once, from row `after` on."""
+        query = select(tables.journal).where(_journal.seq > after, _journal.seq <= after + SPAN)
+        return self._entries(query.where(_journal.cause == cause).order_by(_journal.seq))
+
+    def decision(self, intent: str) -> Sequence[Entry]:
+        """Return the request of an intent and Risk's verdict on it, as far as they are there."""
+        query = select(_intents.seq, _intents.assessed_seq).where(_intents.intent_id == intent)
+        return self._at(seq for row in self._rows(query) for seq in row if seq is not None)
+
+    def cloids(self, intent: str) -> Sequence[str]:
+        """Return the attempts at an intent, oldest first."""
+        query = select(_orders.cloid).where(_orders.intent_id == intent).order_by(_orders.seq)
+        return [row[0] for row in self._rows(query)]
+
+    def life(self, cloid: str) -> Sequence[Entry]:
+        """Return all that was said of an order, its fills included, oldest first."""
+        said = select(_events.seq).where(_events.subject == cloid)
+        filled = select(_fills.seq).where(_fills.cloid == cloid)
+        return self._at(row[0] for query in (said, filled) for row in self._rows(query))
+
+    def signal(self, strategy: str, symbol: str, time: int, *, before: int) -> Entry | None:
+        """Return the signal of a strategy that rests on `time` (UTC ns)."""
+        query = select(_analyses.seq, _analyses.payload).where(
+            _analyses.type == TradeSignal.wire,
+            _analyses.author == strategy,
+            _analyses.symbol == symbol,
+            _analyses.seq <= before,
+        )
+        for row in self._rows(query.order_by(_analyses.seq.desc()).limit(BACK)):
+            if TradeSignal.model_validate_json(row.payload).time == time:
+                return self.entry(row.seq)
+        return None
+
+    def file(self, symbol: str, *, before: int) -> DataReference | None:
+        """Return the recorded file that held the market data of `symbol`, if one did."""
+        boot = select(tables.config.c.seq).where(tables.config.c.seq <= before)
+        rows = self._rows(boot.order_by(tables.config.c.seq.desc()).limit(1))
+        first = rows[0][0] if rows else 0
+        span = select(tables.journal).where(_journal.seq > first, _journal.seq <= first + SPAN)
+        for entry in self._entries(span.where(_journal.type == DataReference.wire)):
+            message = entry.message
+            if isinstance(message, DataReference) and message.symbol == symbol:
+                return message
+        return None
+
+    def _at(self, seqs: Iterable[int]) -> list[Entry]:
+        found = (self.entry(seq) for seq in sorted(set(seqs)))
+        return [entry for entry in found if entry is not None]
+
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        return self._connection.execute(query).all()
+
+    def _entries(self, query: Select[Any]) -> list[Entry]:
+        return [read_entry(row) for row in self._rows(query)]
