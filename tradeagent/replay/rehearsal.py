@@ -170,7 +170,7 @@ class Rehearsal:
         return found.payload
 
     def _equal(self, envelope: Envelope[Message], line: Line) -> bool:
-        """Tell whether a message is that of a row; fields that later code added stand by default."""
+        """Tell whether a message is that of a row; fields later code added stand by default."""
         payload = envelope.payload
         if (
             envelope.cause != line.cause
