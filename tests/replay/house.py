@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tradeagent.app import Daemon, open_daemon
-from tradeagent.clock import SECOND, SimulatedClock
+from tradeagent.clock import SECOND, SimulatedClock, breathe
 from tradeagent.config.load import load
 from tradeagent.messages import Message
 from tradeagent.plan import Plan, make_plan
@@ -85,3 +86,23 @@ def rehearsed(made: Plan, state: Path, hours: float, orders: Iterable[tuple[int,
 
     asyncio.run(run())
     return state
+
+
+LIVE: dict[str, object] = {"clock__mode": "accelerated", "clock__speed": 4000.0}
+"""A clock that waits for nobody, fast enough for a test."""
+
+
+async def until(daemon: Daemon, bars: int) -> None:
+    """Return when so many candles were seen."""
+    while daemon.tally.bars < bars:
+        await breathe()
+
+
+async def a_while(daemon: Daemon) -> None:
+    """Let a daemon run for some hours of its clock."""
+    await until(daemon, 300)
+
+
+def copy(state: Path, place: Path) -> Path:
+    """Return a copy of a state directory."""
+    return Path(shutil.copytree(state, place))

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
 
 from tradeagent.errors import TradeAgentError
 from tradeagent.messages import (
     Attendance,
     DataReference,
-    Delivery,
     Envelope,
     Message,
-    Origin,
     Trace,
-    encode_payload,
 )
+from tradeagent.replay.judge import Difference, Judge
 from tradeagent.replay.read import Line
 from tradeagent.replay.stage import NotVerifiable, Stage, Stream
 from tradeagent.storage.projection import Projection
 
-SHOWN = 20
-"""Differences after which a run is not played any further."""
 TRACES = 10_000
 """Chains of messages whose length is kept in mind."""
-
-
-class Difference(NamedTuple):
-    """What is not as it was: at which `seq`, what the journal says, and what came now."""
-
-    seq: int
-    what: str
-    journal: str = ""
-    replay: str = ""
 
 
 class EnoughSeen(TradeAgentError):
@@ -53,10 +39,8 @@ class Rehearsal:
         self.stage = stage
         self.bus = stage.bus
         self.inputs = 0
-        self.derived = 0
-        self.differences: list[Difference] = []
+        self._judge = Judge(stage.bus, other_code=other_code)
         self._state_at = state_at
-        self._other_code = other_code
         self._traces: OrderedDict[int, Trace] = OrderedDict()
         self._joined = False
 
@@ -65,7 +49,7 @@ class Rehearsal:
 
         Raises NotVerifiable or EnoughSeen when it is no use to go on.
         """
-        if len(self.differences) >= SHOWN:
+        if self._judge.tired:
             raise EnoughSeen
         if following is not None and following.type == Attendance.wire:
             self._foresee(following)
@@ -74,7 +58,9 @@ class Rehearsal:
             self._fill_gap(line)
         kind = Message.kinds.get(line.type)
         if line.derived and kind is not None:
-            return self._compare(line, kind)
+            envelope = self._judge.compare(line, kind)
+            self.bus.hand_over(envelope, line.seq, line.ts)
+            return envelope.payload
         message = line.message
         self.inputs += 1
         if isinstance(message, Attendance):
@@ -91,8 +77,17 @@ class Rehearsal:
 
     def finish(self) -> None:
         """Note what was derived now and is not in the journal."""
-        for envelope in list(self.bus.left()):
-            self._unexpected(envelope)
+        self._judge.note_left()
+
+    @property
+    def derived(self) -> int:
+        """Return how many derived messages were compared."""
+        return self._judge.compared
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Return what is not as it was."""
+        return self._judge.differences
 
     def _join(self) -> None:
         """Let the agents listen: they did so once the BOOT row was written."""
@@ -101,8 +96,7 @@ class Rehearsal:
             player.leave = self.bus.subscribe(player.inlet)
 
     def _envelope(self, line: Line, message: Message) -> Envelope[Message]:
-        origin = Origin.DERIVED if line.derived else Origin.INPUT
-        envelope = Envelope(message, line.source, line.epoch, line.cause, None, origin)
+        envelope = Envelope(message, line.source, line.epoch, line.cause)
         if line.trace != line.seq:
             envelope.chain = self._trace(line.trace)
             envelope.chain.count += 1
@@ -125,83 +119,18 @@ class Rehearsal:
             if stream.time > line.ts or (stream.time == line.ts and not room):
                 return
             if not bus.idle:
-                self._note_left()
+                self._judge.note_left()
             clock.time = max(clock.time, stream.time)
             stream.play()
             if bus.seq >= line.seq:
-                raise NotVerifiable(f"the recorded files hold more than fits before {line.seq}")
+                text = "more rows of recorded files come before this entry than then"
+                self._judge.differ(line.seq, text, "", "")
+                raise EnoughSeen
             bus.skip_unrecorded()
 
     def _next(self) -> Stream | None:
         streams = [one for one in self.stage.runtime.streams if one.time is not None]
         return min(streams, key=lambda one: one.time or 0, default=None)
-
-    def _note_left(self) -> None:
-        for envelope in list(self.bus.left()):
-            self._unexpected(envelope)
-            self.bus.take(envelope)
-
-    # -- comparing --------------------------------------------------------------------------------
-
-    def _compare(self, line: Line, kind: type[Message]) -> Message:
-        """Compare a derived row with what waits, and hand it over."""
-        self.derived += 1
-        bus = self.bus
-        lane = bus.lane(kind)
-        if kind.delivery is not Delivery.URGENT:
-            for envelope in list(bus.lane_urgent()):
-                self._unexpected(envelope)
-                bus.take(envelope)
-        first = lane[0] if lane else None
-        if first is not None and self._equal(first, line):
-            bus.take(first)
-            bus.hand_over(first, line.seq, line.ts)
-            return first.payload
-        found = next((one for one in lane if self._equal(one, line)), None)
-        if found is None:
-            self._unlike(line, first)
-            found = self._envelope(line, line.message)
-        else:
-            while lane[0] is not found:
-                self._unexpected(lane[0])
-                bus.take(lane[0])
-            bus.take(found)
-        bus.hand_over(found, line.seq, line.ts)
-        return found.payload
-
-    def _equal(self, envelope: Envelope[Message], line: Line) -> bool:
-        """Tell whether a message is that of a row; fields later code added stand by default."""
-        payload = envelope.payload
-        if (
-            envelope.cause != line.cause
-            or envelope.source != line.source
-            or payload.wire != line.type
-            or envelope.trace != line.trace
-        ):
-            return False
-        body = encode_payload(payload)
-        return body == line.body or (self._other_code and body == encode_payload(line.message))
-
-    def _unlike(self, line: Line, first: Envelope[Message] | None) -> None:
-        journal = _text(line.source, line.type, line.cause, line.body)
-        same = (
-            first is not None
-            and (first.source, first.payload.wire) == (line.source, line.type)
-            and first.cause == line.cause
-        )
-        if first is not None and same:
-            self.bus.take(first)
-            self._differ(line.seq, "the message differs", journal, _shown(first))
-            return
-        now = _shown(first) if first is not None else "nothing"
-        self._differ(line.seq, "no such message came", journal, now)
-
-    def _unexpected(self, envelope: Envelope[Message]) -> None:
-        text = "a message came that is not in the journal"
-        self._differ(envelope.cause, text, "nothing", _shown(envelope))
-
-    def _differ(self, seq: int, what: str, journal: str, replay: str) -> None:
-        self.differences.append(Difference(seq, what, journal, replay))
 
     # -- agents that come and go ------------------------------------------------------------------
 
@@ -218,7 +147,7 @@ class Rehearsal:
         elif told.state == "down":
             if not player.lie_down(told.waiting):
                 text = f"{told.agent} fails on {told.waiting}, which it does not hold now"
-                self._differ(line.seq, text, "", "")
+                self._judge.differ(line.seq, text, "", "")
         else:
             if told.restored is not None:
                 if not player.fresh:
@@ -233,7 +162,7 @@ class Rehearsal:
         """Note who raised now and did not then."""
         raised, self.stage.host.raised = self.stage.host.raised, {}
         for agent, (seq, error) in raised.items():
-            self._differ(seq, f"{agent} fails", "no failure", repr(error))
+            self._judge.differ(seq, f"{agent} fails", "no failure", repr(error))
             inlet = self.stage.players[agent].inlet
             inlet.up = True
             self.bus.resume(inlet)
@@ -245,12 +174,3 @@ class Rehearsal:
             if player is not None:
                 player.stumble(told.failed)
                 self.bus.routes.forget()
-
-
-def _shown(envelope: Envelope[Message]) -> str:
-    payload = envelope.payload
-    return _text(envelope.source, payload.wire, envelope.cause, encode_payload(payload))
-
-
-def _text(source: str, wire: str, cause: int, body: bytes) -> str:
-    return f"{source} {wire} on {cause}: {body.decode(errors='replace')}"

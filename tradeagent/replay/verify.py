@@ -9,10 +9,11 @@ from pathlib import Path
 import tradeagent
 from tradeagent.app import code_digest
 from tradeagent.clock import SECOND, monotonic
-from tradeagent.messages import Boot, UndecodableError
+from tradeagent.messages import Boot, Message, UndecodableError
 from tradeagent.replay.bus import Step
+from tradeagent.replay.judge import Difference
 from tradeagent.replay.read import Broken, Line, Reader
-from tradeagent.replay.rehearsal import Difference, EnoughSeen, Rehearsal
+from tradeagent.replay.rehearsal import EnoughSeen, Rehearsal
 from tradeagent.replay.stage import NotVerifiable, set_stage
 from tradeagent.storage.archive import FOLDED
 from tradeagent.storage.directory import StateDirectory
@@ -133,10 +134,15 @@ class Replay:
                 self._collect(run)
             except (NotVerifiable, UndecodableError) as error:
                 self._give_up(run, str(error))
-        if line.type in FOLDED:
-            self._state.apply(line.seq, line.ts, message or line.message)
-        else:
-            self._state.advance(line.seq, line.ts)
+        self._fold(run, line, message)
+
+    def _fold(self, run: RunReport, line: Line, message: Message | None) -> None:
+        try:
+            if line.type in FOLDED:
+                self._state.apply(line.seq, line.ts, message or line.message)
+        except UndecodableError as error:
+            self._give_up(run, f"entry {line.seq} cannot be read: {error}")
+        self._state.advance(line.seq, line.ts)
 
     def _begin(self, line: Line) -> None:
         boot = line.message
