@@ -21,7 +21,7 @@ from tradeagent.storage.directory import StateDirectory
 
 if TYPE_CHECKING:
     from tradeagent.messages import Message
-    from tradeagent.replay import Report, Step
+    from tradeagent.replay import Difference, Report, Step
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNPROVEN = 3
@@ -90,7 +90,7 @@ def _verify(directory: StateDirectory, data: Path | None, *, as_json: bool) -> i
 
 def _tell(report: Report) -> None:
     write = sys.stdout.write
-    for one in sorted(report.differences)[:DIFFERENCES]:
+    for one in _telling(report):
         write(f"entry {one.seq}: {one.what}\n")
         if one.journal or one.replay:
             write(f"  journal: {one.journal}\n  replay:  {one.replay}\n")
@@ -112,6 +112,12 @@ def _tell(report: Report) -> None:
         + (f"; {other} runs were recorded by other code" if other else "")
         + "\n"
     )
+
+
+def _telling(report: Report) -> list[Difference]:
+    """Return the differences to show: of a run that other code recorded, only the first."""
+    runs = (run.differences[:1] if run.note else run.differences for run in report.runs)
+    return sorted(one for differences in runs for one in differences)[:DIFFERENCES]
 
 
 class _Span:

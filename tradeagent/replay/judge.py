@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from tradeagent.messages import Delivery, Envelope, Message, Origin, Trace, encode_payload
@@ -57,8 +58,9 @@ class Judge:
             return first
         found = next((one for one in lane if self._equal(one, line)), None)
         if found is None:
+            recorded = _recorded(line)
             self._unlike(line, first)
-            return _recorded(line)
+            return recorded
         while lane[0] is not found:
             self._unexpected(lane[0])
             bus.take(lane[0])
@@ -87,7 +89,8 @@ class Judge:
         )
         if first is not None and same:
             self._bus.take(first)
-            self.differ(line.seq, "the message differs", journal, _shown(first))
+            what = f"the message differs in {_fields(line, first.payload)}"
+            self.differ(line.seq, what, journal, _shown(first))
             return
         now = _shown(first) if first is not None else "nothing"
         self.differ(line.seq, "no such message came", journal, now)
@@ -106,6 +109,13 @@ def _recorded(line: Line) -> Envelope[Message]:
     return Envelope(
         line.message, line.source, line.epoch, line.cause, Trace(line.trace), Origin.DERIVED
     )
+
+
+def _fields(line: Line, payload: Message) -> str:
+    """Return the names of the fields in which two messages of a class differ."""
+    then, now = json.loads(line.body), json.loads(encode_payload(payload))
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    return ", ".join(names) or "its trace"
 
 
 def _shown(envelope: Envelope[Message]) -> str:

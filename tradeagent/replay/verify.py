@@ -132,7 +132,10 @@ class Replay:
                 message = await self.rehearsal.play(line, following)
             except EnoughSeen:
                 self._collect(run)
-            except (NotVerifiable, UndecodableError) as error:
+            except UndecodableError as error:
+                self._collect(run)
+                run.differences.append(Difference(line.seq, f"the entry cannot be read: {error}"))
+            except NotVerifiable as error:
                 self._give_up(run, str(error))
         self._fold(run, line, message)
 
