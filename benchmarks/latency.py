@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
@@ -171,7 +171,7 @@ async def measure() -> list[int]:
     port, key = Port(), b"k" * 32
     limits = Limits(max_order_notional=Decimal(10**6), max_position_notional=Decimal(10**6))
     for build in (
-        lambda: Execution(AgentSettings(), port, "bench", key),
+        lambda: Execution(ExecutionSettings(), port, "bench", key),
         lambda: Risk(RiskSettings(limits=limits), key),
         lambda: Trading(TradingSettings(), {"fickle": 1.0}, "bench"),
         lambda: Analysis(AgentSettings(), [Fickle("fickle", "BTC")]),

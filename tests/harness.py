@@ -10,7 +10,7 @@ from typing import Any
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
 from tradeagent.agents.data import Data, DataSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
@@ -118,6 +118,7 @@ class Rig:
     events: Sequence[tuple[int, MarketEvent]] = ()
     risk: RiskSettings = field(default_factory=RiskSettings)
     trading: TradingSettings = field(default_factory=TradingSettings)
+    execution: ExecutionSettings = field(default_factory=ExecutionSettings)
     exchange_settings: ExchangeSettings = field(default_factory=ExchangeSettings)
     extra: Sequence[Callable[[], BaseAgent[Any]]] = ()
     store: MemoryStore = field(default_factory=lambda: MemoryStore(keep=True))
@@ -140,7 +141,7 @@ class Rig:
         self.bus.subscribe(Subscriber("ear", {Message: self.said.append}, observer=True))
         feed = Tape(self.events)
         for build in (
-            lambda: Execution(AgentSettings(), self.exchange, "test", KEY),
+            lambda: Execution(self.execution, self.exchange, "test", KEY),
             lambda: Risk(self.risk, KEY),
             lambda: Trading(self.trading, self.weights, "test"),
             lambda: Analysis(AgentSettings(), self.strategies()),

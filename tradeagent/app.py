@@ -16,7 +16,7 @@ import tradeagent
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import BaseAgent
 from tradeagent.agents.data import Data, DataSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.risk import Risk
 from tradeagent.agents.tickets import TradingSettings
@@ -263,7 +263,7 @@ def _makers(
     account = plan.identity
     return {
         "execution": lambda one: Execution(
-            one.settings, cast(Exchange, exchange), account, key, one.name
+            cast(ExecutionSettings, one.settings), cast(Exchange, exchange), account, key, one.name
         ),
         "risk": lambda one: Risk(cast(RiskSettings, one.settings), key, one.name),
         "trading": lambda one: Trading(

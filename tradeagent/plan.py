@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
 from tradeagent.agents.data import Data, DataSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.desk import OPERATOR
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
 from tradeagent.agents.risk import Risk
@@ -121,7 +122,7 @@ class Plan:
 
 def unclaimed(plan: Plan, positions: Iterable[PositionUpdate]) -> list[str]:
     """Return what strategies hold that are not configured any more, in words."""
-    known = {strategy.name for strategy in plan.strategies}
+    known = {OPERATOR, *(strategy.name for strategy in plan.strategies)}
     return [
         f"{part.strategy} holds {part.size:f} {held.symbol}"
         for held in positions
@@ -304,6 +305,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "feeds.generated": MarketSettings,
     "feeds.recorded": RecordedSettings,
     "risk": RiskSettings,
+    "agents.execution": ExecutionSettings,
     "agents.data": DataSettings,
     "agents.trading": TradingSettings,
     "agents.monitor": MonitorSettings,

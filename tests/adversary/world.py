@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from tests.adversary.judge import Judge
 from tests.harness import BTC, KEY, START, tick
-from tradeagent.agents.base import AgentSettings
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.risk import Risk
 from tradeagent.agents.tickets import TradingSettings
@@ -161,7 +160,7 @@ class World:
 
         ear.handlers[Message] = hear
         bus.subscribe(ear)
-        supervisor.add(lambda: Execution(AgentSettings(), self.exchange, "test", KEY))
+        supervisor.add(lambda: Execution(ExecutionSettings(), self.exchange, "test", KEY))
         supervisor.add(lambda: Risk(RiskSettings(limits=LIMITS), KEY))
         supervisor.add(lambda: Trading(TradingSettings(), WEIGHTS, "test"))
         clock.add_stream(steps, lambda step: step())

@@ -9,9 +9,8 @@ from decimal import Decimal
 import pytest
 
 from tests.harness import BTC, KEY, START, tick
-from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.blotter import Blotter
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.identity import cloid, seal
 from tradeagent.agents.lifecycle import LEGAL, advance
 from tradeagent.bus.memory import MemoryBus
@@ -95,7 +94,7 @@ class Floor:
         self.bus = MemoryBus(self.clock, self.supervisor, store.journal)
         self.supervisor.connect(self.bus)
         self.exchange = venue or Counting()
-        self.supervisor.add(lambda: Execution(AgentSettings(), self.exchange, "test", KEY))
+        self.supervisor.add(lambda: Execution(ExecutionSettings(), self.exchange, "test", KEY))
         self.said: list[Message] = []
         from tradeagent.bus.base import Subscriber
 

@@ -408,3 +408,64 @@ async def test_a_position_whose_strategy_is_gone_is_kept_or_closed(rule: str) ->
     stops = [one for one in await again.exchange.get_open_orders() if one.type == "stop"]
     assert len(stops) == (2 if rule == "adopt" else 1)
     assert again.heard(Incident) == []
+
+
+async def test_what_an_operator_opens_by_hand_is_his_to_close() -> None:
+    """Trading leaves it alone, with its stop, through a strategy's trades, until he closes it."""
+    script = {20: {"direction": "long", "stop": 90.0, "strength": 0.5}, 40: {"direction": "flat"}}
+    found = rig(dict.fromkeys(range(200), 100.0), script, (closing(150),))
+    wish = OrderRequest(
+        intent_id="by-hand",
+        symbol="BTC",
+        side="buy",
+        size=Decimal(5),
+        stop_plan=StopPlan(stop=Decimal(95)),
+        price=Decimal(100),
+        price_time=START + SECOND,
+        valid_until=START + 60 * SECOND,
+    )
+    found.clock.call_at(START + SECOND, lambda: found.bus.publish(wish, "operator"))
+    await found.run()
+
+    fills = [((one.time - START) // SECOND, one.side, one.strategy) for one in found.heard(Fill)]
+    assert [one[:2] for one in fills] == [(1, "buy"), (20, "buy"), (40, "sell"), (150, "sell")]
+    assert [one.size for one in found.heard(Fill)][-1] == 5
+    assert size(found) == 0
+
+
+def closing(second: int) -> Callable[[], BaseAgent[Any]]:
+    """Return what makes an operator who closes what he holds."""
+
+    class Closing(Operator):
+        """Closes what was opened by hand."""
+
+        @on(TickerUpdate)
+        def look(self, event: TickerUpdate) -> Message | None:
+            """Speak when it is time."""
+            if (event.time - START) // SECOND != second:
+                return None
+            return StrategyState(strategy="operator", mode="closed", reason="done", actor="test")
+
+    return lambda: Closing(AgentSettings(), "hand")
+
+
+def test_a_strategy_that_leaves_is_flat_to_the_last_digit() -> None:
+    """Its part may be no multiple of a lot: what rounding leaves is the others'."""
+    from tests.agents.test_trading import Desk, signal
+
+    desk = Desk()
+    first = desk.one(desk.agent.handle_signal(signal("a", "long")))
+    desk.fill(first, "0.3333")
+    second = desk.one(desk.agent.handle_signal(signal("b", "long", 1)))
+    desk.fill(second, "0.1777")
+    third = desk.one(desk.agent.handle_signal(signal("a", "flat", 2)))
+    assert third.reduce_only
+    desk.fill(third, str(third.size))
+    again = desk.agent.handle_signal(signal("a", "long", 3))
+    desk.fill(desk.one(again), "0.05555")
+    last = desk.one(desk.agent.handle_signal(signal("a", "flat", 4)))
+    assert last.size == Decimal("0.0555")
+    desk.fill(last, str(last.size))
+
+    assert "a" not in desk.parts() or abs(desk.parts()["a"]) < Decimal("1e-12")
+    assert sum(desk.parts().values()) == desk.agent.desk("BTC").size

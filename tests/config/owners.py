@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.data import DataSettings
+from tradeagent.agents.execution import ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import MonitorSettings
 from tradeagent.agents.tickets import TradingSettings
@@ -23,6 +24,7 @@ class RecordedSettings(BaseModel):
 
 
 AGENTS: dict[str, type[AgentSettings]] = {
+    "execution": ExecutionSettings,
     "data": DataSettings,
     "monitor": MonitorSettings,
     "trading": TradingSettings,

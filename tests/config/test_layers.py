@@ -155,7 +155,7 @@ def test_null_removes_an_entry_by_name(tmp_path: Path) -> None:
     assert loaded.mistakes == ()
     assert set(loaded.settings.strategies) == {"sma_cross"}
     assert loaded.settings.strategies["sma_cross"].params == {}
-    assert set(loaded.settings.agents) == {"data", "trading"}
+    assert set(loaded.settings.agents) == {"data", "execution", "trading"}
 
 
 def test_a_changed_type_starts_anew(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -24,6 +24,8 @@ _new_vote = checked(Vote)
 
 Conflict = Literal["net", "strongest", "agree"]
 SIGNS = {"long": 1.0, "short": -1.0, "flat": 0.0}
+OPERATOR = "operator"
+"""Who asks by hand; what he holds is his to close."""
 NEVER = 1 << 62
 """A time (ns) that does not come."""
 
@@ -118,6 +120,8 @@ class Desk:
         self.parts = {part.strategy: part.size for part in held.parts if part.size}
         if self.adopted:
             self.adopted = {name: one for name, one in self.adopted.items() if name in self.parts}
+        if OPERATOR in self.parts:
+            self._adopt(OPERATOR)
 
     def hear(self, opinion: TradeSignal) -> None:
         """Take up a strategy's newest opinion."""
@@ -134,16 +138,23 @@ class Desk:
     def take_over(self, known: Mapping[str, float], *, adopt: bool) -> None:
         """Count the parts of strategies that are not `known` any more among what is held.
 
-        Adopted, they stay with their stops; otherwise the next target leaves them out.
+        Adopted, as what an operator holds always is, they stay with their stops; otherwise the next
+        target leaves them out.
         """
-        kept = sum((self.parts[name] for name in self.held), ZERO)
-        weight = sum(self.held.values())
-        for name, size in self.parts.items():
+        for name in self.parts:
             if name not in known:
-                unit = weight / float(kept) if kept and weight else 1 / float(abs(size))
-                self.held[name] = float(size) * unit
-                if adopt:
-                    self.adopted[name] = self.held[name]
+                self._adopt(name)
+                if not adopt and name != OPERATOR:
+                    del self.adopted[name]
+
+    def _adopt(self, name: str) -> None:
+        """Keep the part of one whom nobody speaks for, at the weight its size has by the others."""
+        size = float(self.parts[name])
+        others = [other for other in self.held if other in self.parts and other != name]
+        kept = float(sum((self.parts[other] for other in others), ZERO))
+        weight = sum(self.held[other] for other in others)
+        self.held[name] = size * weight / kept if kept and weight else size / abs(size)
+        self.adopted[name] = self.held[name]
 
     def guard(self, leg: OrderUpdate, *, managed: bool) -> None:
         """Keep a working stop or target in its newest state; forget one that has ended."""
@@ -218,6 +229,32 @@ class Desk:
         """Return by how much each strategy's weight changes on the way to `wanted`."""
         held = self.held
         return {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in {**held, **wanted}}
+
+    def moves(self, wanted: Mapping[str, float]) -> dict[str, Decimal]:
+        """Return by how much each strategy's size changes on the way to a smaller target.
+
+        One that holds a part gives of that what it wants less; one without moves by the size of an
+        average weight.
+        """
+        unit = float(self.size) / sum(self.held.values())
+        moves: dict[str, Decimal] = {}
+        for name, step in self.changes(wanted).items():
+            part, held = self.parts.get(name, ZERO), self.held.get(name, 0.0)
+            share = (
+                part * Decimal(repr(step / held)) if part and held else Decimal(repr(step * unit))
+            )
+            if share:
+                moves[name] = share
+        return moves
+
+    def rounded(
+        self, moves: Mapping[str, Decimal], quantity: Decimal
+    ) -> Iterable[tuple[str, Decimal]]:
+        """Return moves that add up to `quantity`; what rounding took off is the largest part's."""
+        after = {name: abs(part + moves.get(name, ZERO)) for name, part in self.parts.items()}
+        largest = max(after, key=after.__getitem__)
+        left = quantity - sum(moves.values(), ZERO)
+        return {**moves, largest: moves.get(largest, ZERO) + left}.items()
 
     def towards(self, wanted: dict[str, float], parts: int) -> dict[str, float]:
         """Return the weights after the first of `parts` equal steps to `wanted`."""

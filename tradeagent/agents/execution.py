@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from decimal import Decimal
+
+from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.identity import sealed
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.lifecycle import advance
+from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
 from tradeagent.errors import JournalError, VenueUnavailable
@@ -39,7 +43,19 @@ FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
 
-class Execution(BaseAgent[AgentSettings]):
+class ExecutionSettings(AgentSettings):
+    """What leaves for the venue at most, whatever Risk has approved."""
+
+    max_notional_per_minute: Decimal = Field(
+        default=Decimal(250_000),
+        gt=0,
+        allow_inf_nan=False,
+        description="The most that orders which can raise a position may be worth within a minute, "
+        "in quote currency; beyond it nothing leaves and trading halts.",
+    )
+
+
+class Execution(BaseAgent[ExecutionSettings]):
     """Turn approvals into orders, reports into fills, and fills into positions.
 
     An order is journaled and committed before a byte is sent. An error of the venue is no refusal:
@@ -51,7 +67,7 @@ class Execution(BaseAgent[AgentSettings]):
 
     def __init__(
         self,
-        settings: AgentSettings,
+        settings: ExecutionSettings,
         exchange: Exchange,
         account: str,
         seal_key: bytes,
@@ -61,6 +77,7 @@ class Execution(BaseAgent[AgentSettings]):
         self.venue = Venue(exchange, lambda: self.runtime.time())
         self.blotter = Blotter(account, name)
         self.mode = TradingMode.ACTIVE
+        self.send_gate = SendGate(settings.max_notional_per_minute)
         self._key = seal_key
         self._leave: Unsubscribe | None = None
 
@@ -132,6 +149,7 @@ class Execution(BaseAgent[AgentSettings]):
         if late:
             return update
         self.blotter.keep(update)
+        self.send_gate.allow(approval)
         return [update, *self._replacing(order)]
 
     def _replacing(self, order: Order) -> list[Message]:
@@ -154,7 +172,7 @@ class Execution(BaseAgent[AgentSettings]):
 
     async def _send(
         self, update: OrderUpdate, prepared: int, committed: Awaitable[None]
-    ) -> ExecutionReport:
+    ) -> list[Message]:
         """Wait for the commit, look once more, and place the order.
 
         An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
@@ -164,18 +182,34 @@ class Execution(BaseAgent[AgentSettings]):
             await committed
         except JournalError as error:
             if not update.order.reduce_only:
-                return self.venue.say(update.order, S.NOT_PLACED, str(error))
+                return self._withheld(update.order, str(error))
         if self.blotter.may_be_out(update.order):
             known = await self.venue.status(update.order)
             if known.status is not S.NOT_PLACED:
-                return known
+                return [known]
         order = update.order
         refusal = self._gate(update, prepared)
         if refusal:
-            return self.venue.say(order, S.NOT_PLACED, refusal)
+            return self._withheld(order, refusal)
+        refusal = self.send_gate.refusal(order, self.runtime.time())
+        if refusal:
+            return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
         if order.replaces is None:
-            return await self.venue.place(order)
-        return await self.venue.replace(order.replaces, order)
+            return [await self.venue.place(order)]
+        return [await self.venue.replace(order.replaces, order)]
+
+    def _withheld(self, order: Order, reason: str) -> list[Message]:
+        self.send_gate.forget(order)
+        return [self.venue.say(order, S.NOT_PLACED, reason)]
+
+    def _stopped(self, order: Order, reason: str) -> Incident:
+        return Incident(
+            code="SEND_GATE",
+            severity=Severity.CRITICAL,
+            agent=self.name,
+            symbol=order.symbol,
+            text=f"{order.cloid} was stopped on its way out: {reason}",
+        )
 
     def _is_prepared(self, order: Order) -> bool:
         known = self.blotter.orders.get(order.cloid)

@@ -168,6 +168,7 @@ def approval(
         rules=verdicts,
         sizing=sized.text,
         order=order,
+        price=request.price,
         stop_plan=request.stop_plan,
         strategy=request.strategy,
         shares=request.shares or whole(request.strategy),

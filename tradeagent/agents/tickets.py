@@ -12,9 +12,11 @@ from tradeagent.agents.desk import Desk, Entry, Work, shares
 from tradeagent.agents.identity import intent_id
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
+    ZERO,
     InstrumentUpdate,
     OrderRequest,
     OrderUpdate,
+    Share,
     Side,
     StopPlan,
     TradeSignal,
@@ -198,32 +200,39 @@ class Tickets:
 
     # -- exits ------------------------------------------------------------------------------------
 
-    def reduction(
-        self, desk: Desk, wanted: dict[str, float], part: float, now: int
-    ) -> list[OrderRequest]:
-        """Ask to close `part` of the position; nothing when that is below a lot."""
+    def reduction(self, desk: Desk, wanted: dict[str, float], now: int) -> list[OrderRequest]:
+        """Ask to close what the target has less; nothing when that is below a lot."""
         instrument = self.instruments.get(desk.symbol)
-        size = abs(desk.size) * Decimal(repr(part))
+        moves, sign = desk.moves(wanted), 1 if desk.size > 0 else -1
+        size = min(-sum(moves.values(), ZERO) * sign, abs(desk.size))
         size = instrument.fit_size(size) if instrument is not None else size
         if size <= 0:
             return []
-        return [self._exit(desk, size, wanted, "reduce", "the target is smaller", now)]
+        given = shares({name: float(move) for name, move in desk.rounded(moves, -size * sign)})
+        return [self._exit(desk, size, given, wanted, "reduce", now)]
 
     def close(
         self, desk: Desk, wanted: dict[str, float], leg: str, reason: str, now: int
     ) -> list[OrderRequest]:
         """Ask to close the whole position; `wanted` is the target that led there."""
-        return [self._exit(desk, tidy(abs(desk.size)), wanted, leg, reason, now)]
+        given = shares({name: float(part) for name, part in desk.parts.items()})
+        size = tidy(abs(desk.size))
+        return [self._exit(desk, size, given, wanted, leg, now, reason)]
 
     def _exit(
-        self, desk: Desk, size: Decimal, wanted: dict[str, float], leg: str, reason: str, now: int
+        self,
+        desk: Desk,
+        size: Decimal,
+        given: tuple[Share, ...],
+        wanted: dict[str, float],
+        leg: str,
+        now: int,
+        reason: str = "",
     ) -> OrderRequest:
         leader, before = desk.newest(), desk.closed_by
-        trigger = f"{leader.time}:{now}" if leader is not None else f"{now}:{now}"
+        trigger = f"{leader.time if leader is not None else now}:{now}:{size}"
         author = before.strategy if before is not None else "operator"
         author = leader.strategy if leader is not None else author
-        whole = leg != "reduce"
-        changes = {name: float(size) for name, size in desk.parts.items()}
         request = _new_order_request(
             intent_id=self._intent(desk, author, trigger, leg),
             symbol=desk.symbol,
@@ -231,7 +240,7 @@ class Tickets:
             size=size,
             reduce_only=True,
             strategy=author,
-            shares=shares(changes if whole else desk.changes(wanted)),
+            shares=given,
             price=Decimal(repr(desk.price)),
             price_time=desk.price_time,
             valid_until=now + EXIT_VALID,
@@ -239,7 +248,7 @@ class Tickets:
             follows=before.order.cloid if before is not None else "",
             rationale=reason or (leader.rationale if leader is not None else "no opinion is left"),
         )
-        return self._send(desk, request, {} if whole else wanted, now)
+        return self._send(desk, request, wanted if leg == "reduce" else {}, now)
 
     def move(self, desk: Desk, stop: OrderUpdate, trigger: Decimal, now: int) -> OrderRequest:
         """Ask to put a resting stop to another trigger."""

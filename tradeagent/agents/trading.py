@@ -152,6 +152,7 @@ class Trading(BaseAgent[TradingSettings]):
         messages: list[Message] = []
         for desk in self.desks.values():
             desk.opinions.pop(word.strategy, None)
+            desk.adopted.pop(word.strategy, None)
             messages.extend(self.generate_signals(desk))
         return messages
 
@@ -171,14 +172,15 @@ class Trading(BaseAgent[TradingSettings]):
         target, held = sum(wanted.values()), sum(desk.held.values())
         least = LEAST if tickets.is_entering(desk) else TOLERANCE
         if not desk.size:
-            flat = abs(target) <= TOLERANCE
-            return [] if flat else list(tickets.entry(desk, wanted, target, "open", now))
-        if target * float(desk.size) <= 0 or abs(target) <= TOLERANCE:
+            none = abs(target) <= TOLERANCE
+            return [] if none else list(tickets.entry(desk, wanted, target, "open", now))
+        flat = abs(target) <= TOLERANCE and not desk.adopted
+        if target * float(desk.size) <= 0 or flat:
             return list(tickets.close(desk, wanted, "close", "", now))
         if abs(target) > abs(held) + least:
             return list(tickets.entry(desk, wanted, target - held, "add", now))
         if abs(target) < abs(held) - TOLERANCE:
-            return list(tickets.reduction(desk, wanted, 1 - target / held, now))
+            return list(tickets.reduction(desk, wanted, now))
         return []
 
     def _next(self, desk: Desk) -> int:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from tradeagent.messages.base import Delivery, Finite, Message, Name, Time
-from tradeagent.messages.orders import Order, Part, Share, StopPlan
+from tradeagent.messages.orders import Order, Part, Positive, Share, StopPlan
 
 
 class TradingMode(StrEnum):
@@ -53,7 +53,7 @@ class RiskAssessment(Message):
     """Risk's answer to one request: approved, resized or rejected, and the exact order.
 
     `seal` is a keyed digest over the order, its plan and `expires_at` (UTC ns); Execution computes
-    it again and acts on nothing else.
+    it again and acts on nothing else. `price` is what a unit of the order was valued at.
     """
 
     intent_id: Name
@@ -63,6 +63,7 @@ class RiskAssessment(Message):
     rules: tuple[RuleVerdict, ...] = ()
     sizing: str = ""
     order: Order | None = None
+    price: Positive | None = None
     stop_plan: StopPlan | None = None
     strategy: Name
     shares: tuple[Share, ...] = ()
