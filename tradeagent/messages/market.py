@@ -106,6 +106,15 @@ class History(Message):
     bars: tuple[MarketData, ...] = ()
 
 
+class Backfill(Message):
+    """The closed candles before `before` of which a longer one, not complete yet, begins."""
+
+    symbol: Name
+    timeframe: Timeframe
+    before: Time
+    bars: tuple[MarketData, ...] = ()
+
+
 class InstrumentUpdate(Message):
     """What a venue allows for one symbol: its price and size grid and its smallest order.
 

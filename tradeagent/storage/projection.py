@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
@@ -27,6 +28,8 @@ from tradeagent.messages import (
     TrackRecord,
     TradeSignal,
     TradingState,
+    decode_payload,
+    encode_payload,
 )
 from tradeagent.storage.base import DayOpen, Past
 
@@ -126,6 +129,43 @@ class Projection:
                 state.update(line.encode() + b"\n")
         return state.hexdigest()
 
+    def dump(self) -> str:
+        """Return the whole state as JSON, from which `load` makes it again."""
+        day = self.day_open
+        return json.dumps(
+            {
+                "at": [self.seq, self.ts],
+                "latest": [[k.wire, _body(m)] for (k, *_), m in self.latest.items()],
+                "orders": [[ts, _body(m)] for ts, m in self.orders.values()],
+                "fills": list(self._fill_order),
+                "last_fill_time": self.last_fill_time,
+                "positions": [_body(m) for m in self.positions.values()],
+                "day_open": None if day is None else [day.day, str(day.equity)],
+            }
+        )
+
+    @classmethod
+    def load(cls, text: str) -> Projection:
+        """Return the state that `dump` wrote."""
+        told, state = json.loads(text), cls()
+        state.advance(*told["at"])
+        for wire, body in told["latest"]:
+            message = decode_payload(wire, body)
+            kind = type(message)
+            state.latest[(kind, *LATEST[kind](message))] = message
+        for ts, body in sorted(told["orders"], key=lambda pair: pair[0]):
+            state.remember_order(cast(OrderUpdate, decode_payload(OrderUpdate.wire, body)), ts)
+        for cloid, tid in told["fills"]:
+            state.remember_fill((cloid, tid))
+        state.last_fill_time = told["last_fill_time"]
+        for body in told["positions"]:
+            held = cast(PositionUpdate, decode_payload(PositionUpdate.wire, body))
+            state.positions[held.symbol] = held
+        if told["day_open"] is not None:
+            day, equity = told["day_open"]
+            state.day_open = DayOpen(day, Decimal(equity))
+        return state
+
     def past(self, epoch: int, *, clean: bool) -> Past:
         """Return the state as what the start with number `epoch` restores."""
         return Past(
@@ -183,6 +223,10 @@ class Projection:
 
     def _last(self, kind: type[M]) -> M | None:
         return cast(M | None, self.latest.get((kind, "", "")))
+
+
+def _body(message: Message) -> str:
+    return encode_payload(message).decode()
 
 
 def _plain(message: Message) -> dict[str, Any]:
