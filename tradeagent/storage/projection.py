@@ -17,6 +17,7 @@ from tradeagent.messages import (
     AgentStatus,
     Boot,
     Fill,
+    FundingPayment,
     InstrumentUpdate,
     Message,
     OrderUpdate,
@@ -35,6 +36,7 @@ from tradeagent.storage.base import DayOpen, Past
 
 DAY = 86_400 * SECOND
 FILLS_KEPT = 10_000
+PAYMENTS_KEPT = 1_000
 M = TypeVar("M", bound=Message)
 
 LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
@@ -67,6 +69,7 @@ class Projection:
         self.orders: dict[str, tuple[int, OrderUpdate]] = {}
         self.fills: set[tuple[str, str]] = set()
         self.last_fill_time = 0
+        self.payments: deque[tuple[int, str]] = deque(maxlen=PAYMENTS_KEPT)
         self.positions: dict[str, PositionUpdate] = {}
         self.day_open: DayOpen | None = None
         self.high_water = ZERO
@@ -75,6 +78,7 @@ class Projection:
         self._folds: dict[type[Message], Callable[[Any, int], None]] = {
             OrderUpdate: self._order,
             Fill: self._fill,
+            FundingPayment: self._payment,
             PositionUpdate: self._position,
             AccountUpdate: self._account,
         }
@@ -119,6 +123,7 @@ class Projection:
             "latest": [((k.wire, *key), _plain(m)) for (k, *key), m in self.latest.items()],
             "orders": [((cloid,), [ts, _plain(m)]) for cloid, (ts, m) in self.orders.items()],
             "fills": [(key, self.last_fill_time) for key in self.fills],
+            "payments": [((tid,), time) for time, tid in self.payments],
             "positions": [((symbol,), _plain(m)) for symbol, m in self.positions.items()],
             "day": [((), [self.day_open, self.high_water])],
         }
@@ -139,8 +144,10 @@ class Projection:
                 "orders": [[ts, _body(m)] for ts, m in self.orders.values()],
                 "fills": list(self._fill_order),
                 "last_fill_time": self.last_fill_time,
+                "payments": list(self.payments),
                 "positions": [_body(m) for m in self.positions.values()],
                 "day_open": None if day is None else [day.day, str(day.equity)],
+                "high_water": str(self.high_water),
             }
         )
 
@@ -158,12 +165,14 @@ class Projection:
         for cloid, tid in told["fills"]:
             state.remember_fill((cloid, tid))
         state.last_fill_time = told["last_fill_time"]
+        state.payments.extend((time, tid) for time, tid in told["payments"])
         for body in told["positions"]:
             held = cast(PositionUpdate, decode_payload(PositionUpdate.wire, body))
             state.positions[held.symbol] = held
         if told["day_open"] is not None:
             day, equity = told["day_open"]
             state.day_open = DayOpen(day, Decimal(equity))
+        state.high_water = Decimal(told["high_water"])
         return state
 
     def past(self, epoch: int, *, clean: bool) -> Past:
@@ -178,6 +187,8 @@ class Projection:
             orders=tuple(self.orders[cloid][1] for cloid in sorted(self.orders)),
             fills=frozenset(self.fills),
             last_fill_time=self.last_fill_time,
+            payments=frozenset(tid for _, tid in self.payments),
+            last_funding_time=max((time for time, _ in self.payments), default=0),
             positions=tuple(self.positions[symbol] for symbol in sorted(self.positions)),
             signals=self._all(TradeSignal),
             overrides=self._all(RiskOverride),
@@ -207,6 +218,11 @@ class Projection:
     def _fill(self, fill: Fill, _ts: int) -> None:
         if self.remember_fill((fill.cloid, fill.tid)):
             self.last_fill_time = max(self.last_fill_time, fill.time)
+
+    def _payment(self, payment: FundingPayment, _ts: int) -> None:
+        known = (payment.time, payment.tid)
+        if known not in self.payments:
+            self.payments.append(known)
 
     def _position(self, position: PositionUpdate, _ts: int) -> None:
         self.positions[position.symbol] = position
