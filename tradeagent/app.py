@@ -172,9 +172,10 @@ async def open_daemon(
         directory = StateDirectory(state)
         stack.enter_context(directory)
         directory.claim(plan.identity)
-        feed = _open_feed(plan)
+        feed = open_feed(plan)
         if settings.store.fresh:
             directory.fresh()
+        directory.keep_settings(plan.digest, plan.record, settings.bus.inbox_cap)
         simulated = settings.clock.mode == "simulated"
         _refuse_cut_off(directory)
         daemons: list[Daemon] = []
@@ -187,7 +188,7 @@ async def open_daemon(
         stack.callback(store.close, clean=False)
         past = store.past()
         _refuse_unclaimed(plan, past, directory)
-        clock = _open_clock(plan, feed, past)
+        clock = open_clock(plan, feed, past.ts)
         daemon = _assemble(plan, directory, store, feed, clock)
         daemons.append(daemon)
         for service in serve:
@@ -223,6 +224,7 @@ def _assemble(
     bus = open_bus(options, clock, supervisor, store.journal, past.epoch, past.seq)
     bus.remember(store.arrived())
     supervisor.connect(bus)
+    supervisor.observe(lambda: store.journal.backlog)
     supervisor.prepare = partial(_join, bus, clock, directory.path)
     exchange: SimulatedExchange | None = None
     if plan.runs("execution"):
@@ -234,24 +236,33 @@ def _assemble(
         tally.mode, tally.mode_reason = past.trading_state.mode, past.trading_state.reason
     bus.subscribe(tally.subscriber())
     bus.publish(_boot(plan, past), "boot")
-    makers = _makers(plan, exchange, _seal_key(plan, directory))
-    makers["data"] = lambda one: Data(
-        cast(DataSettings, one.settings),
-        feed,
-        _resume_at(clock, store),
-        plan.needed(),
-        one.name,
-    )
-    for one in plan.agents:
-        make = makers.get(one.name, lambda one: one.kind(one.settings, one.name))
-        supervisor.add(partial(make, one), settings.bus.inbox_cap)
+    key = simulated_key(plan) if clock.simulated else directory.seal_key()
+    for make in agent_makers(plan, exchange, key, feed, lambda: _resume_at(clock, store)):
+        supervisor.add(make, settings.bus.inbox_cap)
     return Daemon(plan, directory, store, clock, bus, supervisor, exchange, feed, past, tally)
+
+
+def agent_makers(
+    plan: Plan, exchange: Exchange | None, key: bytes, feed: MarketFeed, start: Callable[[], int]
+) -> list[Callable[[], BaseAgent[Any]]]:
+    """Return how each agent is made, anew at each of its restarts, in the order of receiving.
+
+    `key` seals approvals; Data plays `feed` from `start` (UTC ns) on.
+    """
+    makers = _makers(plan, exchange, key)
+    makers["data"] = lambda one: Data(
+        cast(DataSettings, one.settings), feed, start(), plan.needed(), one.name
+    )
+    return [
+        partial(makers.get(one.name, lambda one: one.kind(one.settings, one.name)), one)
+        for one in plan.agents
+    ]
 
 
 def _makers(
     plan: Plan, exchange: Exchange | None, key: bytes
 ) -> dict[str, Callable[[AgentPlan], BaseAgent[Any]]]:
-    """Return how each built-in agent is made, anew at each of its restarts."""
+    """Return how each built-in agent but Data is made."""
     weights = {one.name: one.weight for one in plan.strategies}
     account = plan.identity
     return {
@@ -310,15 +321,16 @@ def _resume_at(clock: Clock, store: SqlStore) -> int:
     return (played or store.past().ts or clock.now()) + 1
 
 
-def _open_feed(plan: Plan) -> MarketFeed:
+def open_feed(plan: Plan) -> MarketFeed:
+    """Return the market feed; raises DataError."""
     if plan.market is not None:
         return GeneratedMarket(plan.market)
     assert plan.recorded is not None
     return RecordedFeed(plan.recorded)
 
 
-def _open_clock(plan: Plan, feed: MarketFeed, past: Past) -> Clock:
-    """Return the clock, from where the last run ended or the feed begins."""
+def open_clock(plan: Plan, feed: MarketFeed, ended: int) -> Clock:
+    """Return the clock, from where the last run `ended` (UTC ns) or the feed begins."""
     chosen = plan.settings.clock
     if chosen.mode == "wall":
         return WallClock()
@@ -326,17 +338,15 @@ def _open_clock(plan: Plan, feed: MarketFeed, past: Past) -> Clock:
     if feed.recorded:
         first = next(feed.events(0), None)
         origin = first[0] - 1 if first is not None else origin
-    origin = max(origin, past.ts)
+    origin = max(origin, ended)
     if chosen.mode == "simulated":
         return SimulatedClock(origin)
     return AcceleratedClock(origin, chosen.speed)
 
 
-def _seal_key(plan: Plan, directory: StateDirectory) -> bytes:
-    """Return the key of approvals: the directory's own, or the seed's so that runs repeat."""
-    if plan.settings.clock.mode == "simulated":
-        return hashlib.sha256(f"seal|{plan.seed}".encode()).digest()
-    return directory.seal_key()
+def simulated_key(plan: Plan) -> bytes:
+    """Return the key of approvals under a simulated clock: the seed's, so that runs repeat."""
+    return hashlib.sha256(f"seal|{plan.seed}".encode()).digest()
 
 
 def _boot(plan: Plan, past: Past) -> Boot:
@@ -349,6 +359,7 @@ def _boot(plan: Plan, past: Past) -> Boot:
         configuration=plan.digest,
         code=code_digest(),
         state=past.digest,
+        agents=plan.only,
         clean=past.clean,
     )
 

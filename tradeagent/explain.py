@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from tradeagent.errors import CommandError
 from tradeagent.messages import (
+    ExecutionReport,
     Fill,
     Incident,
     MarketData,
@@ -285,6 +286,8 @@ class _Story:
     def _missing(self, subject: Subject) -> Sequence[str]:
         """Return which links of the chain are not on record."""
         told = {type(step.message) for step in self._steps.values()}
+        if any(_imposed(step.message) for step in self._steps.values()):
+            return ()
         missing = []
         if subject in OUTCOME and OrderRequest not in told:
             missing.append("the request")
@@ -315,6 +318,11 @@ class _Story:
 def _order(step: Step) -> Order:
     assert isinstance(step.message, OrderUpdate)
     return step.message.order
+
+
+def _imposed(message: Message) -> bool:
+    """Tell whether the venue made an order itself, as in a liquidation: nobody here asked."""
+    return isinstance(message, ExecutionReport) and message.order is not None
 
 
 def _settles(message: Message, fill: Fill) -> bool:

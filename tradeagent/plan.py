@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -78,13 +79,21 @@ class Plan:
     """A configuration, resolved; `mistakes` were refused before one is made."""
 
     settings: Settings
-    digest: str
+    record: bytes
+    """All settings that can change a decision, as JSON: what a replay is made from."""
     seed: int
+    only: tuple[str, ...]
+    """The agents this process was told to run; all when none is named."""
     exchange: ExchangeSettings
     market: MarketSettings | None
     recorded: RecordedSettings | None
     strategies: tuple[StrategyPlan, ...]
     agents: tuple[AgentPlan, ...]
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of all settings that can change a decision."""
+        return hashlib.sha256(self.record).hexdigest()
 
     @property
     def identity(self) -> str:
@@ -144,7 +153,8 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
     assert exchange is not None
     return Plan(
         settings=loaded.settings,
-        digest=_digest(loaded),
+        record=json.dumps(loaded.record(INDIFFERENT)).encode(),
+        only=tuple(only),
         seed=market.seed if market is not None else (seed or 0),
         exchange=exchange,
         market=market,
@@ -152,13 +162,6 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
         strategies=tuple(strategies),
         agents=tuple(agents),
     )
-
-
-def _digest(loaded: Loaded) -> str:
-    """Return a digest of all settings that can change a decision."""
-    rows = [row for row in loaded.show() if row[0].split(".")[0] not in INDIFFERENT]
-    text = "\n".join(f"{path}={value}" for path, value, _ in rows)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _feeds(

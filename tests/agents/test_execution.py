@@ -21,6 +21,7 @@ from tradeagent.messages import (
     Envelope,
     ExecutionReport,
     Fill,
+    FundingPayment,
     Incident,
     Message,
     Order,
@@ -28,6 +29,7 @@ from tradeagent.messages import (
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
+    Severity,
     Share,
     StopPlan,
 )
@@ -357,3 +359,55 @@ def test_what_has_ended_stays_ended() -> None:
     """From a terminal status the table leads only to late fills and resurrections."""
     for status in TERMINAL:
         assert LEGAL[status] <= {S.CANCELED, S.RESURRECTED}
+
+
+def test_a_payment_is_booked_once() -> None:
+    """Funding told twice, as after a reconnect, is paid once."""
+    blotter, update = _working()
+    blotter.book(_report(update, S.FILLED, "1", "10"))
+    payment = FundingPayment(
+        symbol="BTC", time=START, rate=Decimal("0.0001"), payment=Decimal("0.1"), tid="f1"
+    )
+    told = blotter.fund(payment)
+    assert told is not None
+    assert told.funding == Decimal("0.1")
+    assert blotter.fund(payment) is None
+
+
+def test_a_liquidation_is_booked_as_the_venues_own_order() -> None:
+    """It closes the position and every strategy's part, and trading halts."""
+    blotter, update = _working()
+    blotter.book(_report(update, S.FILLED, "1", "10"))
+    order = Order(
+        cloid="liquidation-7", intent_id="liquidation-7", symbol="BTC", side="sell",
+        size=Decimal(10), type="market", reduce_only=True,
+    )  # fmt: skip
+    done = Done(tid="8", price=Decimal(50), size=Decimal(10), fee=Decimal("0.5"), liquidation=True)
+    said = blotter.book(
+        ExecutionReport(
+            cloid=order.cloid,
+            symbol="BTC",
+            status=S.FILLED,
+            time=START,
+            execution=done,
+            order=order,
+        )
+    )
+    (held,) = [one for one in said if isinstance(one, PositionUpdate)]
+    assert held.size == 0
+    assert {part.strategy: part.size for part in held.parts if part.strategy != "venue"} == {"a": 0}
+    (trouble,) = [one for one in said if isinstance(one, Incident)]
+    assert (trouble.code, trouble.severity) == ("LIQUIDATED", Severity.CRITICAL)
+    assert (
+        blotter.book(
+            ExecutionReport(
+                cloid=order.cloid,
+                symbol="BTC",
+                status=S.FILLED,
+                time=START,
+                execution=done,
+                order=order,
+            )
+        )
+        == []
+    )

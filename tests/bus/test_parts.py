@@ -12,7 +12,7 @@ from tests.bus.desk import Notes, SetClock, alert, cancel, candle, heartbeat, si
 from tradeagent.bus import BusOptions, open_bus
 from tradeagent.bus.incoming import Arrived, Incoming, read
 from tradeagent.bus.memory import MemoryBus
-from tradeagent.bus.outgoing import CAP, LOSSY_CAP, Command, Outgoing
+from tradeagent.bus.outgoing import CAP, HEADS, LOSSY_CAP, Command, Outgoing
 from tradeagent.bus.redis import RedisBus
 from tradeagent.bus.shards import shard_of
 from tradeagent.bus.wire import Address
@@ -184,3 +184,14 @@ async def test_outputs_and_acknowledgements_are_one_transaction() -> None:
     assert whole.startswith(b"*1\r\n$5\r\nMULTI")
     assert whole.endswith(b"*1\r\n$4\r\nEXEC\r\n")
     assert replies == 4
+
+
+def test_names_that_never_come_again_are_not_kept() -> None:
+    """However many symbols were sent, what is kept of them is bounded, and the bytes are right."""
+    queue, _ = outgoing()
+    first, _ = queue.packed([sent(ticker(1, symbol="S0"))])
+    for number in range(HEADS + 10):
+        queue.packed([sent(ticker(1, symbol=f"S{number}"))])
+
+    assert len(queue._heads) <= HEADS
+    assert queue.packed([sent(ticker(1, symbol="S0"))])[0] == first

@@ -31,7 +31,10 @@ def _start(state: Path, agents: str, server: Server) -> Process:
 
 
 def test_kills_flushes_and_restarts_lose_and_double_nothing(tmp_path: Path, server: Server) -> None:
-    """Kill -9 of either process and of the server, and FLUSHALL: every fill is booked once."""
+    """Kill -9 of either process and of the server, and FLUSHALL: every fill is booked once.
+
+    What each process decided follows from its own journal.
+    """
     eyes = _start(tmp_path / "eyes", EYES, server)
     hands = _start(tmp_path / "hands", HANDS, server)
     hands.until_said("fill ")
@@ -53,6 +56,9 @@ def test_kills_flushes_and_restarts_lose_and_double_nothing(tmp_path: Path, serv
     venue, ours = books(tmp_path / "hands")
     assert venue == ours
     assert ours["fills"]
+    for name in ("eyes", "hands"):
+        proven = run("replay", "--verify", "--state", str(tmp_path / name))
+        assert proven.returncode == 0, proven.stdout
 
 
 def test_the_bus_changes_nothing_in_a_simulation(tmp_path: Path, server: Server) -> None:

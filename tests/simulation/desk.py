@@ -36,8 +36,9 @@ class Desk:
         settings: ExchangeSettings = FREE,
         instruments: tuple[InstrumentUpdate, ...] = (INSTRUMENT,),
         path: Path | None = None,
+        now: int = 0,
     ) -> None:
-        self.now = 0
+        self.now = now
         self.reports: list[ExecutionReport] = []
         self.ledger = Ledger(path)
         self.exchange = SimulatedExchange(settings, instruments, self.ledger, lambda: self.now)

@@ -1,154 +1,275 @@
-"""A slow venue that spells out every case of the matching rules, to compare the fast one with.
+"""A slow venue that spells out every rule of the exchange, to compare the fast one with.
 
-It knows one symbol with whole prices and sizes, no fees, and slippage in whole per cent.
+It shares no code with the package. Prices and sizes are whole numbers, money is a fraction.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 
-MINUTE = 60_000_000_000
+from .reference_books import HOUR, MINUTE, Bar, Entry, Quote, Shown, SlowBooks, Wish, cents
+
+Sides = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 
 
-@dataclass
-class Wish:
-    """An order in the reference's own words."""
+class SlowVenue(SlowBooks):
+    """Every order is looked at for every event, one rule at a time."""
 
-    cloid: str
-    side: str
-    size: int
-    type: str
-    price: int | None = None
-    tif: str = "GTC"
-    reduce_only: bool = False
-    group: str | None = None
-    placed: int = 0
-
-
-@dataclass
-class Bar:
-    """A minute's candle in whole prices."""
-
-    time: int
-    open: int
-    high: int
-    low: int
-    close: int
-
-
-Told = tuple[str, str, int | None, int | None, int]
-"""(cloid, status, price, size, time) of one report."""
-
-
-class ReferenceVenue:
-    """Every order is looked at for every price, one case at a time."""
-
-    def __init__(self, slippage_percent: int) -> None:
-        self.slippage = slippage_percent
-        self.position = 0
-        self.resting: list[Wish] = []
-        self.told: list[Told] = []
-        self.done_groups: set[str] = set()
-        self.quote: tuple[int, int, int] | None = None
-        self.entry_bar: Bar | None = None
-        self.last_bar: Bar | None = None
-        self.now = 0
+    # -- orders -----------------------------------------------------------------------------------
 
     def place(self, wish: Wish) -> str:
         """Return the status of the acknowledgement."""
-        wish.placed = self.now
-        if wish.reduce_only and not self._reducible(wish):
+        self.land()
+        return self._admit(wish, None)
+
+    def modify(self, cloid: str, wish: Wish) -> str:
+        """Return the status of the acknowledgement of the replacing order."""
+        self.land()
+        old = self._find(cloid)
+        if old is None or old.symbol != wish.symbol or old.sign != wish.sign:
             return "REJECTED"
-        if not wish.reduce_only and not self.quote and not self.last_bar and wish.type != "limit":
+        wish.replaces = cloid
+        return self._admit(wish, old)
+
+    def cancel(self, symbol: str, cloid: str) -> str | None:
+        """Return the status that is answered, None when the cancel is refused."""
+        self.land()
+        wish = self._find(cloid)
+        if wish is None or wish.symbol != symbol:
+            return None
+        if self.rules.cancel_delay:
+            self._send(wish, self.now + self.rules.cancel_delay, cancels=True)
+            return "PARTIAL" if wish.filled else "OPEN"
+        self.open.remove(wish)
+        return "CANCELED"
+
+    def _admit(self, wish: Wish, old: Wish | None) -> str:
+        if not self._fits(wish, old) or wish.group in self.done_groups:
             return "REJECTED"
-        if wish.group in self.done_groups:
-            return "REJECTED"
-        if self.quote and wish.type == "limit":
+        quoted = wish.symbol in self.quotes
+        if quoted and not self.rules.order_delay and wish.kind == "limit":
             if wish.tif == "ALO" and self._crosses(wish):
                 return "REJECTED"
             if wish.tif == "IOC" and not self._crosses(wish):
-                return "CANCELED"
-        self.resting.append(wish)
-        if self.quote:
-            self._arrive_at_quote(wish)
-        elif wish.type == "stop" and self.entry_bar is not None:
-            bar, self.entry_bar = self.entry_bar, None
-            found = self._in_bar(wish, bar)
-            if found is not None and found[1] is not None:
-                self._execute(wish, found[1], self.now)
+                return "CANCELED" if old is None else "REJECTED"
+        wish.placed = self.now + self.rules.order_delay
+        self.open.append(wish)
+        if self.rules.order_delay:
+            self._send(wish, wish.placed, cancels=False)
+        else:
+            self._arrive(wish, self.now)
         return "OPEN"
 
-    def cancel(self, cloid: str) -> None:
-        """Take an order out without a report."""
-        self.resting = [wish for wish in self.resting if wish.cloid != cloid]
+    def _fits(self, wish: Wish, old: Wish | None) -> bool:
+        if wish.reduce_only:
+            return self._reducible(wish) > 0
+        mark = self.marks.get(wish.symbol)
+        limit = wish.price if wish.kind == "limit" else wish.worst
+        if mark is None and limit is None:
+            return False
+        needed = Fraction(0)
+        for symbol in self.symbols:
+            if symbol == wish.symbol:
+                worst = self._side(symbol, wish, old)
+                if worst <= self._worst(symbol, old):
+                    return True
+            else:
+                worst = self._worst(symbol, None)
+            price = self.marks.get(symbol, (limit if symbol == wish.symbol else 0) or 0)
+            held = self.held(symbol)
+            if symbol in self.rules.isolated:
+                needed += held.margin
+                worst -= abs(held.size)
+            needed += Fraction(worst * price, self.rules.leverage[symbol])
+        free = self.balance() + sum(
+            (self.gain(one) for one in self.symbols if one not in self.rules.isolated), Fraction(0)
+        )
+        return needed <= free
 
-    def tick(self, bid: int, ask: int, mark: int) -> None:
-        """Judge every order by a quote, stops first."""
-        waiting_ioc = self.quote is None
-        self.quote = (bid, ask, mark)
-        for wants_stop in (True, False):
-            for wish in list(self.resting):
-                if wish not in self.resting or (wish.type == "stop") is not wants_stop:
+    def _worst(self, symbol: str, without: Wish | None) -> int:
+        """Return the largest position that resting increases can make."""
+        sides = (Wish("", symbol, sign, 0, "limit", 0) for sign in (1, -1))
+        return max(self._side(symbol, side, without) for side in sides)
+
+    def _side(self, symbol: str, wish: Wish, without: Wish | None) -> int:
+        """Return the position on the side of `wish` when all increases there and it have filled."""
+        waiting = [
+            one.left
+            for one in self.open
+            if one.symbol == symbol
+            and one.sign == wish.sign
+            and not one.reduce_only
+            and one is not without
+        ]
+        return wish.sign * self.held(symbol).size + sum(waiting) + wish.size
+
+    def land(self) -> None:
+        """Let arrive what is due."""
+        while True:
+            due = sorted(one[:2] for one in self.coming if one[0] <= self.now)
+            if not due:
+                return
+            coming = next(one for one in self.coming if one[:2] == due[0])
+            self.coming.remove(coming)
+            time, _, wish, cancels = coming
+            if wish in self.open:
+                if cancels:
+                    self._end(wish, time)
+                elif not wish.arrived:
+                    self._arrive(wish, time)
+
+    def _send(self, wish: Wish, due: int, *, cancels: bool) -> None:
+        self.count += 1
+        self.coming.append((due, self.count, wish, cancels))
+
+    def _arrive(self, wish: Wish, time: int) -> None:
+        if wish.replaces is not None:
+            old = self._find(wish.replaces)
+            if old is None:
+                self._end(wish, time)
+                return
+            terms = ("kind", "price", "worst", "tif", "reduce_only", "group")
+            same = all(getattr(old, name) == getattr(wish, name) for name in terms)
+            if same and old.arrived and wish.size <= old.left:
+                self.open.remove(wish)
+                self.open[self.open.index(old)] = wish
+                for name in ("placed", "ahead", "triggered", "arrived"):
+                    setattr(wish, name, getattr(old, name))
+                self.told.append((old.cloid, "CANCELED", time))
+                return
+            self._end(old, time)
+        wish.arrived = True
+        if wish.symbol in self.quotes:
+            self._meet(wish, time, arriving=True)
+            if wish.kind == "limit":
+                wish.ahead = self._shown_at(wish, self._sides(wish.symbol))
+        elif wish.kind == "stop" and wish.symbol in self.entry_bars:
+            bar = self.entry_bars.pop(wish.symbol)
+            found = self._in_bar(wish, bar, None)
+            if found is not None:
+                self._carry_out(wish, found[1], wish.size, time, maker=False)
+
+    def _find(self, cloid: str) -> Wish | None:
+        return next((wish for wish in self.open if wish.cloid == cloid), None)
+
+    # -- the market -------------------------------------------------------------------------------
+
+    def quote(self, symbol: str, quote: Quote, mark: int | None, rate: Fraction | None) -> None:
+        """Judge every order by a quote; the middle stands in for a mark."""
+        self.land()
+        if rate is not None:
+            self.rates[symbol] = rate
+        self.quotes[symbol] = quote
+        self.stated[symbol] = mark
+        self.marks[symbol] = Fraction(quote.bid + quote.ask, 2) if mark is None else mark
+        book = self.books.get(symbol)
+        if book and (book.bids[0][0], book.asks[0][0]) != (quote.bid, quote.ask):
+            del self.books[symbol]
+        if symbol in self.trades_heard:
+            self._move_up(symbol, self._touch_sides(quote))
+        self._fund(symbol, self.now)
+        self._judge_all(symbol)
+        self._margin_calls(symbol)
+
+    def book(self, symbol: str, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> None:
+        """Judge every order by a book; a quote must have come before."""
+        self.land()
+        self.quotes[symbol] = replace(self.quotes[symbol], bid=bids[0][0], ask=asks[0][0])
+        self.books[symbol] = Shown(bids, asks, dict([*bids, *asks]))
+        mark = self.stated[symbol]
+        self.marks[symbol] = Fraction(bids[0][0] + asks[0][0], 2) if mark is None else mark
+        self._move_up(symbol, (bids, asks))
+        self._fund(symbol, self.now)
+        self._judge_all(symbol)
+        self._margin_calls(symbol)
+
+    def trade(self, symbol: str, price: int, size: int, aggressor: int) -> None:
+        """Judge resting limits by a trade; the queue before them is served first."""
+        self.land()
+        self._fund(symbol, self.now)
+        if symbol in self.quotes:
+            self.trades_heard.add(symbol)
+            spent = 0
+            for wish in list(self.open):
+                if wish not in self.open or not wish.arrived or wish.kind != "limit":
                     continue
-                if wish.type == "limit":
-                    assert wish.price is not None
-                    if self._crosses(wish):
-                        at_touch = wish.tif == "IOC" and waiting_ioc
-                        touch = ask if wish.side == "buy" else bid
-                        self._execute(wish, touch if at_touch else wish.price, self.now)
-                    elif wish.tif == "IOC":
-                        self._end(wish, self.now)
-                elif wish.type == "market" or self._triggered(wish):
-                    self._execute(wish, self._slipped(wish, self._touch(wish)), self.now)
+                if wish.symbol != symbol or wish.sign == aggressor:
+                    continue
+                assert wish.price is not None
+                if wish.sign * (wish.price - price) > 0:
+                    self._carry_out(wish, wish.price, wish.left, self.now, maker=True)
+                elif wish.price == price and wish.ahead is not None:
+                    reaches = size - wish.ahead - spent
+                    wish.ahead = max(wish.ahead - size, 0)
+                    if reaches > 0:
+                        before = wish.filled
+                        self._carry_out(wish, price, reaches, self.now, maker=True)
+                        spent += wish.filled - before
+        self._margin_calls(symbol)
 
-    def bar(self, bar: Bar) -> None:
-        """Judge every order by a candle, the first come first served as the rules say."""
-        self.last_bar, self.entry_bar = bar, None
-        if self.quote:
+    def bar(self, symbol: str, bar: Bar) -> None:
+        """Judge every order by a candle: stops, then the adverse extreme, then the rest."""
+        self.land()
+        if symbol in self.quotes:
             return
+        before = self.marks.get(symbol)
+        self.bars[symbol] = bar
+        self.marks[symbol] = bar.close
+        self.entry_bars.pop(symbol, None)
+        seen: set[str] = set()
         while True:
             found = []
-            for age, wish in enumerate(self.resting):
-                if wish.type == "stop":
-                    in_time = wish.placed < bar.time + MINUTE
-                else:
-                    in_time = wish.placed <= bar.time
-                outcome = self._in_bar(wish, bar) if in_time else None
+            for age, wish in enumerate(self.open):
+                if wish.symbol != symbol or not wish.arrived or wish.cloid in seen:
+                    continue
+                stop = wish.kind == "stop"
+                in_time = wish.placed < bar.time + MINUTE if stop else wish.placed <= bar.time
+                outcome = self._in_bar(wish, bar, before) if in_time else None
                 if outcome is not None:
                     found.append((outcome[0], age, wish, outcome[1]))
             if not found:
-                return
+                break
             turn, _, wish, price = min(found, key=lambda one: one[:2])
+            seen.add(wish.cloid)
             opening = turn[0] == "1 at the open"
-            when = max(bar.time, wish.placed) if opening else self.now
-            if price is None:
-                self._end(wish, when)
-            else:
-                self._execute(wish, price, when)
+            if not opening and price is not None:
+                self._call_in_bar(symbol, bar, price if wish.kind == "stop" else None)
+            if wish in self.open:
+                when = max(bar.time, wish.placed) if opening else self.now
+                early = bar.time - wish.placed < MINUTE
+                maker = wish.kind == "limit" and not (opening and (early or wish.tif == "IOC"))
+                self._carry_out(wish, price, wish.left, when, maker=maker)
+        self._call_in_bar(symbol, bar, None)
+        self._margin_calls(symbol)
+        self._fund(symbol, self.now)
 
-    def _in_bar(self, wish: Wish, bar: Bar) -> tuple[tuple[str, str, int], int | None] | None:
+    def _in_bar(
+        self, wish: Wish, bar: Bar, mark: Fraction | int | None
+    ) -> tuple[tuple[str, str, int], int | None] | None:
         """Return (turn, price): price None ends the order, None altogether leaves it."""
         opening, inside, stop, other = "1 at the open", "2 inside", "1 stop", "2 other"
-        price, buys = wish.price, wish.side == "buy"
-        if wish.type == "market":
-            return (opening, other, 0), self._slipped(wish, bar.open)
+        price, buys = wish.price, wish.sign > 0
+        if wish.kind == "market":
+            return (opening, other, 0), self._allowed(wish, self._slipped(wish, bar.open), mark)
         assert price is not None
         distance = abs(bar.open - price)
-        if wish.type == "stop":
-            if (buys and bar.open >= price) or (not buys and bar.open <= price):
-                return (opening, stop, 0), self._slipped(wish, bar.open)
+        if wish.kind == "stop":
+            if wish.triggered or (bar.open - price) * wish.sign >= 0:
+                return (opening, stop, 0), self._allowed(wish, self._slipped(wish, bar.open), None)
             if (buys and bar.high >= price) or (not buys and bar.low <= price):
-                return (inside, stop, distance), self._slipped(wish, price)
+                return (inside, stop, distance), self._allowed(
+                    wish, self._slipped(wish, price), None
+                )
             return None
-        falling = buys
-        beyond = bar.open < price if falling else bar.open > price
-        through = bar.low < price if falling else bar.high > price
-        if wish.type == "take_profit":
-            if beyond:
-                return (opening, other, 0), self._slipped(wish, bar.open)
-            return ((inside, other, distance), self._slipped(wish, price)) if through else None
+        beyond = bar.open < price if buys else bar.open > price
+        through = bar.low < price if buys else bar.high > price
+        if wish.kind == "take_profit":
+            if wish.triggered or beyond:
+                return (opening, other, 0), self._allowed(wish, self._slipped(wish, bar.open), None)
+            taken = self._allowed(wish, self._slipped(wish, price), None)
+            return ((inside, other, distance), taken) if through else None
         if wish.tif == "IOC":
             return (opening, other, 0), bar.open if beyond else None
         if beyond:
@@ -156,63 +277,211 @@ class ReferenceVenue:
             return (opening, other, 0), None if new and wish.tif == "ALO" else bar.open
         return ((inside, other, distance), price) if through else None
 
-    def _arrive_at_quote(self, wish: Wish) -> None:
-        if wish.type == "limit":
+    def _judge_all(self, symbol: str) -> None:
+        for wants_stop in (True, False):
+            for wish in list(self.open):
+                meant = wish.arrived and wish.symbol == symbol
+                if wish in self.open and meant and (wish.kind == "stop") is wants_stop:
+                    self._meet(wish, self.now, arriving=False)
+
+    def _meet(self, wish: Wish, time: int, *, arriving: bool) -> None:
+        """Judge one order by touch and mark."""
+        if wish.kind == "limit":
             if self._crosses(wish):
-                self._execute(wish, self._touch(wish), self.now)
-        elif wish.type == "market" or self._triggered(wish):
-            self._execute(wish, self._slipped(wish, self._touch(wish)), self.now)
+                if arriving and wish.tif == "ALO":
+                    self._end(wish, time)
+                elif arriving or wish.tif == "IOC":
+                    self._take(wish, time)
+                else:
+                    self._carry_out(wish, wish.price, wish.left, time, maker=True)
+            if wish.tif == "IOC" and wish in self.open:
+                self._end(wish, time)
+            return
+        if wish.kind != "market" and not wish.triggered:
+            assert wish.price is not None
+            rising = (wish.kind == "stop") == (wish.sign > 0)
+            mark = self.marks[wish.symbol]
+            if (mark < wish.price) if rising else (mark > wish.price):
+                return
+            wish.triggered = True
+        self._take(wish, time)
+
+    def _take(self, wish: Wish, time: int) -> None:
+        """Let an order take the touch, or level after level of a book."""
+        mark = self.marks[wish.symbol]
+        book = self.books.get(wish.symbol)
+        quote = self.quotes[wish.symbol]
+        if book is None:
+            touch = quote.ask if wish.sign > 0 else quote.bid
+            price = touch if wish.kind == "limit" else self._slipped(wish, touch)
+            self._carry_out(wish, self._allowed(wish, price, mark), wish.left, time, maker=False)
+            return
+        for price, _ in book.asks if wish.sign > 0 else book.bids:
+            if not book.left[price]:
+                continue
+            if self._allowed(wish, price, mark) is None:
+                if wish.kind != "limit":
+                    self._end(wish, time)
+                return
+            before = wish.filled
+            self._carry_out(wish, price, book.left[price], time, maker=False)
+            book.left[price] -= wish.filled - before
+            if wish not in self.open:
+                return
+        if wish.kind == "market":
+            self._end(wish, time)
+
+    def _allowed(self, wish: Wish, price: int, mark: Fraction | int | None) -> int | None:
+        """Return a price unless it is beyond what the order takes."""
+        worst = wish.price if wish.kind == "limit" else wish.worst
+        if worst is None and wish.kind == "market" and mark is not None:
+            far = mark * (1 + wish.sign * self.rules.cap)
+            worst = math.ceil(far) if wish.sign > 0 else math.floor(far)
+        return price if worst is None or wish.sign * (price - worst) <= 0 else None
 
     def _crosses(self, wish: Wish) -> bool:
-        assert self.quote is not None
+        quote = self.quotes[wish.symbol]
         assert wish.price is not None
-        if wish.side == "buy":
-            return self.quote[1] <= wish.price
-        return self.quote[0] >= wish.price
+        return quote.ask <= wish.price if wish.sign > 0 else quote.bid >= wish.price
 
-    def _touch(self, wish: Wish) -> int:
-        assert self.quote is not None
-        return self.quote[1] if wish.side == "buy" else self.quote[0]
+    def _slipped(self, wish: Wish, price: Fraction | int) -> int:
+        lost = price * self.rules.slippage
+        return math.ceil(price + lost) if wish.sign > 0 else math.floor(price - lost)
 
-    def _triggered(self, wish: Wish) -> bool:
-        assert self.quote is not None
+    def _touch_sides(self, quote: Quote) -> Sides:
+        if quote.bid_size is None or quote.ask_size is None:
+            return [], []
+        return [(quote.bid, quote.bid_size)], [(quote.ask, quote.ask_size)]
+
+    def _sides(self, symbol: str) -> Sides:
+        book = self.books.get(symbol)
+        return (book.bids, book.asks) if book else self._touch_sides(self.quotes[symbol])
+
+    def _shown_at(self, wish: Wish, sides: Sides) -> int | None:
+        levels = sides[0] if wish.sign > 0 else sides[1]
         assert wish.price is not None
-        mark = self.quote[2]
-        if (wish.type, wish.side) in (("stop", "sell"), ("take_profit", "buy")):
-            return mark <= wish.price
-        return mark >= wish.price
+        if wish.price in dict(levels):
+            return dict(levels)[wish.price]
+        farther = [price for price, _ in levels if wish.sign * (wish.price - price) > 0]
+        return 0 if farther else None
 
-    def _slipped(self, wish: Wish, price: int) -> int:
-        lost = Fraction(price * self.slippage, 100)
-        return math.ceil(price + lost) if wish.side == "buy" else math.floor(price - lost)
+    def _move_up(self, symbol: str, sides: Sides) -> None:
+        for wish in self.open:
+            if wish.symbol == symbol and wish.arrived and wish.kind == "limit":
+                size = self._shown_at(wish, sides)
+                if size is not None:
+                    wish.ahead = size if wish.ahead is None else min(size, wish.ahead)
+
+    # -- what follows -----------------------------------------------------------------------------
 
     def _reducible(self, wish: Wish) -> int:
-        return max(-self.position if wish.side == "buy" else self.position, 0)
+        return max(-wish.sign * self.held(wish.symbol).size, 0)
 
-    def _execute(self, wish: Wish, price: int, when: int) -> None:
-        size = min(wish.size, self._reducible(wish)) if wish.reduce_only else wish.size
-        if size == 0:
-            self._end(wish, when)
+    def _carry_out(
+        self, wish: Wish, price: int | None, most: int, time: int, *, maker: bool
+    ) -> None:
+        """Fill an order at a price, or end it where there is none."""
+        size = min(most, wish.left)
+        if wish.reduce_only:
+            size = min(size, self._reducible(wish))
+        if price is None or size == 0:
+            self._end(wish, time)
             return
-        before = self.position
-        self.position += size if wish.side == "buy" else -size
-        self.resting.remove(wish)
-        status = "FILLED" if size == wish.size else "PARTIAL"
-        self.told.append((wish.cloid, status, price, size, when))
-        if size < wish.size:
-            self.told.append((wish.cloid, "CANCELED", None, None, when))
-        if wish.group:
+        before = self.held(wish.symbol).size
+        cut = wish.reduce_only and size == self._reducible(wish)
+        wish.filled += size
+        fee = self._log_fill(wish, size, price, time, maker=maker)
+        status = "FILLED" if wish.filled == wish.size else "PARTIAL"
+        self.told.append(
+            (wish.cloid, status, price, size, fee, "maker" if maker else "taker", time)
+        )
+        done = cut or wish.left == 0
+        if done:
+            self.open.remove(wish)
+            if wish.filled < wish.size:
+                self.told.append((wish.cloid, "CANCELED", time))
+        for other in list(self.open):
+            if wish.group and other.group == wish.group and other is not wish:
+                other.lost += min(size, other.left)
+                if done or other.left == 0:
+                    self._end(other, time)
+        if done and wish.group:
             self.done_groups.add(wish.group)
-            for other in [one for one in self.resting if one.group == wish.group]:
-                self._end(other, when)
-        for other in list(self.resting):
-            turned = before * self.position <= 0 != before
-            if turned and other.reduce_only and not self._reducible(other):
-                self._end(other, when)
-        grew = abs(self.position) > abs(before) or before * self.position < 0
-        if grew and not self.quote:
-            self.entry_bar = self.last_bar
+        self._position_changed(wish.symbol, before, time)
 
-    def _end(self, wish: Wish, when: int) -> None:
-        self.resting.remove(wish)
-        self.told.append((wish.cloid, "CANCELED", None, None, when))
+    def _log_fill(self, wish: Wish, size: int, price: int, time: int, *, maker: bool) -> Fraction:
+        fee = cents(size * price * self.fee_rate(maker, time))
+        self.log.append(Entry(wish.symbol, wish.sign, size, price, fee, time))
+        return fee
+
+    def _position_changed(self, symbol: str, before: int, time: int) -> None:
+        after = self.held(symbol).size
+        for other in list(self.open):
+            turned = before != 0 and before * after <= 0
+            hangs = other.symbol == symbol and other.reduce_only
+            if turned and hangs and not self._reducible(other):
+                self._end(other, time)
+        grew = abs(after) > abs(before) or before * after < 0
+        if grew and symbol not in self.quotes and symbol in self.bars:
+            self.entry_bars[symbol] = self.bars[symbol]
+
+    def _end(self, wish: Wish, time: int) -> None:
+        self.open.remove(wish)
+        self.told.append((wish.cloid, "CANCELED", time))
+
+    def _fund(self, symbol: str, time: int) -> None:
+        """Pay for every full hour that has passed since the last event."""
+        last = self.hours.get(symbol)
+        self.hours[symbol] = time // HOUR
+        rate = self.rates.get(symbol)
+        if last is None or not rate or symbol not in self.marks:
+            return
+        for hour in range(last + 1, time // HOUR + 1):
+            size = self.held(symbol).size
+            if size:
+                payment = cents(size * self.marks[symbol] * rate)
+                self.log.append(Entry(symbol, 0, 0, 0, payment, hour * HOUR))
+                self.told.append((f"funding-{symbol}-{hour * HOUR}", payment, hour * HOUR))
+
+    def _margin_calls(self, first: str) -> None:
+        for symbol in (first, *self.symbols):
+            if symbol in self.marks and self.held(symbol).size and self.spare(symbol) < 0:
+                self._liquidate(symbol, self._exit(symbol))
+
+    def _call_in_bar(self, symbol: str, bar: Bar, price: int | None) -> None:
+        """Liquidate where the way of a bar passes the mark at which the margin is used up."""
+        size = self.held(symbol).size
+        if not size:
+            return
+        extreme = (bar.low if size > 0 else bar.high) if price is None else price
+        if self.spare(symbol, extreme) >= 0:
+            return
+        at_open, at_extreme = self.spare(symbol, bar.open), self.spare(symbol, extreme)
+        if at_open <= 0:
+            spot = Fraction(bar.open)
+        else:
+            spot = bar.open + (extreme - bar.open) * at_open / (at_open - at_extreme)
+        self._liquidate(symbol, spot)
+
+    def _exit(self, symbol: str) -> Fraction | int:
+        quote = self.quotes.get(symbol)
+        held = self.held(symbol)
+        if quote is None:
+            return self.marks.get(symbol, held.cost / held.size)
+        return quote.bid if held.size > 0 else quote.ask
+
+    def _liquidate(self, symbol: str, price: Fraction | int) -> None:
+        victims = [(symbol, price)]
+        if symbol not in self.rules.isolated:
+            shared = [one for one in self.symbols if one not in self.rules.isolated]
+            others = [one for one in shared if one != symbol and self.held(one).size]
+            victims += [(other, self._exit(other)) for other in others]
+        for name, at in victims:
+            for wish in [one for one in self.open if one.symbol == name]:
+                self._end(wish, self.now)
+            size = self.held(name).size
+            closing = Wish("liquidation", name, -1 if size > 0 else 1, abs(size), "market")
+            paid = self._slipped(closing, at)
+            fee = self._log_fill(closing, abs(size), paid, self.now, maker=False)
+            self.told.append(("liquidation", "FILLED", paid, abs(size), fee, "taker", self.now))
+            self._position_changed(name, size, self.now)

@@ -133,7 +133,7 @@ async def test_a_losing_account_can_still_reduce_without_the_flag() -> None:
     desk = Desk(THOUSAND, (BTC,))
     desk.tick(100.0, 100.0)
     await desk.place("buy", 45)
-    desk.tick(80.0, 80.0)
+    desk.tick(85.0, 85.0)
 
     assert (await desk.place("buy", 1)).status is REJECTED
     assert (await desk.place("sell", 45, "take_profit", 120)).status is OPEN

@@ -85,7 +85,8 @@ def test_reopening_after_every_event_changes_nothing(actions: list[tuple[Any, ..
         steady.tick(100, 101)
         quote, reports, now = 100, [], steady.now
         for number, action in enumerate(actions):
-            broken = Desk(RICH, path=Path(folder) / "ledger.sqlite")
+            path = Path(folder) / "ledger.sqlite"
+            broken = Desk(RICH, path=path, now=now)
             broken.now = now - 1_000_000_000
             broken.tick(quote, quote + 1)
             assert broken.reports == []
@@ -233,7 +234,7 @@ def test_a_foreign_database_is_left_alone(tmp_path: Path) -> None:
     other.close()
     before = path.read_bytes()
 
-    with pytest.raises(StateError, match=r"other\.sqlite: .*no exchange ledger of version 1"):
+    with pytest.raises(StateError, match=r"other\.sqlite: .*no exchange ledger of version 2"):
         Ledger(path)
     assert path.read_bytes() == before
 
@@ -308,3 +309,36 @@ async def test_a_write_that_fails_ends_the_ledger(tmp_path: Path) -> None:
     again = Desk(RICH, path=path)
     assert "c1" in [order.cloid for order in await again.exchange.get_open_orders()]
     await again.exchange.close()
+
+
+def test_a_start_costs_no_more_after_a_long_history(tmp_path: Path) -> None:
+    """Opening and asking for what is recent takes no more steps after a hundred times as much."""
+
+    async def steps(orders: int) -> int:
+        path = tmp_path / f"{orders}.sqlite"
+        desk = Desk(RICH, path=path)
+        desk.ledger._group = 1_000
+        desk.tick(100, 101)
+        for number in range(orders):
+            desk.now += 1_000_000_000
+            await desk.place("buy" if number % 2 else "sell", 1)
+        await desk.place("buy", 1, "limit", 90)
+        await desk.exchange.close()
+
+        ledger = Ledger(path)
+        count = 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        ledger._db.set_progress_handler(step, 1)
+        venue = SimulatedExchange(RICH, [INSTRUMENT], ledger, lambda: desk.now)
+        assert len(await venue.get_fills(desk.now)) == 1
+        assert await venue.get_funding(desk.now) == []
+        ledger._db.set_progress_handler(None, 1)
+        await venue.close()
+        return count
+
+    assert asyncio.run(steps(2_000)) <= asyncio.run(steps(20)) + 10

@@ -1,118 +1,331 @@
-"""The matching rules against the slow reference venue, over random lives of both."""
+"""The exchange against a slow venue that shares nothing with it, over random lives of both."""
 
 from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from fractions import Fraction
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .desk import FREE, MINUTE, SECOND, SYMBOL, Desk
-from .reference import Bar, ReferenceVenue, Told, Wish
-
-SLIPPING = FREE.model_copy(update={"slippage_bp": Decimal(100)})
-
-PRICES = st.integers(96, 104)
-WISHES = st.tuples(
-    st.just("place"),
-    st.sampled_from(["buy", "sell"]),
-    st.integers(1, 3),
-    st.sampled_from(["market", "limit", "limit", "stop", "stop", "take_profit"]),
-    PRICES,
-    st.sampled_from(["GTC", "GTC", "IOC", "ALO"]),
-    st.sampled_from([False, False, False, True]),
-    st.sampled_from([None, None, None, "g", "h"]),
+from tradeagent.integrations.base import VenueEvent
+from tradeagent.messages import (
+    FundingPayment,
+    InstrumentUpdate,
+    MarketData,
+    MarketTrade,
+    Order,
+    OrderBookUpdate,
+    TickerUpdate,
 )
-BARS = st.tuples(st.just("bar"), st.tuples(*[PRICES] * 4))
-TICKS = st.tuples(st.just("tick"), PRICES, st.integers(1, 3), st.integers(-3, 3))
-OTHERS = st.one_of(st.tuples(st.just("cancel"), st.integers(1, 20)), st.tuples(st.just("wait")))
-ON_BARS = st.lists(st.one_of(WISHES, WISHES, BARS, BARS, OTHERS), min_size=12, max_size=40)
-ON_QUOTES = st.lists(st.one_of(WISHES, WISHES, TICKS, TICKS, OTHERS), min_size=12, max_size=40)
-FIRST_BARS = st.tuples(ON_BARS, ON_QUOTES).map(lambda both: both[0] + both[1])
+from tradeagent.simulation import ExchangeSettings, Ledger, SimulatedExchange
+from tradeagent.simulation.settings import FeeTier
+
+from .reference import SlowVenue
+from .reference_books import DAY, HOUR, MINUTE, SECOND, Bar, Quote, Rules, Told, Wish
+
+SYMBOLS = ("A", "B")
+INSTRUMENTS = tuple(
+    InstrumentUpdate(
+        symbol=name, tick=Decimal(1), lot=Decimal(1), min_notional=Decimal(0), max_leverage=10
+    )
+    for name in SYMBOLS
+)
+MAKER, TAKER = Decimal("0.001"), Decimal("0.003")
+CHEAP = FeeTier(volume=Decimal(500), maker=Decimal("-0.0005"), taker=Decimal("0.002"))
+RATES = (None, None, 0.001, -0.002)
+
+Action = tuple[Any, ...]
 
 
-Actions = st.SearchStrategy[list[tuple[Any, ...]]]
+def price(random: Random) -> int:
+    """Return a price near 100."""
+    return random.randint(93, 107)
+
+
+def wish(random: Random) -> Action:
+    """Return an order in short: symbol, sign, size, kind, price, worst, tif, reduce-only, group."""
+    return (
+        random.choice("AAAB"),
+        random.choice([1, -1]),
+        random.randint(1, 9),
+        random.choice(["market", "limit", "limit", "stop", "take_profit"]),
+        price(random),
+        random.choice([None, None, None, 98, 102]),
+        random.choice(["GTC", "GTC", "GTC", "IOC", "ALO"]),
+        random.choice([False, False, False, True]),
+        random.choice([None, None, None, "g", "h"]),
+    )
+
+
+def levels(random: Random) -> list[int]:
+    """Return the sizes of one side of a book."""
+    return [random.randint(1, 4) for _ in range(random.randint(1, 3))]
+
+
+def shown(random: Random, symbol: str, *, bars: bool) -> Action:
+    """Return something the market shows: a bar, or a quote, a book or a trade."""
+    if bars:
+        return "bar", symbol, tuple(price(random) for _ in range(4))
+    kind = random.choice(["quote", "quote", "book", "book", "trade", "trade"])
+    if kind == "book":
+        return kind, symbol, random.randint(-1, 1), levels(random), levels(random)
+    if kind == "trade":
+        return kind, symbol, random.randint(-2, 4), random.randint(1, 9), random.choice([1, -1])
+    off, size = random.choice([None, 0, 0, 1, -1, 3, -3]), random.choice([None, 2, 5])
+    return kind, symbol, price(random), random.randint(1, 3), off, size, random.choice(RATES)
+
+
+def action(seed: int, *, bars: bool) -> Action:
+    """Return one thing that happens; each seed has its own, so that lives shrink by deletion."""
+    random = Random(seed)
+    kind = random.choices(
+        ["place", "modify", "cancel", "wait", "market"], weights=[30, 8, 6, 8, 48]
+    )[0]
+    if kind == "place":
+        return kind, wish(random)
+    if kind == "modify":
+        return kind, random.randint(0, 5), random.random() < 0.6, wish(random)
+    if kind == "cancel":
+        return kind, random.randint(0, 5)
+    if kind == "wait":
+        return kind, random.choice([SECOND // 2, SECOND, 20 * SECOND, HOUR, DAY])
+    return shown(random, random.choice("AAAB"), bars=bars)
+
+
+LIVES = st.tuples(
+    st.lists(st.integers(0, 1 << 30), min_size=8, max_size=40), st.sampled_from([0, 0, 15, 40])
+)
+"""Seeds of actions, and how many of them live on bars before quotes begin."""
 
 
 class Pair:
     """Both venues, living through the same actions."""
 
-    def __init__(self) -> None:
-        self.fast = Desk(SLIPPING)
-        self.slow = ReferenceVenue(slippage_percent=1)
-        self.placed = 0
+    def __init__(self, order_delay: int, cancel_delay: int, isolated: bool) -> None:
+        self.now = 0
+        apart = ("A",) if isolated else ()
+        fast = ExchangeSettings(
+            balance=Decimal(300),
+            maker_fee=MAKER,
+            taker_fee=TAKER,
+            slippage_bp=Decimal(100),
+            fee_tiers=(CHEAP,),
+            leverage=8,
+            leverages={"B": 5},
+            isolated=apart,
+            order_delay_ms=order_delay,
+            cancel_delay_ms=cancel_delay,
+        )
+        self.slow = SlowVenue(
+            Rules(
+                deposit=300,
+                slippage=Fraction(1, 100),
+                cap=Fraction(5, 100),
+                maker=Fraction(MAKER),
+                taker=Fraction(TAKER),
+                tiers=[(500, Fraction(CHEAP.maker), Fraction(CHEAP.taker))],
+                leverage={"A": 8, "B": 5},
+                most=10,
+                isolated=set(apart),
+                order_delay=order_delay * 1_000_000,
+                cancel_delay=cancel_delay * 1_000_000,
+            ),
+            list(SYMBOLS),
+        )
+        self.fast = SimulatedExchange(fast, INSTRUMENTS, Ledger(None), lambda: self.now)
+        self.told: list[Told] = []
+        self.fast.subscribe(self._hear)
+        self.placed: list[Order] = []
+
+    def _hear(self, event: VenueEvent) -> None:
+        if isinstance(event, FundingPayment):
+            self.told.append((event.tid, Fraction(event.payment), event.time))
+            return
+        name = "liquidation" if event.cloid.startswith("liquidation") else event.cloid
+        fill = event.execution
+        if fill is None:
+            self.told.append((name, event.status.value, event.time))
+            return
+        assert fill.liquidation is (name == "liquidation")
+        numbers = (int(fill.price), int(fill.size), Fraction(fill.fee))
+        self.told.append((name, event.status.value, *numbers, fill.liquidity, event.time))
 
     async def live(self, kind: str, *values: Any) -> None:
-        """Carry out one action on both."""
-        self.slow.now = self.fast.now
-        if kind == "place":
-            await self.place(*values)
-        elif kind == "cancel":
-            await self.fast.exchange.cancel_order(SYMBOL, f"c{values[0]}")
-            self.slow.cancel(f"c{values[0]}")
-        elif kind == "wait":
-            if self.fast.now % MINUTE < 40 * SECOND:
-                self.fast.now += 20 * SECOND
-        elif kind == "tick":
-            bid, spread, off = values
-            self.slow.now += SECOND
-            self.slow.tick(bid, bid + spread, bid + off)
-            self.fast.tick(bid, bid + spread, bid + off)
-        else:
-            self.bar(*values[0])
-        assert await self.fast.position() == self.slow.position
+        """Carry out one action on both, and compare all that can be asked."""
+        self.slow.now = self.now
+        await getattr(self, kind)(*values)
+        self.slow.now = self.now
+        assert self.told == self.slow.told
+        info = await self.fast.get_account_info()
+        assert Fraction(info.balance) == self.slow.balance()
+        assert Fraction(info.equity) == self.slow.equity()
+        assert Fraction(info.maintenance_margin) == self.slow.maintenance()
+        held = {one.symbol: int(one.size) for one in await self.fast.get_positions()}
+        assert held == {s: size for s in SYMBOLS if (size := self.slow.held(s).size)}
+        opened = [one.cloid for one in await self.fast.get_open_orders()]
+        assert sorted(opened) == sorted(wish.cloid for wish in self.slow.open)
 
-    async def place(
-        self, side: str, size: int, type_: str, price: int, tif: str, flag: bool, group: str | None
-    ) -> None:
-        """Place one order on both; they must agree on the acknowledgement."""
-        self.placed += 1
-        priced = None if type_ == "market" else price
-        flag = flag or type_ in ("stop", "take_profit")
-        wish = Wish(f"c{self.placed}", side, size, type_, priced, tif, flag, group)
-        ack = await self.fast.place(
-            side, size, type_, priced, tif=tif, reduce_only=flag, group=group
+    def made(self, wish: tuple[Any, ...]) -> tuple[Order, Wish]:
+        """Return one order in the words of both venues."""
+        symbol, sign, size, kind, price, worst, tif, flag, group = wish
+        cloid = f"c{len(self.placed)}"
+        trigger = kind in ("stop", "take_profit")
+        limit = price if kind == "limit" else worst
+        flag = flag or trigger
+        order = Order(
+            cloid=cloid,
+            intent_id=cloid,
+            symbol=symbol,
+            side="buy" if sign > 0 else "sell",
+            size=Decimal(size),
+            type=kind,
+            limit=None if limit is None else Decimal(limit),
+            trigger=Decimal(price) if trigger else None,
+            tif=tif,
+            reduce_only=flag,
+            group=group,
         )
-        assert ack.status == self.slow.place(wish)
+        self.placed.append(order)
+        priced = None if kind == "market" else price
+        far = None if kind == "limit" else worst
+        return order, Wish(cloid, symbol, sign, size, kind, priced, far, tif, flag, group)
 
-    def bar(self, open_: int, high: int, low: int, close: int) -> None:
-        """Show one minute to both; its extremes are those of the four prices."""
-        prices = (open_, high, low, close)
-        bar = Bar(self.fast.now - self.fast.now % MINUTE, open_, max(prices), min(prices), close)
-        self.slow.now = bar.time + MINUTE
-        self.slow.bar(bar)
-        self.fast.bar(bar.open, bar.high, bar.low, bar.close)
+    async def place(self, wish: tuple[Any, ...]) -> None:
+        """Place one order on both; they must agree on the acknowledgement."""
+        order, slow = self.made(wish)
+        ack = await self.fast.place_order(order)
+        assert ack.status.value == self.slow.place(slow)
 
-    def told(self) -> list[Told]:
-        """Return the fast venue's reports in the reference's words."""
-        return [
-            (
-                report.cloid,
-                report.status.value,
-                None if report.execution is None else int(report.execution.price),
-                None if report.execution is None else int(report.execution.size),
-                report.time,
+    async def modify(self, back: int, shrink: bool, wish: tuple[Any, ...]) -> None:
+        """Replace one of the last orders, by a smaller one of its kind or by any other."""
+        if not self.placed:
+            return
+        old = self.placed[max(len(self.placed) - 1 - back, 0)]
+        if shrink:
+            price = old.limit if old.type == "limit" else old.trigger
+            worst = None if old.type == "limit" or old.limit is None else int(old.limit)
+            wish = (
+                old.symbol,
+                1 if old.side == "buy" else -1,
+                max(int(old.size) - wish[2] % 3, 1),
+                old.type,
+                None if price is None else int(price),
+                worst,
+                old.tif,
+                old.reduce_only,
+                old.group,
             )
-            for report in self.fast.reports
-        ]
+        order, slow = self.made(wish)
+        ack = await self.fast.modify_order(old.cloid, order)
+        assert ack.status.value == self.slow.modify(old.cloid, slow)
+
+    async def cancel(self, back: int) -> None:
+        """Cancel one of the last orders on both."""
+        if not self.placed:
+            return
+        old = self.placed[max(len(self.placed) - 1 - back, 0)]
+        answer = await self.fast.cancel_order(old.symbol, old.cloid)
+        expected = self.slow.cancel(old.symbol, old.cloid)
+        assert answer.cancel_refused is (expected is None)
+        assert expected is None or answer.status.value == expected
+
+    async def wait(self, time: int) -> None:
+        """Let time pass without a price."""
+        self.now += time
+
+    async def quote(
+        self,
+        symbol: str,
+        bid: int,
+        spread: int,
+        off: int | None,
+        size: int | None,
+        rate: float | None,
+    ) -> None:
+        """Show a touch; without `off` no mark is told."""
+        self.now += SECOND
+        self.slow.now = self.now
+        mark = None if off is None else bid + off
+        told = None if rate is None else Fraction(str(rate))
+        self.slow.quote(symbol, Quote(bid, bid + spread, size, size), mark, told)
+        tick = TickerUpdate(
+            symbol=symbol,
+            time=self.now,
+            bid=bid,
+            ask=bid + spread,
+            last=bid,
+            mark=mark,
+            bid_size=size,
+            ask_size=size,
+            funding=rate,
+        )
+        self.fast.on_market(tick)
+
+    async def book(self, symbol: str, move: int, bids: list[int], asks: list[int]) -> None:
+        """Show a book at the last touch or beside it, with a gap between its levels."""
+        last = self.slow.quotes.get(symbol)
+        if last is None:
+            return
+        below = [(last.bid + move - 2 * n, size) for n, size in enumerate(bids)]
+        above = [(last.ask + move + 2 * n, size) for n, size in enumerate(asks)]
+        self.slow.book(symbol, below, above)
+        self.fast.on_market(
+            OrderBookUpdate(symbol=symbol, time=self.now, bids=tuple(below), asks=tuple(above))
+        )
+
+    async def trade(self, symbol: str, off: int, size: int, aggressor: int) -> None:
+        """Show a public trade near the last touch."""
+        last = self.slow.quotes.get(symbol)
+        price = 100 if last is None else last.bid + off
+        self.slow.trade(symbol, price, size, aggressor)
+        side = "buy" if aggressor > 0 else "sell"
+        self.fast.on_market(
+            MarketTrade(symbol=symbol, time=self.now, price=price, size=size, side=side)
+        )
+
+    async def bar(self, symbol: str, prices: tuple[int, int, int, int]) -> None:
+        """Show the minute that runs now; its extremes are those of the four prices."""
+        time = self.now - self.now % MINUTE
+        self.now = self.slow.now = time + MINUTE
+        bar = Bar(time, prices[0], max(prices), min(prices), prices[3])
+        self.slow.bar(symbol, bar)
+        self.fast.on_market(
+            MarketData(
+                symbol=symbol,
+                timeframe="1m",
+                time=time,
+                open=bar.open,
+                high=bar.high,
+                low=bar.low,
+                close=bar.close,
+                volume=1,
+            )
+        )
 
 
-@pytest.mark.parametrize("actions", [ON_BARS, ON_QUOTES, FIRST_BARS])
-def test_every_report_equals_that_of_the_reference_venue(actions: Actions) -> None:
-    """Over random orders, cancels, bars and quotes both venues report the same, in one order."""
+@pytest.mark.parametrize(
+    ("order_delay", "cancel_delay", "isolated"),
+    [(0, 0, False), (0, 0, True), (700, 0, False), (1500, 2500, True)],
+)
+def test_both_venues_tell_and_own_the_same(
+    order_delay: int, cancel_delay: int, isolated: bool
+) -> None:
+    """Every report, fee, funding, liquidation, position and balance is that of the slow venue."""
 
-    async def live(chosen: list[tuple[Any, ...]]) -> None:
-        pair = Pair()
-        for kind, *values in chosen:
+    async def live(seeds: list[int], on_bars: int) -> None:
+        pair = Pair(order_delay, cancel_delay, isolated)
+        for number, seed in enumerate(seeds):
+            kind, *values = action(seed, bars=number < on_bars)
             await pair.live(kind, *values)
-        assert pair.told() == pair.slow.told
 
-    @settings(max_examples=250, deadline=None)
-    @given(actions)
-    def compare(chosen: list[tuple[Any, ...]]) -> None:
-        asyncio.run(live(chosen))
+    @settings(max_examples=300, deadline=None)
+    @given(LIVES)
+    def compare(life: tuple[list[int], int]) -> None:
+        asyncio.run(live(*life))
 
     compare()

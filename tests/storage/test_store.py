@@ -16,7 +16,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from tests.storage.examples import START, bar, envelope, tick, written
+from tests.storage.examples import START, bar, envelope, stream, tick, written
 from tests.storage.victim import message
 from tradeagent.clock import SECOND
 from tradeagent.errors import StateError
@@ -25,7 +25,7 @@ from tradeagent.storage import sql
 from tradeagent.storage.base import Records, Store
 from tradeagent.storage.memory import MemoryStore
 from tradeagent.storage.migrations import script_directory
-from tradeagent.storage.proof import rebuild, verify
+from tradeagent.storage.proof import flaw, rebuild, verify
 from tradeagent.storage.records import SqlRecords
 from tradeagent.storage.sql import SqlStore
 from tradeagent.storage.tables import REVISION, metadata
@@ -270,3 +270,28 @@ def _killed_run(path: Path, after: int) -> int:
 
 def _at_least(path: Path) -> int:
     return SqlRecords.read(path).head().seq
+
+
+def test_a_start_does_not_read_a_large_file_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a size a start looks at what it needs; `flaw` finds what it did not look at."""
+    path = tmp_path / "journal.db"
+    written(path, stream(1, 3000)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        page = connection.execute(
+            "SELECT pageno FROM dbstat WHERE name = 'journal' AND pagetype = 'leaf' LIMIT 1, 1"
+        ).fetchone()[0]
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 64)
+    with pytest.raises(StateError, match="damaged"):
+        SqlStore.open(path, waits=False)
+
+    monkeypatch.setattr(sql, "LOOKED_THROUGH", 0)
+    SqlStore.open(path, waits=False).close()
+
+    records = SqlRecords.read(path)
+    assert flaw(records)
+    records.close()

@@ -145,7 +145,11 @@ class BaseAgent(Generic[S]):
         """Take up what the journal knows, before the first message; nothing by default."""
 
     async def setup(self) -> None:
-        """Prepare before the first message; may wait."""
+        """Prepare before the first message; may wait.
+
+        A replay runs it again with nothing to hear it: it changes the agent's own state by nothing
+        but what `restore` and the settings gave.
+        """
 
     async def teardown(self) -> None:
         """Let go after the last message; may wait."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
 
+from tradeagent.agents.desk import whole
 from tradeagent.agents.identity import epoch_of, is_ours
 from tradeagent.agents.legs import PROTECTIVE, another_attempt, protective_legs
 from tradeagent.agents.lifecycle import advance, is_working, remaining
@@ -35,6 +36,8 @@ SHOWN = (S.OPEN, S.PARTIAL, S.TRIGGERED)
 DISPROVED = (S.NOT_PLACED, S.REJECTED)
 PROVEN = (S.OPEN, S.PARTIAL, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE)
 """What a report shows to be there, what we held to be gone, and what was seen to be there."""
+VENUE = "venue"
+"""The author of orders that a venue makes itself."""
 REMEMBERED = 5_000
 """Ended orders that are kept at hand, for fills that come late."""
 
@@ -47,11 +50,13 @@ class Blotter:
         self.working: dict[str, OrderUpdate] = {}
         self.books: dict[str, Books] = {}
         self.last_fill = 0
+        self.last_funding = 0
         self._account = account
         self._agent = agent
         self._epoch = 0
         self._intents: dict[str, None] = {}
         self._booked: set[tuple[str, str]] = set()
+        self._paid: set[str] = set()
         self.unwanted: set[str] = set()
         self._denied: set[str] = set()
 
@@ -62,6 +67,8 @@ class Blotter:
             self.keep(update)
         self._booked = set(past.fills)
         self.last_fill = past.last_fill_time
+        self._paid = set(past.payments)
+        self.last_funding = past.last_funding_time
         for held in past.positions:
             self.books[held.symbol] = Books.resume(held)
 
@@ -107,6 +114,8 @@ class Blotter:
     def book(self, report: ExecutionReport) -> list[Message]:
         """Fold the venue's word into the order, the fill and the position it changes."""
         update = self.orders.get(report.cloid)
+        if update is None and report.order is not None:
+            return self._imposed(report, report.order)
         if update is None:
             return self._stranger(report)
         fill = report.execution
@@ -145,7 +154,11 @@ class Blotter:
         books = self.books.setdefault(order.symbol, Books(order.symbol))
         quantity = done.size if order.side == "buy" else -done.size
         closed = books.fill(
-            quantity, done.price, done.fee, update.shares, protective=order.type in PROTECTIVE
+            quantity,
+            done.price,
+            done.fee,
+            update.shares,
+            protective=order.type in PROTECTIVE or done.liquidation,
         )
         fill = _fill_of(moved, report.time, done, closed)
         messages: list[Message] = [fill, books.update(report.time), moved]
@@ -221,6 +234,21 @@ class Blotter:
             messages.append(self.incident(update, "ORDER_UNKNOWN", Severity.WARNING, report.reason))
         return messages
 
+    def _imposed(self, report: ExecutionReport, order: Order) -> list[Message]:
+        """Take in an order the venue made itself: a liquidation closes every strategy's part."""
+        update = OrderUpdate(
+            order=order,
+            status=S.OPEN,
+            strategy=VENUE,
+            shares=whole(VENUE),
+            expires_at=report.time,
+            reason="made by the venue",
+        )
+        self.keep(update)
+        messages: list[Message] = [update, *self.book(report)]
+        text = f"the venue closes {order.size} {order.symbol}: {report.execution}"
+        return [*messages, self.incident(update, "LIQUIDATED", Severity.CRITICAL, text)]
+
     def _stranger(self, report: ExecutionReport) -> list[Message]:
         """Say so when the venue tells of an order we do not know."""
         ours = is_ours(report.cloid)
@@ -235,8 +263,12 @@ class Blotter:
             )
         ]
 
-    def fund(self, payment: FundingPayment) -> PositionUpdate:
-        """Book funding on a position."""
+    def fund(self, payment: FundingPayment) -> PositionUpdate | None:
+        """Book funding on a position, each payment once."""
+        if payment.tid in self._paid:
+            return None
+        self._paid.add(payment.tid)
+        self.last_funding = max(self.last_funding, payment.time)
         books = self.books.setdefault(payment.symbol, Books(payment.symbol))
         books.fund(payment.payment)
         return books.update(payment.time)

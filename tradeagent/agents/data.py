@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from tradeagent.clock import MILLISECOND
 from tradeagent.integrations.base import MarketEvent, MarketFeed
 from tradeagent.messages import (
     TIMEFRAMES,
+    Backfill,
     History,
     HistoryRequest,
     MarketData,
@@ -104,7 +105,7 @@ class Data(BaseAgent[DataSettings]):
         self._move = settings.quote_move_bp / 1e4
         self._quoted: dict[str, tuple[int, float]] = {}
         self._origin = Origin.INPUT
-        self._resamplers: dict[tuple[str, str], list[Resampler]] = {}
+        self._resamplers: dict[tuple[str, Timeframe], list[Resampler]] = {}
         for symbol, timeframe in sorted(set(needed)):
             base = feed.shortest(symbol)
             if base and timeframe not in feed.timeframes(symbol):
@@ -112,8 +113,9 @@ class Data(BaseAgent[DataSettings]):
 
     async def setup(self) -> None:
         """Publish what the feed covers, then play it."""
-        self._catch_up()
         runtime = self.runtime
+        for part in self._begun():
+            runtime.publish(self.name, part)
         if self.feed.recorded and runtime.exact:
             self._origin = Origin.RECORDED
         if self.feed.recorded:
@@ -121,14 +123,24 @@ class Data(BaseAgent[DataSettings]):
                 runtime.publish(self.name, message)
         runtime.play(self.name, self.feed.events(self._start), self.take)
 
-    def _catch_up(self) -> None:
-        """Give each resampler the part of its candle that lies before the start."""
+    def _begun(self) -> Iterator[Backfill]:
+        """Yield what lies before the start of the candles that have begun by then."""
+        before = self._start - 1
         for (symbol, base), resamplers in self._resamplers.items():
-            for one in resamplers:
-                before, parts = self._start - 1, one.length // TIMEFRAMES[base]
-                for bar in self.feed.history(symbol, base, before, parts):
-                    if bar.time // one.length == before // one.length:
-                        one.add(bar)
+            begins = min(before // one.length * one.length for one in resamplers)
+            parts = (before - begins) // TIMEFRAMES[base]
+            bars = self.feed.history(symbol, base, before, parts) if parts else ()
+            begun = tuple(bar for bar in bars if bar.time >= begins)
+            if begun:
+                yield Backfill(symbol=symbol, timeframe=base, before=before, bars=begun)
+
+    @on(Backfill)
+    def catch_up(self, part: Backfill) -> None:
+        """Give each resampler the part of its candle that lies before the start."""
+        for one in self._resamplers.get((part.symbol, part.timeframe), ()):
+            for bar in part.bars:
+                if bar.time // one.length == part.before // one.length:
+                    one.add(bar)
 
     def take(self, event: MarketEvent) -> None:
         """Publish one event of the feed; a ticker only when it is news."""

@@ -112,7 +112,8 @@ class Execution(BaseAgent[ExecutionSettings]):
     async def reconcile(self) -> list[Message]:
         """Return the venue's word on every open order, on missed fills, and on the account."""
         working = tuple(self.blotter.working.values())
-        return await self.venue.catch_up(self.blotter.last_fill, working)
+        blotter = self.blotter
+        return await self.venue.catch_up(blotter.last_fill, blotter.last_funding, working)
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
         """Return how an order stands by the venue's word, UNKNOWN when it gives none."""
@@ -295,7 +296,7 @@ class Execution(BaseAgent[ExecutionSettings]):
             self.start(self.get_order_status(before.order))
 
     @on(FundingPayment)
-    def funded(self, payment: FundingPayment) -> PositionUpdate:
+    def funded(self, payment: FundingPayment) -> PositionUpdate | None:
         """Book funding on the position."""
         return self.blotter.fund(payment)
 

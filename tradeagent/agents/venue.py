@@ -63,14 +63,21 @@ class Venue:
         except VenueUnavailable:
             return None
 
-    async def catch_up(self, last_fill: int, working: Iterable[OrderUpdate]) -> list[Message]:
-        """Return missed fills, the venue's word on every open order, and the account.
+    async def catch_up(
+        self, last_fill: int, last_funding: int, working: Iterable[OrderUpdate]
+    ) -> list[Message]:
+        """Return missed fills and funding, the venue's word on open orders, and the account.
 
-        `last_fill` is the time of the last known fill (UTC ns). Raises VenueUnavailable.
+        The times of the last known fill and payment are UTC ns; who has neither missed no payment.
+        Raises VenueUnavailable.
         """
-        fills = await self.exchange.get_fills(max(0, last_fill - SETTLED_TOO))
+        exchange = self.exchange
+        missed: list[Message] = [*await exchange.get_fills(max(0, last_fill - SETTLED_TOO))]
+        since = last_funding or last_fill
+        if since:
+            missed += await exchange.get_funding(max(0, since - SETTLED_TOO))
         reports = [await self.status(update.order) for update in working]
-        return [*fills, *reports, await self.exchange.get_account_info()]
+        return [*missed, *reports, await exchange.get_account_info()]
 
     def say(self, order: Order, status: OrderStatus, reason: str) -> ExecutionReport:
         """Return a report of our own on an order."""

@@ -31,6 +31,7 @@ class Subscriber:
         "name",
         "observer",
         "rebound",
+        "restored",
         "slow",
         "up",
         "working",
@@ -56,6 +57,8 @@ class Subscriber:
         self.working = False
         self.idle = True
         self.rebound = False
+        self.restored: int | None = None
+        """The `seq` its agent was restored at, from when it was made until it takes messages."""
 
     def rebind(
         self, handlers: Mapping[type[Message], Handler], slow: Mapping[type[Message], SlowHandler]
@@ -154,8 +157,12 @@ class Bus(Protocol):
         """Deliver to `subscriber` from now on; returns what ends that."""
         ...
 
+    def mark(self, payload: Message, source: str) -> None:
+        """Put a message on record here and now, ahead of what waits; nobody receives it."""
+        ...
+
     def resume(self, subscriber: Subscriber) -> None:
-        """Serve a subscriber that was working or down."""
+        """Serve a subscriber that was working or down; from when on is put on record."""
         ...
 
     async def close(self) -> None:

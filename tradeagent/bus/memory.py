@@ -11,7 +11,7 @@ from tradeagent.bus.base import Host, Out, Recorder, Subscriber, Unsubscribe
 from tradeagent.bus.options import BusOptions
 from tradeagent.bus.routes import Route, Routes
 from tradeagent.clock import Clock, monotonic
-from tradeagent.messages import Delivery, Envelope, Message, Origin, Timer, Trace
+from tradeagent.messages import Attendance, Delivery, Envelope, Message, Origin, Timer, Trace
 
 TURN = 64
 """Messages a live drain delivers before it lets the event loop breathe."""
@@ -20,6 +20,8 @@ CHAIN = 10_000
 REMEMBERED = 100_000
 SAMPLE = 63
 LATEST, URGENT = Delivery.LATEST, Delivery.URGENT
+DERIVED = Origin.DERIVED
+Key = tuple[type[Message], str, bool]
 
 
 class MemoryBus:
@@ -48,7 +50,7 @@ class MemoryBus:
         self._record = record
         self._queue: deque[Envelope[Message]] = deque()
         self._urgent: deque[Envelope[Message]] = deque()
-        self._latest: dict[tuple[type[Message], str], Envelope[Message]] = {}
+        self._latest: dict[Key, Envelope[Message]] = {}
         self._plans = self.routes.plans
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._draining = False
@@ -142,12 +144,12 @@ class MemoryBus:
             self._urgent.append(envelope)
             return
         if delivery is LATEST:
-            key = (type(envelope.payload), envelope.payload.symbol)  # type: ignore[attr-defined]
+            key = _key(envelope)
             waiting = self._latest.get(key)
             if waiting is not None:
                 waiting.payload = envelope.payload
                 waiting.source, waiting.cause = envelope.source, envelope.cause
-                waiting.chain, waiting.origin = envelope.chain, envelope.origin
+                waiting.chain = envelope.chain
                 waiting.wire_id = envelope.wire_id
                 self.dropped["conflated"] += 1
                 return
@@ -177,7 +179,7 @@ class MemoryBus:
                 else:
                     envelope = queue.popleft()
                     if envelope.payload.delivery is LATEST:
-                        del self._latest[type(envelope.payload), envelope.payload.symbol]  # type: ignore[attr-defined]
+                        del self._latest[_key(envelope)]
                 self._dispatch(envelope)
         finally:
             if urgent or queue:
@@ -243,7 +245,7 @@ class MemoryBus:
             self._host.failed(route.subscriber, envelope, error)
 
     def _emit(self, out: Out, subscriber: Subscriber, envelope: Envelope[Message]) -> None:
-        origin = Origin.INPUT if subscriber.observer else Origin.DERIVED
+        origin = Origin.INPUT if subscriber.observer else DERIVED
         if isinstance(out, Message):
             self.publish(out, subscriber.name, envelope, origin)
         elif out is not None:
@@ -267,8 +269,24 @@ class MemoryBus:
         """Tell whether nothing waits to be delivered."""
         return not self._draining
 
+    def mark(self, payload: Message, source: str) -> None:
+        """Put a message on record here and now, ahead of what waits; nobody receives it."""
+        envelope = Envelope(payload, source, self.epoch)
+        self.seq = envelope.seq = self.seq + 1
+        envelope.ts = now = self._now()
+        if now != self._instant:
+            self._instant = now
+            self._instant_seq = envelope.seq
+        if self._record is not None:
+            self._record.append(envelope)
+            if not self._draining:
+                self._record.settle()
+
     def resume(self, subscriber: Subscriber) -> None:
-        """Hand an agent that is free again what waited for it."""
+        """Hand an agent that is free again what waited for it; from when on is put on record."""
+        if not subscriber.observer:
+            restored, subscriber.restored = subscriber.restored, None
+            self.mark(Attendance(agent=subscriber.name, state="up", restored=restored), "bus")
         subscriber.working = False
         if subscriber.rebound:
             subscriber.rebound = False
@@ -287,7 +305,7 @@ class MemoryBus:
         while inbox and subscriber.up and not subscriber.working:
             envelope = inbox.take()
             deadline = envelope.payload.deadline if type(envelope.payload).expires else None
-            if deadline is not None and deadline < self._now():
+            if deadline is not None and deadline < self._instant:
                 self.dropped["expired"] += 1
                 continue
             route = self.routes.between(type(envelope.payload), subscriber)
@@ -300,6 +318,15 @@ class MemoryBus:
             work: Any = route.slow(envelope.payload)
             self._host.operate(subscriber, envelope, work)
         subscriber.settle()
+
+
+def _key(envelope: Envelope[Message]) -> Key:
+    """Return what a newer message replaces an older one by.
+
+    What is computed again in a replay never gives way to what is not, nor the other way round.
+    """
+    payload = envelope.payload
+    return type(payload), payload.symbol, envelope.origin is DERIVED  # type: ignore[attr-defined]
 
 
 def open_memory(

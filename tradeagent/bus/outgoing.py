@@ -15,6 +15,8 @@ CAP = 50_000
 LOSSY_CAP = 5_000
 """Waiting messages above which lossy ones are dropped."""
 BATCH = 512
+HEADS = 10_000
+"""Packed beginnings of commands that are kept, by class and symbol."""
 LENGTH = 100_000
 """Entries a stream keeps, about."""
 DEAD = 10_000
@@ -140,6 +142,8 @@ class Outgoing:
         key = (type(payload), getattr(payload, "symbol", None) or "")
         head = self._heads.get(key)
         if head is None:
+            if len(self._heads) >= HEADS:
+                self._heads.clear()  # a symbol may be a name that never comes again
             head = self._heads[key] = self._head(payload)
         body = self._mark + encode(envelope)[1:]
         return b"%b%d\r\n%b\r\n" % (head, len(body), body)

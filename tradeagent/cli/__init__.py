@@ -33,6 +33,11 @@ COMMANDS = {
     "cancel": ("operate:cancel", "Cancel orders."),
     "override": ("operate:override", "Lift a risk rule for a while."),
     "doctor": ("doctor:doctor", "Check the journal and what was derived from it."),
+    "replay": (
+        "replay:replay",
+        "Prove that a journal follows from its inputs, or step through it.",
+    ),
+    "archive": ("archive:archive", "Move old entries of the journal into a compressed file."),
     "new": ("new:new", "Write a new strategy or agent to start from."),
 }
 """Each command: where it is, imported when it is called, and its line of help."""

@@ -9,7 +9,7 @@ import typer
 
 from tradeagent.cli.options import Profile, State
 from tradeagent.cli.places import Caller, state_path
-from tradeagent.storage.proof import rebuild, verify
+from tradeagent.storage.proof import flaw, rebuild, verify
 
 doctor = typer.Typer(name="doctor", add_completion=False, rich_markup_mode=None)
 
@@ -24,6 +24,10 @@ def examine(
 ) -> None:
     """Check every row of the journal; exit status 1 where something is wrong."""
     with Caller(state_path(state, profile)).records() as records:
+        found = flaw(records)
+        if found:
+            sys.stdout.write(f"journal: the file is damaged ({found}); restore a backup\n")
+            raise typer.Exit(1)
         broken = verify(records)
         if broken is not None:
             sys.stdout.write(f"journal: broken at entry {broken}; restore a backup\n")

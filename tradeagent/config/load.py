@@ -15,7 +15,7 @@ from tradeagent.config.layers import Option, Stack, preset, profiles
 from tradeagent.config.mistakes import explain, line, shown, suggest
 from tradeagent.config.secrets import SecretSource, password_of
 from tradeagent.config.settings import AgentEntry, Settings
-from tradeagent.config.tree import KeyPath, Node, dotted, read_file
+from tradeagent.config.tree import KeyPath, Node, dotted, from_value, read_file
 from tradeagent.errors import ConfigError
 from tradeagent.log import hide
 
@@ -55,6 +55,11 @@ def load(
     stack.lay_options(overrides)
     stack.lay(Node({"profile": Node(base, chosen.origin)}, stack.tree.origin))
     return Loaded(stack.tree, mistakes)
+
+
+def recall(record: Mapping[str, object], origin: str) -> Loaded:
+    """Return the configuration that `Loaded.record` kept in the file `origin`."""
+    return Loaded(from_value(record, origin))
 
 
 def _stored(secrets: SecretSource | None, mistakes: list[str]) -> list[Variable]:
@@ -156,10 +161,31 @@ class Loaded:
 
     def show(self) -> list[tuple[str, str, str]]:
         """Return (path, value, origin) of every setting, refined ones whole; secrets hidden."""
+        return [self._row(path, value) for path, value in _leaves(self._whole(), ())]
+
+    def record(self, skip: Collection[str] = ()) -> dict[str, object]:
+        """Return every setting but the top-level keys `skip`, refined ones whole, to be kept.
+
+        `recall` reads it back. What must not be seen stands as it is shown.
+        """
+        whole = self._whole()
+        return {key: self._masked(value, (key,)) for key, value in whole.items() if key not in skip}
+
+    def _whole(self) -> dict[str, object]:
         tree: object = self.settings.model_dump(mode="json")
         for path, refined in self._refined.items():
             tree = _replaced(tree, path, refined.model_dump(mode="json"))
-        return [self._row(path, value) for path, value in _leaves(tree, ())]
+        assert isinstance(tree, dict)
+        return tree
+
+    def _masked(self, value: object, path: KeyPath) -> object:
+        if isinstance(value, dict):
+            return {key: self._masked(each, (*path, key)) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._masked(each, (*path, index)) for index, each in enumerate(value)]
+        if not isinstance(value, str):
+            return value if not self._tree.nearest(path)[1].hidden else None
+        return shown(value, path, hidden=self._tree.nearest(path)[1].hidden)
 
     def _row(self, path: KeyPath, value: object) -> tuple[str, str, str]:
         node = self._tree.at(path)

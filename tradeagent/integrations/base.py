@@ -78,6 +78,10 @@ class Exchange(Protocol):
         """Return every fill since `since` (UTC ns), oldest first."""
         ...
 
+    async def get_funding(self, since: int) -> Sequence[FundingPayment]:
+        """Return every funding payment since `since` (UTC ns), oldest first."""
+        ...
+
     async def get_account_info(self) -> AccountUpdate:
         """Return balance, equity and margin."""
         ...

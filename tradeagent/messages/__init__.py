@@ -11,6 +11,7 @@ from tradeagent.messages.codec import (
 )
 from tradeagent.messages.market import (
     TIMEFRAMES,
+    Backfill,
     History,
     HistoryRequest,
     InstrumentUpdate,
@@ -60,6 +61,7 @@ from tradeagent.messages.signals import Analysis, Direction, Sentiment, Strategy
 from tradeagent.messages.system import (
     AgentState,
     AgentStatus,
+    Attendance,
     Boot,
     DataReference,
     DataStatus,
@@ -81,7 +83,9 @@ __all__ = [
     "AgentState",
     "AgentStatus",
     "Analysis",
+    "Attendance",
     "AuditReport",
+    "Backfill",
     "Boot",
     "CancelRequest",
     "Closed",

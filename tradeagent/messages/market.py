@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from tradeagent.messages.base import Delivery, Finite, Message, Name, Price, Qua
 
 Side = Literal["buy", "sell"]
 Timeframe = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "3d", "1w"]
+Notional = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Leverage = Annotated[int, Field(ge=1)]
 MINUTE = 60 * 1_000_000_000
 TIMEFRAMES: dict[str, int] = {
     "1m": MINUTE,
@@ -104,12 +106,22 @@ class History(Message):
     bars: tuple[MarketData, ...] = ()
 
 
+class Backfill(Message):
+    """The closed candles before `before` of which a longer one, not complete yet, begins."""
+
+    symbol: Name
+    timeframe: Timeframe
+    before: Time
+    bars: tuple[MarketData, ...] = ()
+
+
 class InstrumentUpdate(Message):
     """What a venue allows for one symbol: its price and size grid and its smallest order.
 
     A price fits when it is a multiple of `tick` and has at most `significant` digits, or is a whole
     number; a size fits when it is a multiple of `lot`; an order is worth at least `min_notional` of
-    quote currency.
+    quote currency. `margin_tiers` are (position value from which on, most leverage there), rising;
+    below the first of them `max_leverage` holds.
     """
 
     symbol: Name = Field(description="What it is called, such as BTC.")
@@ -130,6 +142,34 @@ class InstrumentUpdate(Message):
         ge=1,
         description="The most leverage the venue allows here, as a multiple of equity.",
     )
+    margin_tiers: tuple[tuple[Notional, Leverage], ...] = Field(
+        default=(),
+        description="Less leverage for large positions: (value from which on, most leverage), "
+        "rising.",
+    )
+
+    def leverage(self, notional: Decimal) -> int:
+        """Return the most leverage the venue allows a position worth `notional`."""
+        allowed = self.max_leverage
+        for bound, most in self.margin_tiers:
+            if notional > bound:
+                allowed = most
+        return allowed
+
+    def maintenance(self, notional: Decimal) -> Decimal:
+        """Return the margin below which a position worth `notional` is liquidated.
+
+        Half of the initial margin at the most leverage, tier by tier, as an income tax goes:
+        each tier's rate is paid on what lies within it. (Hyperliquid's rule for perpetuals.)
+        """
+        rate = 1 / Decimal(2 * self.max_leverage)
+        margin = notional * rate
+        for bound, most in self.margin_tiers:
+            if notional > bound:
+                higher = 1 / Decimal(2 * most)
+                margin += (notional - bound) * (higher - rate)
+                rate = higher
+        return margin
 
     def fit_price(self, price: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
         """Return `price` on the grid, rounded as `rounding` says (a `decimal` constant)."""

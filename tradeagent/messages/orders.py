@@ -186,7 +186,11 @@ class OrderUpdate(Message):
 
 
 class Execution(Part):
-    """One fill as the venue reports it; `tid` is unique per account and order."""
+    """One fill as the venue reports it; `tid` is unique per account and order.
+
+    `while_down` tells that it happened while nobody here watched, `liquidation` that the venue
+    closed the position against our will.
+    """
 
     tid: str
     price: Positive
@@ -194,6 +198,7 @@ class Execution(Part):
     fee: Amount
     liquidity: Liquidity = "taker"
     while_down: bool = False
+    liquidation: bool = False
 
 
 class ExecutionReport(Message):
@@ -201,6 +206,7 @@ class ExecutionReport(Message):
 
     `status` UNKNOWN says that no proof of an outcome exists; REJECTED and NOT_PLACED are proof.
     `cancel_refused` tells that a cancel was refused while the order stands as `status` says.
+    `order` is there only when the venue made the order itself, as in a liquidation.
     """
 
     cloid: str
@@ -211,6 +217,7 @@ class ExecutionReport(Message):
     execution: Execution | None = None
     cancel_refused: bool = False
     reason: str = ""
+    order: Order | None = None
 
 
 class Fill(Message):
@@ -260,7 +267,8 @@ class PositionUpdate(Message):
     """The netted position in one symbol after the last fill; long is above 0.
 
     `parts` are what the strategies have of it, also those that are flat by now; sizes, fees and
-    funding of the parts add up to the whole, as does profit at any mark.
+    funding of the parts add up to the whole, as does profit at any mark. `liquidation_price` is the
+    mark at which the venue closes it if nothing else moves, None when no price does or nobody says.
     """
 
     symbol: Name
@@ -271,13 +279,19 @@ class PositionUpdate(Message):
     funding: Amount = ZERO
     time: Time
     parts: tuple[PositionPart, ...] = ()
+    liquidation_price: Positive | None = None
 
 
 class AccountUpdate(Message):
-    """The account as the venue shows it, in quote currency."""
+    """The account as the venue shows it, in quote currency.
+
+    `margin_used` is the initial margin of all positions; when equity falls below
+    `maintenance_margin` the venue liquidates.
+    """
 
     balance: Amount
     equity: Amount
     margin_used: Amount = ZERO
+    maintenance_margin: Amount = ZERO
     unrealised_pnl: Amount = ZERO
     time: Time

@@ -46,6 +46,22 @@ class AgentStatus(Message, delivery=Delivery.LOSSY):
     restarts: int = 0
 
 
+class Attendance(Message):
+    """From here on an agent takes messages, lets them wait, or is gone; on record, heard by nobody.
+
+    `down`: the message `waiting` (its seq, 0 for none) that was in hand goes back to the front;
+    `failed` is the one that its handler raised on.
+    `up`: what waited is served now. With `restored`, the agent was made anew and took up the
+    journal as it stood at that seq.
+    """
+
+    agent: Name
+    state: Literal["up", "down", "gone"]
+    waiting: int = 0
+    failed: int = 0
+    restored: int | None = None
+
+
 class DataStatus(Message):
     """How whole one feed's data is: rows, and what was missing, repeated or out of order."""
 
@@ -84,6 +100,8 @@ class Boot(Message):
     code: str
     state: str
     """Digests of the resolved configuration, the code and the restored state."""
+    agents: tuple[str, ...] = ()
+    """Those that this process was told to run; all that are configured when none is named."""
     clean: bool
     """Whether the run before this one ended by itself."""
 

@@ -1,4 +1,4 @@
-"""Keep the simulated account: one netted position per symbol, the balance and the margin.
+"""Keep the simulated account: one netted position per symbol, the balance and what was set aside.
 
 A position carries its cost (what was paid for it, negative for a short), not its average, so that
 nothing is lost to rounding: from flat to flat the realised result is exactly the cash that moved.
@@ -6,8 +6,8 @@ nothing is lost to rounding: from flat to flat the realised result is exactly th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 
 from tradeagent.messages import ZERO, PositionUpdate, Side
@@ -21,7 +21,9 @@ AVERAGE = Context(prec=16)
 class Position:
     """The netted position in one symbol: `size` is above 0 when long, `cost` is what it cost.
 
-    `realised` is before fees; `time` is that of the last fill (UTC ns).
+    `realised` is before fees; `fees` and `funding` are what was paid; `margin` is what an isolated
+    position has been given of the balance; `rate` is that of the last funding, None before it;
+    `time` is that of the last fill, `funded` of the last funding (UTC ns).
     """
 
     symbol: str
@@ -30,6 +32,10 @@ class Position:
     realised: Decimal = ZERO
     fees: Decimal = ZERO
     time: int = 0
+    funding: Decimal = ZERO
+    margin: Decimal = ZERO
+    rate: Decimal | None = None
+    funded: int = 0
 
     @property
     def entry_price(self) -> Decimal:
@@ -43,28 +49,41 @@ class Position:
     def filled(
         self, side: Side, size: Decimal, price: Decimal, fee: Decimal, time: int
     ) -> Position:
-        """Return the position after a fill; what is beyond flat opens the other side."""
+        """Return the position after a fill; what is beyond flat opens the other side.
+
+        The margin of an isolated position is released by the part that is closed.
+        """
         closed = min(size, self.closable(side))
         sign = 1 if side == "buy" else -1
-        released = self.cost
-        if closed and closed != abs(self.size):
-            released = (self.cost * closed / abs(self.size)).quantize(CENT)
+        cost, margin = self.cost, self.margin
         if not closed:
-            released = ZERO
-        return Position(
-            symbol=self.symbol,
+            cost = margin = ZERO
+        elif closed != abs(self.size):
+            cost = (cost * closed / abs(self.size)).quantize(CENT)
+            margin = (margin * closed / abs(self.size)).quantize(CENT)
+        return replace(
+            self,
             size=self.size + sign * size,
-            cost=self.cost - released + sign * (size - closed) * price,
-            realised=self.realised - sign * closed * price - released,
+            cost=self.cost - cost + sign * (size - closed) * price,
+            realised=self.realised - sign * closed * price - cost,
             fees=self.fees + fee,
+            margin=self.margin - margin,
             time=time,
         )
+
+    def paid(self, payment: Decimal, rate: Decimal, time: int) -> Position:
+        """Return the position after funding of the hour that ends at `time` (UTC ns).
+
+        An isolated position pays from its own margin.
+        """
+        margin = self.margin - payment if self.margin else ZERO
+        return replace(self, funding=self.funding + payment, margin=margin, rate=rate, funded=time)
 
     def unrealised(self, mark: Decimal) -> Decimal:
         """Return what closing at `mark` would realise."""
         return self.size * mark - self.cost
 
-    def update(self) -> PositionUpdate:
+    def update(self, liquidation: Decimal | None = None) -> PositionUpdate:
         """Return the position as a message."""
         return PositionUpdate(
             symbol=self.symbol,
@@ -72,7 +91,9 @@ class Position:
             entry_price=self.entry_price,
             realised_pnl=self.realised,
             fees=self.fees,
+            funding=self.funding,
             time=self.time,
+            liquidation_price=liquidation,
         )
 
 
@@ -83,27 +104,33 @@ class Account:
     """
 
     def __init__(self, deposit: Decimal, positions: Mapping[str, Position]) -> None:
-        """Work out the balance: the deposit and what all positions realised, less their fees."""
+        """Work out the balance: the deposit and what all positions realised, less what they cost.
+
+        That is fees and funding; margin set aside stays part of the balance.
+        """
         self.positions = dict(positions)
-        self.balance = deposit + sum((p.realised - p.fees for p in positions.values()), ZERO)
+        self.balance = deposit + sum(
+            (p.realised - p.fees - p.funding for p in positions.values()), ZERO
+        )
 
     def position(self, symbol: str) -> Position:
         """Return the position in `symbol`, a flat one when there never was any."""
         return self.positions.get(symbol) or Position(symbol)
 
+    def held(self) -> Iterator[Position]:
+        """Yield the positions that are not flat."""
+        return (one for one in self.positions.values() if one.size)
+
     def book(self, position: Position) -> None:
         """Replace a position and move what it realised and paid since into the balance."""
         before = self.position(position.symbol)
-        self.balance += position.realised - before.realised - (position.fees - before.fees)
+        self.balance += position.realised - before.realised
+        self.balance -= position.fees - before.fees + position.funding - before.funding
         self.positions[position.symbol] = position
 
     def unrealised(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Return the unrealised result of all positions."""
         return sum(
-            (
-                position.unrealised(marks[position.symbol])
-                for position in self.positions.values()
-                if position.size and position.symbol in marks
-            ),
+            (one.unrealised(marks[one.symbol]) for one in self.held() if one.symbol in marks),
             ZERO,
         )

@@ -13,14 +13,20 @@ from tradeagent.errors import StateError
 from tradeagent.messages import (
     Execution,
     ExecutionReport,
+    FundingPayment,
     InstrumentUpdate,
     Order,
     OrderStatus,
 )
 from tradeagent.messages.build import checked
+from tradeagent.messages.orders import Liquidity
 from tradeagent.simulation.account import CENT, Account, Position
-from tradeagent.simulation.ledger import Entry, Ledger
-from tradeagent.simulation.matching import Book, Match, Resting
+from tradeagent.simulation.book import Book
+from tradeagent.simulation.fees import Fees
+from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.margin import Margin
+from tradeagent.simulation.matching import Match, Resting
+from tradeagent.simulation.record import Record
 from tradeagent.simulation.settings import ExchangeSettings
 
 _new_execution_report = checked(ExecutionReport)
@@ -28,25 +34,30 @@ _new_execution_report = checked(ExecutionReport)
 NOTHING_TO_REDUCE = "reduce-only: there is no position it would reduce"
 CUT = "reduce-only: cut to the position"
 SIBLING_FILLED = "another order of its group has filled"
+LIQUIDATED = "the position is being liquidated"
 
 
 class Clearing:
-    """The books, the account and the ledger, which change together."""
+    """The books, the account and the ledger, which change together.
+
+    `while_down` marks fills that happen while the daemon catches up; `unbraced` tells that the
+    account has changed since the books were told where it is short of margin.
+    """
 
     def __init__(
         self, settings: ExchangeSettings, instruments: Sequence[InstrumentUpdate], ledger: Ledger
     ) -> None:
         """Stand where `ledger` stood; raises StateError when that needs an unlisted symbol."""
-        self.settings = settings
-        self.ledger = ledger
-        self.books = {one.symbol: Book(one, settings.slippage_bp) for one in instruments}
+        self.books = {one.symbol: Book(one, settings) for one in instruments}
         self.account = Account(ledger.deposit(settings.balance), ledger.positions())
+        self.margin = Margin(settings, self.books, self.account)
+        self.while_down = False
+        self.unbraced = True
+        self.record = Record(ledger)
+        self._fees = Fees(settings, ledger.volumes())
         self._groups: dict[str, list[Resting]] = {}
-        self._entries: list[Entry] = []
-        self._changed: dict[str, Position] = {}
-        self._unsent: list[ExecutionReport] = []
-        held = [one.symbol for one in self.account.positions.values() if one.size]
         waiting = ledger.open_orders()
+        held = [one.symbol for one in self.account.held()]
         for symbol in (*held, *(one.order.symbol for one in waiting)):
             if symbol not in self.books:
                 raise StateError(
@@ -54,90 +65,176 @@ class Clearing:
                     f"does not list; list {symbol} again or move the file away"
                 )
         for one in waiting:
-            self._rest(Resting(one.order, one.oid, one.placed))
+            self._rest(one)
 
-    def accept(self, order: Order, now: int) -> tuple[ExecutionReport, Resting]:
-        """Let an order rest; returns its acknowledgement."""
-        resting = Resting(order, str(self._next_seq()), now)
+    def accept(
+        self, order: Order, now: int, placed: int, replaces: str = ""
+    ) -> tuple[ExecutionReport, Resting]:
+        """Let an order rest that reaches the market at `placed`; returns its acknowledgement."""
+        resting = Resting(order, str(self.record.number()), placed, replaces=replaces)
         self._rest(resting)
-        return self._enter(_report(order, OrderStatus.OPEN, now, resting.oid), order), resting
+        report = _report(order, OrderStatus.OPEN, now, resting.oid)
+        self.record.enter(report, resting, tell=False)
+        return report, resting
 
     def refuse(
         self, order: Order, reason: str, now: int, status: OrderStatus = OrderStatus.REJECTED
     ) -> ExecutionReport:
         """Note an order that never rests; returns the refusal."""
-        oid = None if status is OrderStatus.REJECTED else str(self._next_seq())
-        return self._enter(_report(order, status, now, oid, reason), order)
+        oid = None if status is OrderStatus.REJECTED else str(self.record.number())
+        report = _report(order, status, now, oid, reason)
+        self.record.enter(report, Resting(order, "", now), tell=False)
+        return report
 
-    def cancel(self, resting: Resting, reason: str, time: int) -> ExecutionReport:
-        """End a resting order without a fill."""
+    def end(
+        self, resting: Resting, reason: str, time: int, *, tell: bool = True
+    ) -> ExecutionReport:
+        """End a resting order without a fill; returns what is told of it."""
         self._leave(resting)
         report = _report(resting.order, OrderStatus.CANCELED, time, resting.oid, reason)
-        return self._enter(report)
+        self.record.enter(report, tell=tell)
+        return report
 
-    def replace(self, resting: Resting, reason: str, time: int) -> None:
-        """End a resting order that another takes the place of; its end is told as an event."""
-        self._unsent.append(self.cancel(resting, reason, time))
+    def succeed(self, old: Resting, new: Resting, time: int) -> None:
+        """Let `new`, which rests already, stand exactly where `old` stood, and end `old`."""
+        book = self.books[old.order.symbol]
+        new.placed, new.ahead, new.live = old.placed, old.ahead, old.live
+        new.triggered = old.triggered
+        book.remove(new)
+        book.put_in_place(old, new)
+        group = self._groups.get(old.order.group or "")
+        if group is not None:
+            group.remove(new)
+            group.insert(group.index(old), new)
+        self._forget(old)
+        reason = f"replaced by {new.order.cloid}"
+        self.record.enter(_report(old.order, OrderStatus.CANCELED, time, old.oid, reason))
 
     def settle(self, match: Match, now: int) -> None:
         """Carry out a match: the fill and the cancels that follow from it, or the order's end."""
         resting, time = match.resting, now if match.time is None else match.time
         order = resting.order
         position = self.account.position(order.symbol)
-        size = order.size
+        size = resting.left if match.size is None else min(match.size, resting.left)
         if order.reduce_only:
             size = min(size, position.closable(order.side))
         if match.price is None or not size:
-            reason = NOTHING_TO_REDUCE if match.price is not None else match.reason
-            self._unsent.append(self.cancel(resting, reason, time))
+            self.end(resting, NOTHING_TO_REDUCE if match.price is not None else match.reason, time)
             return
-        self._leave(resting)
-        self._fill(match, match.price, size, time)
-        if size < order.size:
-            cut = _report(order, OrderStatus.CANCELED, time, resting.oid, CUT)
-            self._unsent.append(self._enter(cut))
-        for sibling in self._groups.pop(order.group or "", ()):
-            self._unsent.append(self.cancel(sibling, SIBLING_FILLED, time))
-        after = self.account.position(order.symbol)
-        turned = position.size * after.size <= 0
-        if turned and position.size:
-            self._sweep(after, time)
-        if after.size and (turned or abs(after.size) > abs(position.size)):
-            self.books[order.symbol].entered()
+        resting.filled += size
+        closed = order.reduce_only and size == position.closable(order.side)
+        done = closed or not resting.left
+        if done:
+            self._leave(resting)
+        else:
+            self.record.keep(resting)
+        self._fill(resting, match.price, size, match.liquidity, time)
+        if done and resting.filled < order.size:
+            reason = CUT if closed else SIBLING_FILLED
+            self.record.enter(_report(order, OrderStatus.CANCELED, time, resting.oid, reason))
+        self._spare_siblings(resting, size, done, time)
+        self._moved(position, time)
 
-    def commit(self) -> list[ExecutionReport]:
-        """Write all that happened since the last commit; returns the reports that may now go out.
-
-        Raises StateError; nothing may go out then.
-        """
-        if not self._entries:
-            return []
-        entries, positions = self._entries, list(self._changed.values())
-        self._entries, self._changed = [], {}
-        self.ledger.write(entries, positions)
-        unsent, self._unsent = self._unsent, []
-        return unsent
-
-    def _fill(self, match: Match, price: Decimal, size: Decimal, time: int) -> None:
-        resting, order = match.resting, match.resting.order
-        maker = match.liquidity == "maker"
-        rate = self.settings.maker_fee if maker else self.settings.taker_fee
-        fee = (price * size * rate).quantize(CENT)
-        position = self.account.position(order.symbol).filled(order.side, size, price, fee, time)
-        self.account.book(position)
-        self._changed[order.symbol] = position
-        execution = Execution(
-            tid=str(self._next_seq()), price=price, size=size, fee=fee, liquidity=match.liquidity
+    def liquidate(self, position: Position, price: Decimal, time: int) -> None:
+        """Close a position against the account's will, its orders first."""
+        book = self.books[position.symbol]
+        for resting in list(book.orders.values()):
+            self.end(resting, LIQUIDATED, time)
+        cloid = f"liquidation-{self.record.number()}"
+        order = Order(
+            cloid=cloid,
+            intent_id=cloid,
+            symbol=position.symbol,
+            side="sell" if position.size > 0 else "buy",
+            size=abs(position.size),
+            type="market",
+            reduce_only=True,
         )
-        status = OrderStatus.FILLED if size == order.size else OrderStatus.PARTIAL
-        report = _report(order, status, time, resting.oid, execution=execution)
-        self._unsent.append(self._enter(report, group=order.group))
+        closing = Resting(order, str(self.record.number()), time)
+        closing.filled = order.size
+        self._fill(closing, price, order.size, "taker", time, liquidation=True)
+        self._moved(position, time)
+
+    def fund(self, position: Position, mark: Decimal, rate: Decimal, hour: int) -> None:
+        """Let a position pay the funding of the hour that ends at `hour` (UTC ns).
+
+        size * mark * rate: a long pays where the rate is above 0, a short receives.
+        """
+        payment = (position.size * mark * rate).quantize(CENT)
+        self._book(position.paid(payment, rate, hour))
+        told = FundingPayment(
+            symbol=position.symbol,
+            time=hour,
+            rate=rate,
+            payment=payment,
+            tid=f"funding-{position.symbol}-{hour}",
+        )
+        self.record.enter(told)
+
+    def _fill(
+        self,
+        resting: Resting,
+        price: Decimal,
+        size: Decimal,
+        liquidity: Liquidity,
+        time: int,
+        *,
+        liquidation: bool = False,
+    ) -> None:
+        """Book and report one fill; `resting` has it already."""
+        order = resting.order
+        fee = (price * size * self._fees.rate(liquidity, time)).quantize(CENT)
+        before = self.account.position(order.symbol)
+        position = before.filled(order.side, size, price, fee, time)
+        if opened := size - min(size, before.closable(order.side)):
+            position = self.margin.backed(position, opened, price)
+        self._book(position)
+        self.record.trade(*self._fees.add(price * size, time))
+        execution = Execution(
+            tid=str(self.record.number()),
+            price=price,
+            size=size,
+            fee=fee,
+            liquidity=liquidity,
+            while_down=self.while_down,
+            liquidation=liquidation,
+        )
+        whole = resting.filled == order.size
+        status = OrderStatus.FILLED if whole else OrderStatus.PARTIAL
+        made = order if liquidation else None
+        report = _report(order, status, time, resting.oid, execution=execution, made=made)
+        group = None if resting.order.cloid in self.books[order.symbol].orders else order.group
+        self.record.enter(report, resting if liquidation else None, group)
+
+    def _book(self, position: Position) -> None:
+        self.account.book(position)
+        self.record.hold(position)
+        self.unbraced = True
+
+    def _spare_siblings(self, resting: Resting, size: Decimal, done: bool, time: int) -> None:
+        """Cancel the rest of a group when one is done; a part of it takes as much from each."""
+        for sibling in list(self._groups.get(resting.order.group or "", ())):
+            if sibling is resting:
+                continue
+            sibling.shrunk += min(size, sibling.left)
+            self.record.keep(sibling)
+            if done or not sibling.left:
+                self.end(sibling, SIBLING_FILLED, time)
+
+    def _moved(self, before: Position, time: int) -> None:
+        """Look after what hangs on a position that a fill has changed."""
+        after = self.account.position(before.symbol)
+        turned = before.size * after.size <= 0
+        if turned and before.size:
+            self._sweep(after, time)
+        if after.size and (turned or abs(after.size) > abs(before.size)):
+            self.books[before.symbol].entered()
 
     def _sweep(self, position: Position, time: int) -> None:
         """Cancel the reduce-only orders that have nothing left to reduce."""
         for resting in list(self.books[position.symbol].orders.values()):
             if resting.order.reduce_only and not position.closable(resting.order.side):
-                self._unsent.append(self.cancel(resting, NOTHING_TO_REDUCE, time))
+                self.end(resting, NOTHING_TO_REDUCE, time)
 
     def _rest(self, resting: Resting) -> None:
         self.books[resting.order.symbol].add(resting)
@@ -146,25 +243,21 @@ class Clearing:
 
     def _leave(self, resting: Resting) -> None:
         self.books[resting.order.symbol].remove(resting)
+        self._forget(resting)
+
+    def _forget(self, resting: Resting) -> None:
+        self.record.drop(resting)
         group = self._groups.get(resting.order.group or "")
         if group is not None:
             group.remove(resting)
             if not group:
                 del self._groups[resting.order.group or ""]
 
-    def _enter(
-        self, report: ExecutionReport, order: Order | None = None, group: str | None = None
-    ) -> ExecutionReport:
-        self._entries.append(Entry(self._next_seq(), report, order, group))
-        return report
-
-    def _next_seq(self) -> int:
-        return self.ledger.seq + len(self._entries) + 1
-
 
 def standing(resting: Resting) -> ExecutionReport:
-    """Return how a resting order stands: as it was acknowledged, for it fills whole or ends."""
-    return _report(resting.order, OrderStatus.OPEN, resting.placed, resting.oid)
+    """Return how a resting order stands."""
+    status = OrderStatus.PARTIAL if resting.filled else OrderStatus.OPEN
+    return _report(resting.order, status, resting.placed, resting.oid)
 
 
 def _report(
@@ -174,6 +267,7 @@ def _report(
     oid: str | None,
     reason: str = "",
     execution: Execution | None = None,
+    made: Order | None = None,
 ) -> ExecutionReport:
     return _new_execution_report(
         cloid=order.cloid,
@@ -183,4 +277,5 @@ def _report(
         oid=oid,
         reason=reason,
         execution=execution,
+        order=made,
     )

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from tradeagent.errors import StateError
 from tradeagent.integrations.base import Unsubscribe, VenueEvent
 from tradeagent.messages import (
     AccountUpdate,
     ExecutionReport,
+    FundingPayment,
     InstrumentUpdate,
     MarketData,
     Order,
-    OrderBookUpdate,
     OrderStatus,
     PositionUpdate,
-    TickerUpdate,
 )
-from tradeagent.simulation.admission import margin_used, marks, refusal
+from tradeagent.simulation.admission import refusal
 from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing, standing
 from tradeagent.simulation.ledger import Ledger
-from tradeagent.simulation.matching import POST_ONLY, UNMATCHED, Match
+from tradeagent.simulation.matching import Resting
+from tradeagent.simulation.pit import Pit, PriceEvent
 from tradeagent.simulation.settings import ExchangeSettings
 
-CANCELED = "canceled on request"
 NEVER_PLACED = "the order was never placed"
-NOT_THERE = "the order to be replaced is not there"
+NOT_RESTING = "the order to be replaced does not rest"
+OTHER_SIDE = "a replacing order must keep the side of the one it replaces"
 
 
 class SimulatedExchange:
@@ -34,7 +35,8 @@ class SimulatedExchange:
     It learns prices through `on_market`, which must run before anyone who trades on them. With
     quotes an order that can trade does so at once; its fill is delivered before `place_order`
     returns the acknowledgement. With bars only, orders wait for the next bar. Acknowledgements and
-    answers to cancels are returned, everything else is delivered. Its calls never suspend.
+    answers to cancels are returned, everything else is delivered. Its calls never suspend. After a
+    restart, `catch_up` works through the candles that were missed before anything else happens.
     """
 
     def __init__(
@@ -45,12 +47,19 @@ class SimulatedExchange:
         now: Callable[[], int],
     ) -> None:
         """Stand where `ledger` stood; `now` tells the time in UTC ns. Raises StateError."""
+        unlisted = {*settings.leverages, *settings.isolated} - {one.symbol for one in instruments}
+        if unlisted:
+            raise StateError(
+                f"exchange.leverages and exchange.isolated name {', '.join(sorted(unlisted))}, "
+                "which the exchange does not list; name what the feed has"
+            )
         self.settings = settings
         self._instruments = tuple(instruments)
         self._ledger = ledger
         self._now = now
         self._clearing = Clearing(settings, instruments, ledger)
         self._books = self._clearing.books
+        self._pit = Pit(settings, self._clearing, now())
         self._listeners: list[Callable[[VenueEvent], None]] = []
         self._outbox: deque[VenueEvent] = deque()
         self._delivering = False
@@ -76,65 +85,63 @@ class SimulatedExchange:
 
         A cloid that was seen before places nothing; the answer is how that order stands.
         """
+        return self._ledger.find(order.cloid) or self._admit(order)
+
+    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+        """Replace the resting order `cloid` by `order`: OPEN, or REJECTED and `cloid` stands.
+
+        `order` is judged as if `cloid` were gone. The cancel of `cloid` is delivered before the
+        answer; with a delay on orders, when `order` arrives, and `order` ends then if `cloid` has
+        ended before.
+        """
         known = self._ledger.find(order.cloid)
         if known is not None:
             return known
+        self._land(self._now())
+        replaced = self._resting(order.symbol, cloid)
+        if replaced is None or replaced.buy != (order.side == "buy"):
+            reason = NOT_RESTING if replaced is None else OTHER_SIDE
+            return self._answer(self._clearing.refuse(order, reason, self._now()))
+        return self._admit(order, replaced)
+
+    def _admit(self, order: Order, replaced: Resting | None = None) -> ExecutionReport:
+        """Judge an order and, unless it is refused, let it go to the market."""
         now = self._now()
-        reason = refusal(order, self._books, self._clearing.account, self.settings.leverage)
+        self._land(now)
+        clearing = self._clearing
+        reason = refusal(order, self._books, clearing.account, clearing.margin, replaced)
         if not reason and order.group and self._ledger.group_filled(order.group):
             reason = SIBLING_FILLED
         if reason:
-            return self._answer(self._clearing.refuse(order, reason, now))
-        book = self._books[order.symbol]
-        if order.type == "limit" and book.bid is not None:
-            if order.tif == "ALO" and book.crosses(order):
-                return self._answer(self._clearing.refuse(order, POST_ONLY, now))
-            if order.tif == "IOC" and not book.crosses(order):
-                canceled = OrderStatus.CANCELED
-                return self._answer(self._clearing.refuse(order, UNMATCHED, now, canceled))
-        report, resting = self._clearing.accept(order, now)
-        match = book.arrive(resting)
-        if match is not None:
-            self._clearing.settle(match, now)
-        return self._answer(report)
+            return self._answer(clearing.refuse(order, reason, now))
+        return self._answer(self._pit.place(order, now, replaced))
 
     async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
-        """Cancel one order; an order that does not rest is told as it stands, refused."""
-        book = self._books.get(symbol)
-        resting = None if book is None else book.orders.get(cloid)
-        if resting is not None:
-            return self._answer(self._clearing.cancel(resting, CANCELED, self._now()))
-        known = self._ledger.find(cloid)
-        return ExecutionReport(
-            cloid=cloid,
-            symbol=symbol,
-            status=OrderStatus.NOT_PLACED if known is None else known.status,
-            time=self._now(),
-            oid=None if known is None else known.oid,
-            cancel_refused=True,
-            reason=NEVER_PLACED if known is None else known.reason,
-        )
+        """Cancel one order; an order that does not rest is told as it stands, refused.
 
-    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
-        """Replace the resting order `cloid` by `order`; REJECTED when there is none."""
-        known = self._ledger.find(order.cloid)
-        if known is not None:
-            return known
-        now, book = self._now(), self._books.get(order.symbol)
-        resting = None if book is None else book.orders.get(cloid)
-        if resting is None:
-            return self._answer(self._clearing.refuse(order, NOT_THERE, now))
-        reason = refusal(order, self._books, self._clearing.account, self.settings.leverage)
-        if reason:
-            return self._answer(self._clearing.refuse(order, reason, now))
-        self._clearing.replace(resting, f"replaced by {order.cloid}", now)
-        report, _ = self._clearing.accept(order, now)
-        return self._answer(report)
+        With a delay on cancels the answer is how the order stands now; its end is delivered.
+        """
+        now = self._now()
+        self._land(now)
+        resting = self._resting(symbol, cloid)
+        if resting is not None:
+            return self._answer(self._pit.withdraw(resting, now))
+        known = self._ledger.find(cloid)
+        return self._answer(
+            ExecutionReport(
+                cloid=cloid,
+                symbol=symbol,
+                status=OrderStatus.NOT_PLACED if known is None else known.status,
+                time=now,
+                oid=None if known is None else known.oid,
+                cancel_refused=True,
+                reason=NEVER_PLACED if known is None else known.reason,
+            )
+        )
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, None when it was never seen under that symbol."""
-        book = self._books.get(symbol)
-        resting = None if book is None else book.orders.get(cloid)
+        resting = self._resting(symbol, cloid)
         if resting is not None:
             return standing(resting)
         known = self._ledger.find(cloid)
@@ -148,42 +155,60 @@ class SimulatedExchange:
         """Return every fill whose time is at or after `since` (UTC ns), oldest first."""
         return self._ledger.fills(since)
 
+    async def get_funding(self, since: int) -> Sequence[FundingPayment]:
+        """Return every funding payment whose time is at or after `since` (UTC ns)."""
+        return self._ledger.funding(since)
+
     async def get_account_info(self) -> AccountUpdate:
-        """Return balance, equity at the marks and the initial margin of all positions."""
-        account = self._clearing.account
-        unrealised = account.unrealised(marks(self._books, account))
+        """Return balance, equity at the marks and the margins of all positions."""
+        account, margin = self._clearing.account, self._clearing.margin
+        unrealised = account.unrealised(margin.marks())
         return AccountUpdate(
             balance=account.balance,
             equity=account.balance + unrealised,
-            margin_used=margin_used(self._books, account, self.settings.leverage),
+            margin_used=margin.used(),
+            maintenance_margin=margin.maintenance(),
             unrealised_pnl=unrealised,
             time=self._now(),
         )
 
     async def get_positions(self) -> Sequence[PositionUpdate]:
-        """Return every position that is not flat."""
-        return [one.update() for one in self._clearing.account.positions.values() if one.size]
+        """Return every position that is not flat, with the mark that would liquidate it."""
+        account, margin = self._clearing.account, self._clearing.margin
+        return [one.update(margin.liquidation_price(one)) for one in account.held()]
 
-    def on_market(self, event: MarketData | TickerUpdate | OrderBookUpdate) -> None:
-        """Take in a price and deliver what it does to resting orders.
+    def on_market(self, event: PriceEvent) -> None:
+        """Take in a price and deliver what it does to orders and positions.
 
         A book with both sides moves the touch and leaves the mark of the last ticker.
         """
-        book = self._books.get(event.symbol)
-        if book is None:
-            return
-        matches: Iterable[Match] = ()
-        if isinstance(event, TickerUpdate):
-            matches = book.quote(event.bid, event.ask, event.mark)
-        elif isinstance(event, MarketData):
-            matches = book.bar(event)
-        elif event.bids and event.asks:
-            matches = book.touch(event.bids[0][0], event.asks[0][0])
-        if matches:
-            now = self._now()
-            for match in matches:
-                self._clearing.settle(match, now)
+        self._pit.take(event, self._now())
+        self._publish()
+
+    def catch_up(self, bars: Iterable[MarketData]) -> Sequence[VenueEvent]:
+        """Work through the candles missed while the exchange was down; returns what they did.
+
+        To be called once after opening, before the first price and the first order; each thing
+        happens at its candle's close, and fills are marked `while_down`. Symbols may be mixed.
+        """
+        happened: list[VenueEvent] = []
+        leave = self.subscribe(happened.append)
+        self._clearing.while_down = True
+        for bar in sorted(bars, key=lambda bar: bar.close_time):
+            self._pit.take(bar, bar.close_time)
             self._publish()
+        self._clearing.while_down = False
+        leave()
+        return happened
+
+    def _land(self, now: int) -> None:
+        """Let what is due reach the market before anything else is decided."""
+        self._pit.land(now)
+        self._publish()
+
+    def _resting(self, symbol: str, cloid: str) -> Resting | None:
+        book = self._books.get(symbol)
+        return None if book is None else book.orders.get(cloid)
 
     def _answer(self, report: ExecutionReport) -> ExecutionReport:
         self._publish()
@@ -191,7 +216,7 @@ class SimulatedExchange:
 
     def _publish(self) -> None:
         """Commit, then deliver; reports caused by a listener wait for those before them."""
-        self._outbox.extend(self._clearing.commit())
+        self._outbox.extend(self._clearing.record.commit())
         if self._delivering:
             return
         self._delivering = True

@@ -1,8 +1,8 @@
 """Keep what the simulated exchange answered for, durably and apart from the store.
 
-The table `events` only grows: one row for the deposit, for every order, refusal, cancel and fill.
-Beside it stand the orders and positions as of the last event, changed in the same transaction, so
-that opening costs no more after a year than after a minute. A transaction is
+The table `events` only grows: one row for the deposit, for every order, refusal, cancel, fill and
+funding. Beside it stand orders, positions and volumes as of the last event, changed in the same
+transaction, so that opening costs no more after a year than after a minute. A transaction is
 committed before its reports leave: a killed process forgets nothing it told anyone. With
 synchronous NORMAL a commit survives the process, not a power cut; the exchange is a simulation.
 """
@@ -10,7 +10,7 @@ synchronous NORMAL a commit survives the process, not a power cut; the exchange 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -20,47 +20,41 @@ from weakref import finalize
 from pydantic import ValidationError
 
 from tradeagent.errors import LockedError, StateError
-from tradeagent.messages import ExecutionReport, Order, OrderStatus
+from tradeagent.integrations.base import VenueEvent
+from tradeagent.messages import ExecutionReport, FundingPayment, Order, OrderStatus
 from tradeagent.simulation.account import Position
+from tradeagent.simulation.fees import WINDOW
+from tradeagent.simulation.matching import Resting
+from tradeagent.simulation.tables import connect
 
-APPLICATION_ID = 0x7A6E_4C31
-VERSION = 1
-SCHEMA = """
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, cloid TEXT NOT NULL,
-    body TEXT NOT NULL);
-CREATE INDEX fills ON events (time) WHERE kind = 'fill';
-CREATE TABLE orders (
-    cloid TEXT PRIMARY KEY, oid INTEGER NOT NULL, placed INTEGER NOT NULL, open INTEGER NOT NULL,
-    time INTEGER NOT NULL, symbol TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    body TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX open_orders ON orders (oid) WHERE open = 1;
-CREATE TABLE filled_groups (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE positions (
-    symbol TEXT PRIMARY KEY, size TEXT NOT NULL, cost TEXT NOT NULL, realised TEXT NOT NULL,
-    fees TEXT NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
-"""
 ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED})
+INSERT = (
+    "INSERT INTO orders (cloid, oid, placed, open, time, symbol, status, reason, body, replaces)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 CHANGE = "UPDATE orders SET open=?, time=?, symbol=?, status=?, reason=? WHERE cloid=?"
-HOLD = "REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?)"
+HOLD = "REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KINDS = {OrderStatus.CANCELED: "cancel", OrderStatus.REJECTED: "rejection"}
 
 
 class Entry(NamedTuple):
-    """One event: the report it leads to, its order when that is new, and the group a fill ends."""
+    """One event: what is told of it, its order when that is new, and the group a fill ends."""
 
     seq: int
-    report: ExecutionReport
-    order: Order | None = None
+    told: VenueEvent
+    order: Resting | None = None
     group: str | None = None
 
 
-class OpenOrder(NamedTuple):
-    """An order that rests, as the ledger knows it."""
+class Changes(NamedTuple):
+    """What the events of a transaction left behind: positions, orders and volumes by day.
 
-    order: Order
-    oid: str
-    placed: int
+    `orders` are those of which something has filled or shrunk.
+    """
+
+    positions: Iterable[Position] = ()
+    orders: Iterable[Resting] = ()
+    volumes: Mapping[int, Decimal] = {}
 
 
 class Ledger:
@@ -82,7 +76,7 @@ class Ledger:
         self._unusable = ""
         self._guard = _Guard(path)
         with self._guard:
-            self._db = _connect(path)
+            self._db = connect(path)
         self._forgotten = finalize(self, self._db.close)
         with self._guard:
             self.seq: int = self._db.execute("SELECT max(seq) FROM events").fetchone()[0] or 0
@@ -110,26 +104,40 @@ class Ledger:
         """Return every position there ever was, by symbol; it may be flat now."""
         rows = self._rows("SELECT * FROM positions ORDER BY symbol")
         with self._guard:
-            return {
-                symbol: Position(
-                    symbol, Decimal(size), Decimal(cost), Decimal(won), Decimal(fees), t
-                )
-                for symbol, size, cost, won, fees, t in rows
-            }
+            return {row[0]: _position(*row) for row in rows}
 
-    def open_orders(self) -> list[OpenOrder]:
-        """Return the orders that rest, oldest first."""
-        rows = self._rows("SELECT body, oid, placed FROM orders WHERE open = 1 ORDER BY oid")
+    def volumes(self) -> dict[int, Decimal]:
+        """Return what was traded in quote currency, by day counted from 1970."""
+        rows = self._rows("SELECT day, volume FROM volumes ORDER BY day DESC LIMIT ?", WINDOW + 1)
         with self._guard:
-            return [OpenOrder(Order.model_validate_json(r[0]), str(r[1]), r[2]) for r in rows]
+            return {day: Decimal(volume) for day, volume in rows}
 
-    def write(self, entries: Sequence[Entry], positions: Sequence[Position]) -> None:
-        """Commit events, and the positions that changed with them, in one transaction."""
+    def open_orders(self) -> list[Resting]:
+        """Return the orders that rest, oldest first."""
+        rows = self._rows(
+            "SELECT body, oid, placed, filled, shrunk, replaces FROM orders WHERE open = 1 "
+            "ORDER BY placed, oid"
+        )
+        with self._guard:
+            return [
+                Resting(
+                    Order.model_validate_json(body),
+                    str(oid),
+                    placed,
+                    Decimal(filled),
+                    Decimal(shrunk),
+                    replaces,
+                )
+                for body, oid, placed, filled, shrunk, replaces in rows
+            ]
+
+    def write(self, entries: Sequence[Entry], changes: Changes) -> None:
+        """Commit events, and all that changed with them, in one transaction."""
         if self._unusable:
             raise StateError(f"{_name(self.path)}: cannot be written: {self._unusable}; restart")
         self._unusable = "an earlier write failed"
         with self._guard:
-            self._commit(entries, positions)
+            self._commit(entries, changes)
         self._unusable = ""
         self.seq = entries[-1].seq
 
@@ -156,44 +164,71 @@ class Ledger:
 
     def fills(self, since: int) -> list[ExecutionReport]:
         """Return every fill whose time is at or after `since` (UTC ns), in order of events."""
-        return self._reports("kind = 'fill' AND time >= ?", since)
+        return self._reports("INDEXED BY fills WHERE kind = 'fill' AND time >= ?", since)
+
+    def funding(self, since: int) -> list[FundingPayment]:
+        """Return every funding payment at or after `since` (UTC ns), in order of events."""
+        rows = self._rows(
+            "SELECT body FROM events INDEXED BY funding "
+            "WHERE kind = 'funding' AND time >= ? ORDER BY seq",
+            since,
+        )
+        with self._guard:
+            return [FundingPayment.model_validate_json(body) for (body,) in rows]
 
     def reports(self, after: int = 0) -> list[ExecutionReport]:
         """Return every report with a number above `after`, in order of events."""
-        return self._reports("kind != 'deposit' AND seq > ?", after)
+        return self._reports("WHERE kind NOT IN ('deposit', 'funding') AND seq > ?", after)
 
-    def _commit(self, entries: Sequence[Entry], positions: Sequence[Position]) -> None:
+    def _commit(self, entries: Sequence[Entry], changes: Changes) -> None:
         db = self._db
         new: dict[str, tuple[str | int, ...]] = {}
         if not self._waiting:
             db.execute("BEGIN")
-        for seq, report, order, group in entries:
-            status, time, cloid = report.status, report.time, report.cloid
-            kind = "fill" if report.execution is not None else KINDS.get(status, "order")
-            body = report.__pydantic_serializer__.to_json(report).decode()
-            db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", (seq, time, kind, cloid, body))
+        for seq, told, order, group in entries:
+            if isinstance(told, FundingPayment):
+                self._note(seq, "funding", told.time, "", told)
+                continue
+            status, time, cloid = told.status, told.time, told.cloid
+            kind = "fill" if told.execution is not None else KINDS.get(status, "order")
+            self._note(seq, kind, time, cloid, told)
             if group is not None:
                 db.execute("INSERT OR IGNORE INTO filled_groups VALUES (?)", (group,))
-            state = (status not in ENDED, time, report.symbol, status.value, report.reason)
+            state = (status not in ENDED, time, told.symbol, status.value, told.reason)
             if order is not None:
-                text = order.__pydantic_serializer__.to_json(order).decode()
-                new[cloid] = (cloid, seq, time, *state, text)
+                body = order.order
+                text = body.__pydantic_serializer__.to_json(body).decode()
+                new[cloid] = (cloid, seq, order.placed, *state, text, order.replaces)
             elif cloid in new:
-                new[cloid] = (*new[cloid][:3], *state, new[cloid][-1])
+                new[cloid] = (*new[cloid][:3], *state, *new[cloid][-2:])
             else:
                 db.execute(CHANGE, (*state, cloid))
         for row in new.values():
-            db.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        for one in positions:
-            numbers = (str(one.size), str(one.cost), str(one.realised), str(one.fees))
-            db.execute(HOLD, (one.symbol, *numbers, one.time))
+            db.execute(INSERT, row)
+        self._keep(changes)
         self._waiting += 1
         if self._waiting >= self._group:
             self._waiting = 0
             db.execute("COMMIT")
 
+    def _note(self, seq: int, kind: str, time: int, cloid: str, told: VenueEvent) -> None:
+        row = (seq, time, kind, cloid, told.__pydantic_serializer__.to_json(told).decode())
+        self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
+
+    def _keep(self, changes: Changes) -> None:
+        for one in changes.positions:
+            numbers = (str(one.size), str(one.cost), str(one.realised), str(one.fees))
+            rate = None if one.rate is None else str(one.rate)
+            more = (str(one.funding), str(one.margin), rate, one.funded)
+            self._db.execute(HOLD, (one.symbol, *numbers, one.time, *more))
+        for order in changes.orders:
+            parts = (str(order.filled), str(order.shrunk), order.order.cloid)
+            self._db.execute("UPDATE orders SET filled = ?, shrunk = ? WHERE cloid = ?", parts)
+        for day, volume in changes.volumes.items():
+            self._db.execute("REPLACE INTO volumes VALUES (?, ?)", (day, str(volume)))
+
     def _reports(self, condition: str, bound: int) -> list[ExecutionReport]:
-        rows = self._rows(f"SELECT body FROM events WHERE {condition} ORDER BY seq", bound)  # noqa: S608
+        rows = self._rows(f"SELECT body FROM events {condition} ORDER BY seq", bound)  # noqa: S608
         with self._guard:
             return [ExecutionReport.model_validate_json(body) for (body,) in rows]
 
@@ -202,27 +237,20 @@ class Ledger:
             return self._db.execute(query, keys).fetchall()
 
 
-def _connect(path: Path | None) -> sqlite3.Connection:
-    db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
-    try:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute("PRAGMA synchronous = NORMAL")
-        names = ("application_id", "user_version", "schema_version")
-        marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
-        if marks == [0, 0, 0]:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(
-                f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
-                f"PRAGMA user_version = {VERSION}; {SCHEMA} COMMIT;"
-            )
-        elif marks[:2] != [APPLICATION_ID, VERSION]:
-            raise ValueError(f"it is no exchange ledger of version {VERSION}")
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("COMMIT")
-    except (sqlite3.Error, ValueError):
-        db.close()
-        raise
-    return db
+def _position(symbol: str, *row: Any) -> Position:
+    size, cost, realised, fees, time, funding, margin, rate, funded = row
+    return Position(
+        symbol,
+        Decimal(size),
+        Decimal(cost),
+        Decimal(realised),
+        Decimal(fees),
+        time,
+        Decimal(funding),
+        Decimal(margin),
+        None if rate is None else Decimal(rate),
+        funded,
+    )
 
 
 class _Guard:

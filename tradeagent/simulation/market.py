@@ -15,6 +15,7 @@ from tradeagent.messages import (
     MarketData,
     Timeframe,
 )
+from tradeagent.simulation.faults import Faults, draw_faults
 from tradeagent.simulation.path import DAY, MINUTES, Minutes, PricePath, Session
 from tradeagent.simulation.settings import MarketSettings
 
@@ -37,13 +38,14 @@ class GeneratedMarket:
     def __init__(self, settings: MarketSettings) -> None:
         self.settings = settings
         self._paths = {
-            one.symbol: PricePath(settings.seed, one, settings.tick_seconds)
+            one.symbol: PricePath(settings.seed, one, settings.tick_seconds, settings.funding)
             for one in settings.listings
         }
         self._timeframes = tuple(sorted(settings.timeframes, key=TIMEFRAMES.__getitem__))
         count = len(self._paths)
         self._session = lru_cache(maxsize=2 * count)(self._draw_session)
         self._minutes = lru_cache(maxsize=KEPT_DAYS * count)(self._draw_minutes)
+        self._faults = lru_cache(maxsize=KEPT_DAYS * count)(self._draw_faults)
 
     def instruments(self) -> Sequence[InstrumentUpdate]:
         """Return the instruments of the listings."""
@@ -60,19 +62,21 @@ class GeneratedMarket:
     def history(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
         """Return the last `count` candles that closed at or before `before` (UTC ns), oldest first.
 
-        Any timeframe will do, streamed or not. Candles from before 1970 do not exist. Raises
-        KeyError for an unknown symbol or timeframe.
+        Any timeframe will do, streamed or not. Candles from before 1970 and of halts do not exist,
+        and are not made up for by older ones. Raises KeyError for an unknown symbol or timeframe.
         """
         length = TIMEFRAMES[timeframe]
         origin = MONDAY if timeframe == "1w" else 0
         end = before - (before - origin) % length
         opens = range(end - count * length, end, length)
-        return [self._candle(symbol, timeframe, time) for time in opens if time >= 0]
+        candles = (self._candle(symbol, timeframe, time) for time in opens if time >= 0)
+        return [candle for candle in candles if candle is not None]
 
     def events(self, start: int) -> Iterator[tuple[int, MarketEvent]]:
         """Yield quotes, books and candles from `start` (UTC ns) on, without end.
 
         Events of one instant come by symbol as listed: quote, book, then candles, shortest first.
+        A halted symbol has none of them.
         """
         step = self.settings.tick_seconds * 1_000_000_000
         time = -(-start // step) * step
@@ -90,37 +94,44 @@ class GeneratedMarket:
         return ()
 
     def _day(self, day: int, first: int, step: int) -> Iterator[tuple[int, MarketEvent]]:
-        sessions = [self._session(symbol, day) for symbol in self._paths]
+        sessions = [(self._session(one, day), self._faults(one, day)) for one in self._paths]
         per_minute = 60 // self.settings.tick_seconds
         per_book = self.settings.book_seconds // self.settings.tick_seconds
         for index in range(first, MINUTES * per_minute):
             time = day * DAY + index * step
-            for session in sessions:
-                yield time, session.ticker(index, time)
-                if index % per_book == 0:
-                    yield time, session.book(index, time)
+            for session, faults in sessions:
+                if index // per_minute not in faults.halted:
+                    yield time, session.ticker(index, time, faults.bad.get(index, 1.0))
+                    if index % per_book == 0:
+                        yield time, session.book(index, time)
                 if index % per_minute == 0:
                     for candle in self._closing(session.symbol, time):
                         yield time, candle
 
     def _closing(self, symbol: str, time: int) -> Iterator[MarketData]:
+        last = time - MINUTE
+        if last % DAY // MINUTE in self._faults(symbol, last // DAY).gaps:
+            return
         for timeframe in self._timeframes:
             length = TIMEFRAMES[timeframe]
             origin = MONDAY if timeframe == "1w" else 0
             if (time - origin) % length == 0 and time >= length:
-                yield self._candle(symbol, timeframe, time - length)
+                candle = self._candle(symbol, timeframe, time - length)
+                if candle is not None:
+                    yield candle
 
-    def _candle(self, symbol: str, timeframe: str, time: int) -> MarketData:
-        """Return the candle that opens at `time`; it may span days."""
+    def _candle(self, symbol: str, timeframe: str, time: int) -> MarketData | None:
+        """Return the candle that opens at `time`, None in a halt; it may span days."""
         end = time + TIMEFRAMES[timeframe]
         parts = [
-            (
-                self._minutes(symbol, day),
-                max(time - day * DAY, 0) // MINUTE,
-                min(end - day * DAY, DAY) // MINUTE,
-            )
+            (self._minutes(symbol, day), first, last)
             for day in range(time // DAY, -(-end // DAY))
+            for first, last in self._faults(symbol, day).runs(
+                max(time - day * DAY, 0) // MINUTE, min(end - day * DAY, DAY) // MINUTE
+            )
         ]
+        if not parts:
+            return None
         per_lot, lots = self._paths[symbol].listing.instrument.lot.as_integer_ratio()
         head, first, _ = parts[0]
         tail, _, last = parts[-1]
@@ -140,3 +151,6 @@ class GeneratedMarket:
 
     def _draw_minutes(self, symbol: str, day: int) -> Minutes:
         return self._session(symbol, day).minutes()
+
+    def _draw_faults(self, symbol: str, day: int) -> Faults:
+        return draw_faults(self.settings, symbol, day)

@@ -77,9 +77,12 @@ class Grid(NamedTuple):
 class Session:
     """One symbol's day: its middle prices by tick, and the quotes and candles seen from them."""
 
-    def __init__(self, listing: Listing, mids: array[float], volumes: array[int]) -> None:
-        """Take the middle price at each tick and the lots traded in each minute."""
+    def __init__(
+        self, listing: Listing, mids: array[float], volumes: array[int], rates: array[float]
+    ) -> None:
+        """Take the middle price at each tick, the lots of each minute, the funding of each hour."""
         self.symbol = listing.symbol
+        self.rates = rates
         self.mids = mids
         self.volumes = volumes
         self.per_minute = len(mids) // MINUTES
@@ -119,12 +122,15 @@ class Session:
         self._grid = Grid(minute, step, parts, max(1, round(wide)), depth)
         return self._grid
 
-    def ticker(self, index: int, time: int) -> TickerUpdate:
-        """Return the quote of one tick; `volume` is what the UTC day has traded so far."""
+    def ticker(self, index: int, time: int, off: float = 1.0) -> TickerUpdate:
+        """Return the quote of one tick; `volume` is what the UTC day has traded so far.
+
+        A bad tick is `off` by a factor, but for its mark.
+        """
         minute, within = divmod(index, self.per_minute)
         _, step, parts, spread, depth = self.grid(minute)
         per_lot, lots = self._lot
-        last = int(self.mids[index] * parts / step + 0.5) or 1
+        last = int(self.mids[index] * off * parts / step + 0.5) or 1
         bid = max(last - (spread + (index & 1)) // 2, 1)
         traded = self.traded[minute] + self.volumes[minute] * (within + 1) // self.per_minute
         return _new_ticker_update(
@@ -137,6 +143,7 @@ class Session:
             bid_size=(1 + int(depth * (25 + index * 7919 % 101) / 50)) * per_lot / lots,
             ask_size=(1 + int(depth * (25 + index * 6271 % 103) / 50)) * per_lot / lots,
             volume=traded * per_lot / lots,
+            funding=self.rates[minute // 60],
         )
 
     def book(self, index: int, time: int) -> OrderBookUpdate:
@@ -182,8 +189,9 @@ class Session:
 class PricePath:
     """The path of one symbol, drawn a day at a time."""
 
-    def __init__(self, seed: int, listing: Listing, tick_seconds: int) -> None:
+    def __init__(self, seed: int, listing: Listing, tick_seconds: int, funding: float) -> None:
         self.listing = listing
+        self._funding = funding
         self._seed = f"{seed}|{listing.symbol}"
         self._per_minute = 60 // tick_seconds
         self._anchors = {FIRST_DAY: 0.0}
@@ -210,7 +218,13 @@ class PricePath:
         slope = (end - start - levels[count]) / count
         price = self.listing.price
         mids = array("d", [price * exp(start + levels[i] + slope * i) for i in range(count)])
-        return Session(self.listing, mids, self._volumes(uniform, mids, heats))
+        return Session(self.listing, mids, self._volumes(uniform, mids, heats), self._rates(day))
+
+    def _rates(self, day: int) -> array[float]:
+        """Return the funding rate of each hour: the usual one, give or take twice as much."""
+        uniform = Random(f"{self._seed}|{day}|funding").random  # noqa: S311
+        drawn = (self._funding * (1 + 2 * noise(uniform)) for _ in range(24))
+        return array("d", [round(rate, 10) for rate in drawn])
 
     def _shock(self, day: int) -> float:
         uniform = Random(f"{self._seed}|{day}|anchor").random  # noqa: S311

@@ -73,6 +73,8 @@ class Past:
     orders: tuple[OrderUpdate, ...]
     fills: frozenset[tuple[str, str]]
     last_fill_time: int
+    payments: frozenset[str]
+    last_funding_time: int
     positions: tuple[PositionUpdate, ...]
     signals: tuple[TradeSignal, ...]
     overrides: tuple[RiskOverride, ...]

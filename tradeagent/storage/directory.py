@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -107,6 +108,34 @@ class StateDirectory:
         """Return the mark of a simulated run, which writes in groups and cannot be resumed."""
         return self.path / "simulating"
 
+    def keep_settings(self, digest: str, record: bytes, inbox_cap: int) -> None:
+        """Keep the settings of a run, once for each `digest`: what a replay of it is made from.
+
+        Beside them stands what they do not tell: where relative paths begin, and `inbox_cap`.
+        """
+        folder = self.path / "settings"
+        with _explained(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        beside = json.dumps({"folder": os.getcwd(), "inbox_cap": inbox_cap}).encode()
+        with _explained(place := folder / f"{digest}.json"):
+            if not place.exists():
+                _write_once(place, beside + b"\n" + record + b"\n")
+
+    def settings(self, digest: str) -> tuple[bytes, str, int]:
+        """Return what `keep_settings` kept: the record, the folder, the cap; raises StateError."""
+        place = self.path / "settings" / f"{digest}.json"
+        try:
+            beside, _, record = place.read_bytes().rstrip(b"\n").partition(b"\n")
+            told = json.loads(beside)
+            folder, inbox_cap = str(told["folder"]), int(told["inbox_cap"])
+        except FileNotFoundError as error:
+            raise StateError(f"its settings are not at hand: {place} is not there") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StateError(f"its settings are not at hand: {place}: {error}") from error
+        if hashlib.sha256(record).hexdigest() != digest:
+            raise StateError(f"its settings are not at hand: {place} was changed")
+        return record, folder, inbox_cap
+
     def node(self) -> str:
         """Return the folder's own name on a bus, made once: the same after each restart."""
         with _explained(place := self.path / "node"):
@@ -123,6 +152,12 @@ class StateDirectory:
         if len(key) != SEAL_BYTES:
             raise StateError(f"{place}: has {len(key)} bytes, not {SEAL_BYTES}; delete it")
         return key
+
+    def kept_seal_key(self) -> bytes:
+        """Return that key without making one; raises StateError when there is none."""
+        if not (self.path / "seal.key").exists():
+            raise StateError(f"the key of its seals is not at hand: {self.path}/seal.key is gone")
+        return self.seal_key()
 
     def fresh(self) -> None:
         """Move an old run's files to `previous/`, in place of those of the run before it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
@@ -16,6 +17,7 @@ from tradeagent.messages import (
     AgentStatus,
     Boot,
     Fill,
+    FundingPayment,
     InstrumentUpdate,
     Message,
     OrderUpdate,
@@ -27,11 +29,14 @@ from tradeagent.messages import (
     TrackRecord,
     TradeSignal,
     TradingState,
+    decode_payload,
+    encode_payload,
 )
 from tradeagent.storage.base import DayOpen, Past
 
 DAY = 86_400 * SECOND
 FILLS_KEPT = 10_000
+PAYMENTS_KEPT = 1_000
 M = TypeVar("M", bound=Message)
 
 LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
@@ -64,6 +69,7 @@ class Projection:
         self.orders: dict[str, tuple[int, OrderUpdate]] = {}
         self.fills: set[tuple[str, str]] = set()
         self.last_fill_time = 0
+        self.payments: deque[tuple[int, str]] = deque(maxlen=PAYMENTS_KEPT)
         self.positions: dict[str, PositionUpdate] = {}
         self.day_open: DayOpen | None = None
         self.high_water = ZERO
@@ -72,6 +78,7 @@ class Projection:
         self._folds: dict[type[Message], Callable[[Any, int], None]] = {
             OrderUpdate: self._order,
             Fill: self._fill,
+            FundingPayment: self._payment,
             PositionUpdate: self._position,
             AccountUpdate: self._account,
         }
@@ -116,6 +123,7 @@ class Projection:
             "latest": [((k.wire, *key), _plain(m)) for (k, *key), m in self.latest.items()],
             "orders": [((cloid,), [ts, _plain(m)]) for cloid, (ts, m) in self.orders.items()],
             "fills": [(key, self.last_fill_time) for key in self.fills],
+            "payments": [((tid,), time) for time, tid in self.payments],
             "positions": [((symbol,), _plain(m)) for symbol, m in self.positions.items()],
             "day": [((), [self.day_open, self.high_water])],
         }
@@ -125,6 +133,47 @@ class Projection:
                 line = json.dumps([name, key, value], sort_keys=True, default=str)
                 state.update(line.encode() + b"\n")
         return state.hexdigest()
+
+    def dump(self) -> str:
+        """Return the whole state as JSON, from which `load` makes it again."""
+        day = self.day_open
+        return json.dumps(
+            {
+                "at": [self.seq, self.ts],
+                "latest": [[k.wire, _body(m)] for (k, *_), m in self.latest.items()],
+                "orders": [[ts, _body(m)] for ts, m in self.orders.values()],
+                "fills": list(self._fill_order),
+                "last_fill_time": self.last_fill_time,
+                "payments": list(self.payments),
+                "positions": [_body(m) for m in self.positions.values()],
+                "day_open": None if day is None else [day.day, str(day.equity)],
+                "high_water": str(self.high_water),
+            }
+        )
+
+    @classmethod
+    def load(cls, text: str) -> Projection:
+        """Return the state that `dump` wrote."""
+        told, state = json.loads(text), cls()
+        state.advance(*told["at"])
+        for wire, body in told["latest"]:
+            message = decode_payload(wire, body)
+            kind = type(message)
+            state.latest[(kind, *LATEST[kind](message))] = message
+        for ts, body in sorted(told["orders"], key=lambda pair: pair[0]):
+            state.remember_order(cast(OrderUpdate, decode_payload(OrderUpdate.wire, body)), ts)
+        for cloid, tid in told["fills"]:
+            state.remember_fill((cloid, tid))
+        state.last_fill_time = told["last_fill_time"]
+        state.payments.extend((time, tid) for time, tid in told["payments"])
+        for body in told["positions"]:
+            held = cast(PositionUpdate, decode_payload(PositionUpdate.wire, body))
+            state.positions[held.symbol] = held
+        if told["day_open"] is not None:
+            day, equity = told["day_open"]
+            state.day_open = DayOpen(day, Decimal(equity))
+        state.high_water = Decimal(told["high_water"])
+        return state
 
     def past(self, epoch: int, *, clean: bool) -> Past:
         """Return the state as what the start with number `epoch` restores."""
@@ -138,6 +187,8 @@ class Projection:
             orders=tuple(self.orders[cloid][1] for cloid in sorted(self.orders)),
             fills=frozenset(self.fills),
             last_fill_time=self.last_fill_time,
+            payments=frozenset(tid for _, tid in self.payments),
+            last_funding_time=max((time for time, _ in self.payments), default=0),
             positions=tuple(self.positions[symbol] for symbol in sorted(self.positions)),
             signals=self._all(TradeSignal),
             overrides=self._all(RiskOverride),
@@ -168,6 +219,11 @@ class Projection:
         if self.remember_fill((fill.cloid, fill.tid)):
             self.last_fill_time = max(self.last_fill_time, fill.time)
 
+    def _payment(self, payment: FundingPayment, _ts: int) -> None:
+        known = (payment.time, payment.tid)
+        if known not in self.payments:
+            self.payments.append(known)
+
     def _position(self, position: PositionUpdate, _ts: int) -> None:
         self.positions[position.symbol] = position
 
@@ -183,6 +239,10 @@ class Projection:
 
     def _last(self, kind: type[M]) -> M | None:
         return cast(M | None, self.latest.get((kind, "", "")))
+
+
+def _body(message: Message) -> str:
+    return encode_payload(message).decode()
 
 
 def _plain(message: Message) -> dict[str, Any]:

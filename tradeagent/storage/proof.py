@@ -6,20 +6,25 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 
 from sqlalchemy import Connection, Row, Table, create_engine, select
 from sqlalchemy.pool import StaticPool
 
 from tradeagent.messages import Message, UndecodableError, decode_payload
 from tradeagent.storage import tables
-from tradeagent.storage.chain import GENESIS, first_break
+from tradeagent.storage.chain import first_break
 from tradeagent.storage.projection import Projection
-from tradeagent.storage.records import SqlRecords, read_journal, read_rows
+from tradeagent.storage.records import SqlRecords, read_rows
 from tradeagent.storage.rows import PROJECTED, Place, Sheet, fold
 from tradeagent.storage.scribe import insert
 from tradeagent.storage.tables import STATE, STORE
 
+Told = tuple[int, int, str, str, bytes]
+"""Of a row of the journal: seq, ts, source, type and payload."""
+OLDER = (tables.bars, tables.intents)
+"""Tables whose rows may come in part from segments; they are not compared where one is missing."""
+KNOWN = frozenset(kind.wire for kind in PROJECTED)
 SHOWN = 100
 """Differences reported at most; the first ones tell what is wrong."""
 BATCH = 5000
@@ -28,41 +33,74 @@ BATCH = 5000
 def verify(store: SqlRecords, start: int = 0) -> int | None:
     """Return the first seq from `start` whose hash or link does not hold, None when all do.
 
-    A row that is missing is reported by the one after it, rows missing at the end by the seq the
-    journal ought to reach. What is written meanwhile is left out.
+    It goes through the archived segments that are here. A row that is missing is reported by the
+    one after it, rows missing at the end by the seq the journal ought to reach. What is written
+    meanwhile is left out.
     """
     head, table = store.head(), tables.journal
-    before = select(table.c.hash).where(table.c.seq < start).order_by(table.c.seq.desc()).limit(1)
-    anchor = read_rows(store.engine, before)
-    rows = read_journal(store.engine, start, head.seq)
-    broken, last = first_break(rows, anchor[0].hash if anchor else GENESIS)
+    if start <= store.anchor().seq:
+        previous, rows = bytes.fromhex(store.start().hash), store.rows(start, head.seq)
+    else:
+        prior = select(table.c.hash).where(table.c.seq < start).order_by(table.c.seq.desc())
+        found = read_rows(store.engine, prior.limit(1))
+        previous = found[0].hash if found else bytes.fromhex(store.anchor().hash)
+        rows = store.rows(start, head.seq)
+    broken, last = first_break(rows, previous)
     if broken is None and start <= head.seq and last.hex() != head.hash:
         return head.seq
     return broken
 
 
+def flaw(store: SqlRecords) -> str:
+    """Return what is wrong with the file as SQLite sees it, nothing when all is well."""
+    with store.engine.connect() as connection:
+        found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    return "" if found == "ok" else found
+
+
 def rebuild(store: SqlRecords) -> list[str]:
     """Return where the state tables differ from the journal folded anew, a line for each row.
 
-    It reads one snapshot, so the daemon may run meanwhile, and writes nothing to the store.
+    It reads one snapshot, so the daemon may run meanwhile, and writes nothing to the store. Where
+    archived segments are not here, what they hold is taken from the state that is kept of them.
     """
+    start = store.start()
     with closing(sqlite3.connect("", isolation_level=None)) as scratch:
         fresh = create_engine("sqlite://", creator=lambda: scratch, poolclass=StaticPool)
         tables.metadata.create_all(fresh)
         with store.engine.connect() as stored, fresh.connect() as folded:
-            mistakes = _fold(stored, scratch)
-            differences = (line for table in STATE for line in _compare(table, stored, folded))
+            rows = chain.from_iterable((_archived(store), _stored(stored)))
+            mistakes = _fold(rows, start.projection(), scratch)
+            compared = [one for one in STATE if not (start.seq and one in OLDER)]
+            differences = (
+                line for table in compared for line in _compare(table, stored, folded, start.seq)
+            )
             return mistakes + list(islice(differences, SHOWN))
 
 
-def _fold(stored: Connection, scratch: sqlite3.Connection) -> list[str]:
+def _stored(stored: Connection) -> Iterator[Told]:
+    """Yield the rows of the journal file that change a state table."""
     journal = tables.journal.c
     query = select(journal.seq, journal.ts, journal.source, journal.type, journal.payload)
-    known = sorted(kind.wire for kind in PROJECTED)
-    state, mistakes = Projection(), []
-    sheet: Sheet = defaultdict(list)
-    rows = stored.execute(query.where(journal.type.in_(known)).order_by(journal.seq))
+    rows = stored.execute(query.where(journal.type.in_(sorted(KNOWN))).order_by(journal.seq))
     for batch in rows.partitions(BATCH):
+        for row in batch:
+            seq, ts, source, wire, body = row
+            yield seq, ts, source, wire, body
+
+
+def _archived(store: SqlRecords) -> Iterator[Told]:
+    """Yield those of the archived segments."""
+    for segment in store.segments():
+        for seq, ts, wire, source, *_, body, _, _ in segment.rows():
+            if wire in KNOWN:
+                yield seq, ts, source, wire, body
+
+
+def _fold(rows: Iterator[Told], state: Projection, scratch: sqlite3.Connection) -> list[str]:
+    mistakes = []
+    sheet: Sheet = defaultdict(list)
+    while batch := list(islice(rows, BATCH)):
         for seq, ts, source, wire, payload in batch:
             try:
                 message: Message = decode_payload(wire, payload)
@@ -78,15 +116,18 @@ def _fold(stored: Connection, scratch: sqlite3.Connection) -> list[str]:
     return mistakes
 
 
-def _compare(table: Table, stored: Connection, folded: Connection) -> Iterator[str]:
-    """Walk both tables side by side in the order of their keys."""
+def _compare(table: Table, stored: Connection, folded: Connection, after: int) -> Iterator[str]:
+    """Walk both tables side by side in the order of their keys, rows up to seq `after` left out."""
     query = select(table).order_by(*table.primary_key)
     if table is tables.runtime_state:
         query = query.where(table.c.type != STORE)
     have, want = iter(stored.execute(query)), iter(folded.execute(query))
     mine, theirs = next(have, None), next(want, None)
     while mine is not None or theirs is not None:
-        if mine == theirs:
+        if after and mine is not None and mine.seq <= after:
+            same = theirs is not None and _key(table, mine) == _key(table, theirs)
+            mine, theirs = next(have, None), next(want, None) if same else theirs
+        elif mine == theirs:
             mine, theirs = next(have, None), next(want, None)
         elif theirs is None or (mine is not None and _key(table, mine) < _key(table, theirs)):
             yield f"{table.name} {_name(table, mine)}: stands in the table, not in the journal"

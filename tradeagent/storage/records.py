@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
     literal_column,
     select,
 )
@@ -42,7 +43,16 @@ from tradeagent.messages import (
 )
 from tradeagent.storage import tables
 from tradeagent.storage.base import Entry, Executed, Head, Record
-from tradeagent.storage.restore import read_head
+from tradeagent.storage.restore import read_head, read_note
+from tradeagent.storage.segments import (
+    BEGINNING,
+    Anchor,
+    Segment,
+    find_segments,
+    folder_of,
+    newer,
+)
+from tradeagent.storage.tables import FORMAT
 
 PAGE = 1000
 """Rows per read, so that no reader keeps the write-ahead log from being folded in."""
@@ -92,15 +102,22 @@ def remedy(path: Path, text: str) -> str:
 class SqlRecords:
     """What stands in a journal file, as `Records`; reads never wait for the writer."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, path: Path) -> None:
         self.engine = engine
+        self.path = path
 
     @classmethod
     def read(cls, path: Path) -> SqlRecords:
         """Open the file of a daemon that need not run; raises StateError if there is none."""
         if not path.is_file():
             raise StateError(f"{path}: no journal is here; name the folder of a run with --state")
-        return cls(open_engine(path, writable=False))
+        engine = open_engine(path, writable=False)
+        with engine.connect() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+        if isinstance(version, int) and version > FORMAT:
+            engine.dispose()
+            raise StateError(newer(path, version))
+        return cls(engine, path)
 
     def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:
         """Return the last update of each order."""
@@ -187,8 +204,46 @@ class SqlRecords:
 
     def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
         """Yield the journal's rows from `first` to `last`, oldest first, read page by page."""
-        for row in read_journal(self.engine, first, last):
+        for row in self.rows(first, last):
             yield read_entry(row)
+
+    def rows(self, first: int = 0, last: int | None = None) -> Iterator[Sequence[Any]]:
+        """Yield rows as they are stored, oldest first, those of archived segments too.
+
+        Segments that are not here any more are passed over.
+        """
+        for segment in self.segments():
+            if segment.last >= first and (last is None or segment.after < last):
+                for row in segment.rows():
+                    if row[0] >= first and (last is None or row[0] <= last):
+                        yield row
+        yield from read_journal(self.engine, first, last)
+
+    def anchor(self) -> Anchor:
+        """Return where the rows of this file begin."""
+        with self.engine.connect() as connection:
+            noted = cast(list[Any] | None, read_note(connection, "anchor"))
+        return BEGINNING if noted is None else Anchor(*noted)
+
+    def segments(self) -> list[Segment]:
+        """Return the archived segments that are here, oldest first, without a gap."""
+        return find_segments(folder_of(self.path), self.anchor())
+
+    def start(self) -> Anchor:
+        """Return where `rows` begins: after the segments that are not here any more."""
+        segments = self.segments()
+        return segments[0].anchor() if segments else self.anchor()
+
+    def began(self, *, seq: int | None = None, ts: int | None = None) -> int:
+        """Return the row that the run going on at `seq`, or at `ts` (UTC ns), began with; or 0."""
+        table = tables.config
+        query = select(func.max(table.c.seq))
+        if seq is not None:
+            query = query.where(table.c.seq <= seq)
+        if ts is not None:
+            query = query.where(table.c.ts <= ts)
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def head(self) -> Head:
         """Return the last row's place and hash."""
@@ -214,10 +269,23 @@ def read_journal(engine: Engine, first: int, last: int | None) -> Iterator[Row[A
     query = select(*cells).select_from(table).order_by(table.c.seq).limit(PAGE)
     if last is not None:
         query = query.where(table.c.seq <= last)
-    page = read_rows(engine, query.where(table.c.seq >= first))
+    page = _page(engine, query.where(table.c.seq >= first))
     while page:
         yield from page
-        page = read_rows(engine, query.where(table.c.seq > page[-1].seq))
+        page = _page(engine, query.where(table.c.seq > page[-1].seq))
+
+
+def _page(engine: Engine, query: Select[Any]) -> Sequence[Row[Any]]:
+    """Return a page of the journal; what is no text any more comes with question marks in it."""
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.text_factory = _text
+        return connection.execute(query).all()
+
+
+def _text(cell: bytes) -> str:
+    return cell.decode(errors="replace")
 
 
 def _newest(table: Table, limit: int) -> Select[Any]:

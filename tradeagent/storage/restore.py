@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from tradeagent.errors import JournalError
 from tradeagent.messages import (
+    FundingPayment,
     Message,
     OrderUpdate,
     PositionUpdate,
@@ -18,8 +19,8 @@ from tradeagent.messages import (
 from tradeagent.storage import tables
 from tradeagent.storage.base import DayOpen, Head
 from tradeagent.storage.chain import GENESIS
-from tradeagent.storage.projection import DAY, FILLS_KEPT, LATEST, Projection
-from tradeagent.storage.rows import DAY_OPEN
+from tradeagent.storage.projection import DAY, FILLS_KEPT, LATEST, PAYMENTS_KEPT, Projection
+from tradeagent.storage.rows import DAY_OPEN, FUNDING
 from tradeagent.storage.tables import STORE
 
 
@@ -48,6 +49,7 @@ def restore(connection: Connection) -> Projection:
     _restore_latest(connection, state)
     _restore_orders(connection, state)
     _restore_fills(connection, state)
+    _restore_payments(connection, state)
     for row in connection.execute(select(tables.positions)):
         message = decode_payload(PositionUpdate.wire, row.payload)
         state.positions[row.symbol] = cast(PositionUpdate, message)
@@ -65,6 +67,14 @@ def _restore_latest(connection: Connection, state: Projection) -> None:
         message: Message = decode_payload(row.type, row.value)
         if type(message) in LATEST:
             state.latest[type(message), row.name, row.scope] = message
+
+
+def _restore_payments(connection: Connection, state: Projection) -> None:
+    table = tables.events
+    last = select(table.c.payload).where(table.c.subject == FUNDING).order_by(table.c.seq.desc())
+    for row in reversed(connection.execute(last.limit(PAYMENTS_KEPT)).all()):
+        payment = cast(FundingPayment, decode_payload(FundingPayment.wire, row.payload))
+        state.payments.append((payment.time, payment.tid))
 
 
 def _restore_orders(connection: Connection, state: Projection) -> None:

@@ -16,6 +16,7 @@ from tradeagent.messages import (
     Boot,
     CancelRequest,
     Fill,
+    FundingPayment,
     Incident,
     MarketData,
     Message,
@@ -40,6 +41,8 @@ Sheet = defaultdict[Put, list[tuple[Cell, ...]]]
 """Rows to write, in order, by the way of writing them."""
 
 DAY_OPEN = "DAY_OPEN"
+FUNDING = "FUNDING"
+"""The subject of every funding payment among the events."""
 
 JOURNAL = Put(tables.journal, tuple(column.name for column in tables.journal.columns))
 RUNTIME = put(tables.runtime_state)
@@ -228,6 +231,7 @@ ROWS: dict[type[Message], Callable[[Place, Any, Sheet], None]] = {
     AuditReport: lambda at, message, sheet: _event("", at, message, sheet),
     AgentStatus: lambda at, message, sheet: _event(message.agent, at, message, sheet),
     StrategyState: lambda at, message, sheet: _event(message.strategy, at, message, sheet),
+    FundingPayment: lambda at, message, sheet: _event(FUNDING, at, message, sheet),
     CancelRequest: _cancel,
     Boot: _boot,
     OrderUpdate: _order,

@@ -26,7 +26,8 @@ from tradeagent.storage.records import SqlRecords, open_engine, remedy
 from tradeagent.storage.restore import read_head, read_note, restore
 from tradeagent.storage.rows import RUNTIME
 from tradeagent.storage.scribe import Scribe, insert, note
-from tradeagent.storage.tables import REVISION
+from tradeagent.storage.segments import newer
+from tradeagent.storage.tables import FORMAT, REVISION, STORE
 
 BUSY = 5.0
 """Seconds to wait for another process's lock."""
@@ -35,8 +36,12 @@ LOG_LIMIT = 8000
 TAIL = 1000
 """Rows whose chain is checked at every start; `verify` checks them all."""
 
+LOOKED_THROUGH = 64 << 20
+"""Bytes up to which a start looks through the whole file; `doctor` does so whatever its size."""
 ARRIVED = 50_000
 """Rows within which a message that came from another process may be delivered again."""
+RECENT = 200_000
+"""Rows among which a market event is looked for."""
 PLAYED = 100
 """Market events among which the newest is found; candles come a little after their last tick."""
 
@@ -44,8 +49,10 @@ PLAYED = 100
 class SqlStore(SqlRecords):
     """The journal in a SQLite file, and what was restored from it."""
 
-    def __init__(self, engine: Engine, journal: SqlJournal | PassingJournal, past: Past) -> None:
-        super().__init__(engine)
+    def __init__(
+        self, engine: Engine, path: Path, journal: SqlJournal | PassingJournal, past: Past
+    ) -> None:
+        super().__init__(engine, path)
         self.journal = journal
         self._past = past
 
@@ -82,8 +89,8 @@ class SqlStore(SqlRecords):
                 raise
         scribe = Scribe(writer, head, state)
         if not waits:
-            return cls(engine, PassingJournal(scribe), past)
-        return cls(engine, SqlJournal(scribe, loop or _running_loop(), on_failure), past)
+            return cls(engine, path, PassingJournal(scribe), past)
+        return cls(engine, path, SqlJournal(scribe, loop or _running_loop(), on_failure), past)
 
     def past(self) -> Past:
         """Return what this start restores, or later an agent's restart: all that is durable."""
@@ -94,10 +101,11 @@ class SqlStore(SqlRecords):
         return self._past
 
     def played(self) -> int | None:
-        """Return the time of the newest market event on record, UTC ns; None before the first."""
+        """Return the time of the newest market event of late, UTC ns; None where there is none."""
         table = tables.journal
         prices = table.c.type.in_((MarketData.wire, TickerUpdate.wire))
-        query = select(table.c.type, table.c.payload).where(prices)
+        recent = table.c.seq > self.journal.head().seq - RECENT
+        query = select(table.c.type, table.c.payload).where(prices, recent)
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(table.c.seq.desc()).limit(PLAYED)).all()
         events = [decode_payload(row.type, row.payload) for row in rows]
@@ -170,6 +178,11 @@ def connect(path: Path) -> sqlite3.Connection:
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         if names and not {"alembic_version", "journal"} <= names:
             raise StateError(f"{path}: another program's database; choose another --state")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT:
+            raise StateError(newer(path, version))
+        if version != FORMAT:
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_LIMIT}")
@@ -180,6 +193,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if path.stat().st_size > LOOKED_THROUGH:
+        return
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise StateError(remedy(path, f"malformed: {found}"))
@@ -210,9 +225,13 @@ def _past(connection: Connection, state: Projection) -> Past:
 def _check_tail(connection: sqlite3.Connection, head: Head, path: Path) -> None:
     query = "SELECT * FROM journal ORDER BY seq DESC LIMIT ?"
     rows = connection.execute(query, (TAIL + 1,)).fetchall()[::-1]
-    previous = GENESIS
     if len(rows) > TAIL:
         previous = rows.pop(0)[-1]
+    else:
+        noted = connection.execute(
+            "SELECT value FROM runtime_state WHERE type = ? AND name = 'anchor'", (STORE,)
+        ).fetchone()
+        previous = GENESIS if noted is None else bytes.fromhex(json.loads(noted[0])[2])
     broken, last = first_break(rows, previous)
     if broken is None and last.hex() != head.hash:
         broken = head.seq

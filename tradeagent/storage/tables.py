@@ -24,6 +24,12 @@ from sqlalchemy import (
 REVISION = "0001"
 """The schema revision this code reads and writes; the last one under `migrations`."""
 
+FORMAT = 1
+"""What a row of the journal is and how rows are chained, in the file as its `user_version`.
+
+A file without one is of format 1.
+"""
+
 STORE = "STORE"
 """The type of the `runtime_state` rows that are the store's own and no fold of the journal."""
 

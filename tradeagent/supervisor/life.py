@@ -11,7 +11,7 @@ from tradeagent.agents.base import BaseAgent, Runtime
 from tradeagent.bus.base import Handler, SlowHandler, Subscriber, Unsubscribe
 from tradeagent.clock import SECOND, monotonic
 from tradeagent.log import log
-from tradeagent.messages import Envelope, Message, Timer
+from tradeagent.messages import Attendance, Envelope, Message, Timer
 from tradeagent.supervisor.operations import attempt
 from tradeagent.supervisor.patience import Patience
 
@@ -25,7 +25,7 @@ class Life:
         self._build = build
         self.agent = build()
         self.inlet = Subscriber(
-            self.agent.name, *_bound(self.agent), cap=cap, essential=self.agent.essential
+            self.agent.name, *bound(self.agent), cap=cap, essential=self.agent.essential
         )
         self.inlet.up = self.inlet.idle = False  # what comes before `restore` waits for it
         self.leave: Unsubscribe | None = None
@@ -39,7 +39,11 @@ class Life:
         """Whether it has prepared and must be torn down."""
         self.heard = monotonic()
         self.silent = False
+        self.mark: Callable[[Message], None] = _unheard
+        """Puts on record when it takes messages; there from `Supervisor.add` on."""
         self._retried = 0
+        self._failed = self._waiting = 0
+        """Since it lay down last: the message it failed on, and the one put back in front."""
 
     @property
     def name(self) -> str:
@@ -58,9 +62,21 @@ class Life:
 
     def lie_down(self) -> None:
         """Take no more messages; they wait, and so does one whose slow handler is cut off."""
-        if self.inlet.working and self.inlet.hand is not None:
-            self.inlet.inbox.put_back(self.inlet.hand)
-        self.inlet.up = self.inlet.idle = self.inlet.working = False
+        inlet = self.inlet
+        if inlet.working and inlet.hand is not None:
+            self._put_back(inlet.hand)
+        if inlet.up or self._waiting:
+            self._tell_down()
+        inlet.up = inlet.idle = inlet.working = False
+
+    def _put_back(self, envelope: Envelope[Message]) -> None:
+        self.inlet.inbox.put_back(envelope)
+        self._waiting = envelope.seq
+
+    def _tell_down(self) -> None:
+        waiting, self._waiting = self._waiting, 0
+        failed, self._failed = self._failed, 0
+        self.mark(Attendance(agent=self.name, state="down", waiting=waiting, failed=failed))
 
     def stand_up(self) -> None:
         """Take messages again, from the next `Bus.resume` on."""
@@ -71,12 +87,19 @@ class Life:
     def retry(self, envelope: Envelope[Message]) -> bool:
         """Lie down and put the message that failed back for one more try; False if it had it."""
         self.inlet.working = False
+        self._failed = envelope.seq
+        again = self._retried != envelope.seq
+        if again:
+            self._retried = envelope.seq
+            self._put_back(envelope)
         self.lie_down()
-        if self._retried == envelope.seq:
-            return False
-        self._retried = envelope.seq
-        self.inlet.inbox.put_back(envelope)
-        return True
+        return again
+
+    def depart(self) -> None:
+        """Listen no more, for good."""
+        if self.leave is not None:
+            self.leave()
+        self.mark(Attendance(agent=self.name, state="gone"))
 
     def spend(self, patience: Patience) -> float | None:
         """Take one restart from the budget: the pause before it in seconds, None when none is left.
@@ -95,7 +118,7 @@ class Life:
     def renew(self, runtime: Runtime) -> None:
         """Put a fresh agent in the place of the old one, with nothing in hand."""
         self.agent = self._build()
-        self.inlet.rebind(*_bound(self.agent))
+        self.inlet.rebind(*bound(self.agent))
         self.inlet.hand = None
         self.agent.attach(runtime, self.inlet)
 
@@ -124,8 +147,12 @@ class Life:
             log.bind(agent=self.name).opt(exception=error).warning("teardown failed: {!r}", error)
 
 
-def _bound(agent: Agent) -> tuple[dict[type[Message], Handler], dict[type[Message], SlowHandler]]:
-    """Return an agent's handlers, bound, those that decide at once apart from the slow ones."""
+def _unheard(_: Message) -> None:
+    """Tell nobody."""
+
+
+def bound(agent: Agent) -> tuple[dict[type[Message], Handler], dict[type[Message], SlowHandler]]:
+    """Return an agent's handlers, those that decide at once apart from the slow ones."""
     quick: dict[type[Message], Any] = {Timer: agent.fire}
     slow: dict[type[Message], Any] = {}
     for kind, method in agent.handles.items():

@@ -91,8 +91,7 @@ class Restarts:
             f"{life.name} failed {self._patience.restarts + 1} times"
             f" within {self._patience.window:.0f} s: {reason}"
         )
-        if life.leave is not None:
-            life.leave()
+        life.depart()
         self._spawn(life.let_go(self._patience.stage), f"{life.name}.teardown")
         if life.essential:
             self._alarms.halt(text, life.name)
@@ -116,7 +115,9 @@ class Restarts:
         try:
             await self._runtime.committed(self._runtime.bus.seq)
             life.renew(self._runtime)
-            life.agent.restore(self._past())
+            past = self._past()
+            life.agent.restore(past)
+            life.inlet.restored = past.seq
             await life.prepare(self._patience.stuck)
         except (TransientError, JournalError, StateError) as error:
             self._wait(life, error)

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from tradeagent.bus.base import Bus, Out
-from tradeagent.clock import Clock, SimulatedClock, breathe
+from tradeagent.clock import Clock, SimulatedClock, WallClock, breathe
 from tradeagent.messages import Envelope, Message, Origin
 from tradeagent.supervisor.operations import Operation, Operations
 
 E = TypeVar("E")
+PAUSE = 0.005
+"""Seconds between two looks at whether the journal has caught up."""
 BREATH = 64
 """Events of a feed that is behind its clock, after which it lets the event loop turn."""
 
@@ -27,6 +29,9 @@ class AgentRuntime:
         ended: Callable[[Operation, Exception | None], None],
     ) -> None:
         self.clock = clock
+        self.crowded: Callable[[], bool] = lambda: False
+        """Whether so much waits to be put on record that a feed we play had better wait."""
+        self._wall = WallClock()
         self.committed = committed
         self.operations = Operations(clock, spawn, self._say, ended)
         self._bus: Bus | None = None
@@ -100,6 +105,8 @@ class AgentRuntime:
                 await breathe()
             while not self.bus.quiet:  # more would only put off the next commit
                 await breathe()
+            while self.crowded():
+                await self._wall.sleep(PAUSE)
             deliver(event)
 
     def end_feeds(self) -> None:

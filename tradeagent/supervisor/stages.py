@@ -98,3 +98,4 @@ class Stages:
 
 async def _restore(life: Life, past: Past) -> None:
     life.agent.restore(past)
+    life.inlet.restored = past.seq

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from tradeagent.bus.base import Bus, Handler, Out, Subscriber
@@ -29,7 +30,7 @@ from tradeagent.supervisor.restarts import Restarts
 from tradeagent.supervisor.runtime import AgentRuntime
 from tradeagent.supervisor.stages import Stages
 from tradeagent.supervisor.timers import Timers
-from tradeagent.supervisor.watch import Watch
+from tradeagent.supervisor.watch import BACKLOG, Watch
 
 
 async def nothing() -> None:
@@ -71,6 +72,11 @@ class Supervisor:
         timers = Timers(self._runtime, self.spawn, patience.heartbeat)
         self._stages = Stages(self.lives, self._runtime, timers, patience)
 
+    def observe(self, backlog: Callable[[], int]) -> None:
+        """Hold feeds back, and say so, while too many rows (`backlog`) wait for the disk."""
+        self._runtime.crowded = lambda: backlog() > BACKLOG
+        self.watch.backlog = backlog
+
     @property
     def mode(self) -> TradingMode:
         """Return the trading state as the supervisor has heard it."""
@@ -93,6 +99,7 @@ class Supervisor:
         self.lives[life.name] = life
         life.agent.attach(self._runtime, life.inlet)
         life.leave = self._runtime.bus.subscribe(life.inlet)
+        life.mark = partial(self._runtime.bus.mark, source="supervisor")
 
     # -- life -------------------------------------------------------------------------------------
 

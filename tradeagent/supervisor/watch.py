@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from tradeagent.clock import WallClock
+from tradeagent.messages import Severity
 from tradeagent.supervisor.alarms import Alarms
 from tradeagent.supervisor.life import Life
 from tradeagent.supervisor.loop import LoopWatch
@@ -15,9 +16,12 @@ from tradeagent.supervisor.patience import Patience
 from tradeagent.supervisor.restarts import Restarts
 from tradeagent.supervisor.silence import Silence
 
+BACKLOG = 100_000
+"""Rows that may wait for the disk; orders wait behind them."""
+
 
 class Watch:
-    """Watches the event loop from a thread, and from within the loop silence and memory."""
+    """Watches the event loop from a thread, and from within it silence, memory and the journal."""
 
     def __init__(
         self,
@@ -29,6 +33,9 @@ class Watch:
     ) -> None:
         self.silence = Silence(lives, alarms, restarts, patience)
         self._memory = MemoryWatch(lives, alarms, restarts, memory_limit)
+        self.backlog: Callable[[], int] = lambda: 0
+        self._alarms = alarms
+        self._behind = False
         self._patience = patience
         self._loop: LoopWatch | None = None
         self._task: asyncio.Task[None] | None = None
@@ -54,9 +61,18 @@ class Watch:
         if self._loop is not None:
             self._loop.stop()
 
+    def _look_at_journal(self) -> None:
+        """Speak up once while too much waits for the disk."""
+        waiting = self.backlog()
+        if waiting > BACKLOG and not self._behind:
+            text = f"{waiting} entries wait to be written; orders wait behind them"
+            self._alarms.incident("JOURNAL_BEHIND", Severity.ERROR, "journal", text)
+        self._behind = waiting > (BACKLOG // 2 if self._behind else BACKLOG)
+
     async def _look(self) -> None:
         wall = WallClock()
         while True:
             self.silence.look()
             self._memory.look()
+            self._look_at_journal()
             await wall.sleep(self._patience.look)

@@ -1,0 +1,201 @@
+"""A journal that follows from its inputs is proven; one that does not is told where."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.replay.house import LIVE, a_while, plan, probe, query, record, until, verified
+from tests.replay.planted import Forgetful, Stumbling
+from tradeagent.app import Daemon
+from tradeagent.messages import RiskOverride, TradingMode
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two hours of a simulated demo."""
+    return record(plan(), tmp_path_factory.mktemp("replay") / "state", 2)
+
+
+def test_an_honest_run_is_proven(run: Path) -> None:
+    """Every derived message of a run comes again, and all entries were looked at."""
+    report = verified(run)
+
+    assert report.proven, report
+    (only,) = report.runs
+    assert only.inputs + only.derived == report.entries
+    derived = query(run, "SELECT count(*) FROM journal WHERE derived = 1")
+    assert [(only.derived,)] == derived
+    assert only.derived > 100
+
+
+async def troubled(daemon: Daemon) -> None:
+    """Halt, resume, lift a rule and flatten while a live clock runs."""
+    for bars, rule, mode in (
+        (30, "STATE", TradingMode.HALTED),
+        (60, "STATE", TradingMode.ACTIVE),
+        (90, "GROSS", None),
+        (150, "STATE", TradingMode.FLATTENING),
+        (180, "STATE", TradingMode.ACTIVE),
+        (260, "STATE", TradingMode.REDUCE_ONLY),
+        (300, "STATE", TradingMode.ACTIVE),
+        (400, "STATE", TradingMode.HALTED),
+    ):
+        await until(daemon, bars)
+        wish = RiskOverride(
+            rule=rule, mode=mode, reason="test", actor="test", valid_until=daemon.clock.now() * 2
+        )
+        daemon.bus.publish(wish, "operator")
+
+
+def test_live_runs_with_halts_overrides_and_a_restart_are_proven(tmp_path: Path) -> None:
+    """What operators do, real time and a second start change nothing."""
+    for _ in range(2):
+        record(plan(**LIVE), tmp_path / "state", meanwhile=troubled)
+
+    report = verified(tmp_path / "state")
+
+    assert report.proven, report
+    assert len(report.runs) == 2
+
+
+def test_an_agent_that_fails_and_is_made_anew_is_followed(tmp_path: Path) -> None:
+    """A failure that does not come again, and all that followed from it, come out as they did."""
+    made = plan(**LIVE, **probe("Stumbling"))
+    Stumbling.stumbles = 0
+    record(made, tmp_path / "state", meanwhile=a_while)
+    assert Stumbling.stumbles == 1
+    fallen = query(
+        tmp_path / "state",
+        "SELECT payload FROM journal WHERE type = 'ATTENDANCE' AND source = 'supervisor'",
+    )
+    assert fallen
+
+    report = verified(tmp_path / "state")
+
+    assert report.proven, report
+
+
+def test_an_agent_that_always_fails_is_followed_until_it_is_given_up(tmp_path: Path) -> None:
+    """What waits for an agent that is down, dead letters and its end come out as they did."""
+    patient = plan(**LIVE, **probe("Hopeless"))
+    record(patient, tmp_path / "state", meanwhile=a_while)
+
+    report = verified(tmp_path / "state")
+
+    assert report.proven, report
+    dead = "SELECT 1 FROM incidents WHERE code = 'DEAD_LETTER'"
+    assert query(tmp_path / "state", dead)
+
+
+def test_what_a_slow_handler_says_and_when_is_an_input(tmp_path: Path) -> None:
+    """An agent that thinks for a while is followed through what waited for it."""
+    record(plan(**LIVE, **probe("Thinking")), tmp_path / "state", meanwhile=a_while)
+
+    report = verified(tmp_path / "state")
+
+    assert report.proven, report
+
+
+RECORD = """
+import sys
+from pathlib import Path
+from tests.replay.house import plan, probe, record
+for _ in range(int(sys.argv[3])):
+    record(plan(**probe(sys.argv[2])), Path(sys.argv[1]), 1)
+"""
+
+
+def elsewhere(state: Path, name: str, times: int = 1, seed: str = "1") -> None:
+    """Record runs with a planted agent in a process of its own."""
+    subprocess.run(
+        [sys.executable, "-c", RECORD, str(state), name, str(times)],
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        timeout=60,
+    )
+
+
+VERIFY = """
+import sys, json
+from pathlib import Path
+from tests.replay.house import verified
+report = verified(Path(sys.argv[1]))
+print(json.dumps([report.proven, [list(one) for one in report.differences]]))
+"""
+
+
+def verified_elsewhere(state: Path, seed: str = "2") -> tuple[bool, list[list[object]]]:
+    """Verify in a process of its own; returns whether it is proven, and the differences."""
+    said = subprocess.run(
+        [sys.executable, "-c", VERIFY, str(state)],
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    proven, differences = json.loads(said.stdout)
+    return proven, differences
+
+
+@pytest.mark.parametrize("name", ["Unordered", "Watchful"])
+def test_nondeterminism_is_found_where_it_shows_first(tmp_path: Path, name: str) -> None:
+    """The order of a set and the clock on the wall are named at the first entry they made."""
+    state = tmp_path / "state"
+    elsewhere(state, name)
+    first = query(state, "SELECT min(seq) FROM journal WHERE source = 'probe' AND derived = 1")[0][
+        0
+    ]
+
+    proven, differences = verified_elsewhere(state)
+
+    assert not proven
+    assert differences[0][0] == first
+
+
+def test_a_counter_that_outlives_a_restart_is_found(tmp_path: Path) -> None:
+    """State that no journal tells is found in the first run that it reached."""
+    state = tmp_path / "state"
+    elsewhere(state, "Counter", times=1)
+    elsewhere(state, "Counter", times=1)
+    second = query(
+        state,
+        "SELECT min(seq) FROM journal WHERE source = 'probe' AND derived = 1 AND epoch = 2",
+    )[0][0]
+
+    proven, differences = verified_elsewhere(state)
+
+    assert not proven
+    assert differences[0][0] == second
+
+
+def test_the_daemons_clock_is_no_clock_for_a_decision(tmp_path: Path) -> None:
+    """An agent that asks for the time, and not for that of its message, is found out."""
+    record(plan(**LIVE, **probe("Impatient")), tmp_path / "state", meanwhile=a_while)
+
+    report = verified(tmp_path / "state")
+
+    assert report.refuted
+    assert "probe ANALYSIS" in report.differences[0].journal
+
+
+def test_messages_too_many_and_too_few_are_told_with_their_cause(tmp_path: Path) -> None:
+    """What comes now and did not then is told at the entry that led to it, and the reverse."""
+    Forgetful.made = 1
+    state = record(plan(**probe("Forgetful")), tmp_path / "state", 1)
+
+    Forgetful.made = 2
+    more = verified(state).differences[0]
+    Forgetful.made = 0
+    fewer = verified(state).differences[0]
+
+    bar = query(state, "SELECT min(seq) FROM journal WHERE type = 'MARKET_DATA'")[0][0]
+    assert (more.seq, more.what) == (bar, "a message came that is not in the journal")
+    assert fewer.what == "no such message came"
+    assert query(state, "SELECT cause FROM journal WHERE seq = ?", fewer.seq) == [(bar,)]

@@ -1,0 +1,72 @@
+"""Gather what one event brings about, until it is written and may be told."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tradeagent.integrations.base import VenueEvent
+from tradeagent.simulation.account import Position
+from tradeagent.simulation.ledger import Changes, Entry, Ledger
+from tradeagent.simulation.matching import Resting
+
+
+class Record:
+    """The next transaction of a ledger, and what is told of it once it is written."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._entries: list[Entry] = []
+        self._unsent: list[VenueEvent] = []
+        self._positions: dict[str, Position] = {}
+        self._orders: dict[str, Resting] = {}
+        self._volumes: dict[int, Decimal] = {}
+
+    def number(self) -> int:
+        """Return the number of the next event."""
+        return self._ledger.seq + len(self._entries) + 1
+
+    def enter(
+        self,
+        told: VenueEvent,
+        order: Resting | None = None,
+        group: str | None = None,
+        *,
+        tell: bool = True,
+    ) -> None:
+        """Add an event; `tell` leaves out what is answered and not delivered."""
+        self._entries.append(Entry(self.number(), told, order, group))
+        if tell:
+            self._unsent.append(told)
+
+    def hold(self, position: Position) -> None:
+        """Keep how a position stands now."""
+        self._positions[position.symbol] = position
+
+    def keep(self, resting: Resting) -> None:
+        """Keep how far a resting order has filled."""
+        self._orders[resting.order.cloid] = resting
+
+    def drop(self, resting: Resting) -> None:
+        """Keep it no more: the order has ended."""
+        self._orders.pop(resting.order.cloid, None)
+
+    def trade(self, day: int, volume: Decimal) -> None:
+        """Keep what a day has traded so far."""
+        self._volumes[day] = volume
+
+    def commit(self) -> list[VenueEvent]:
+        """Write all that was entered since the last commit; returns what may now be told.
+
+        Raises StateError; nothing may be told then.
+        """
+        if not self._entries:
+            return []
+        changes = Changes(
+            tuple(self._positions.values()), tuple(self._orders.values()), dict(self._volumes)
+        )
+        entries, self._entries = self._entries, []
+        for kept in (self._positions, self._orders, self._volumes):
+            kept.clear()
+        self._ledger.write(entries, changes)
+        unsent, self._unsent = self._unsent, []
+        return unsent
