@@ -180,7 +180,9 @@ async def measure() -> list[int]:
         max_repeated_entries=10**6,
     )
     for build in (
-        lambda: Execution(ExecutionSettings(), port, "bench", key),
+        lambda: Execution(
+            ExecutionSettings(max_notional_per_minute=Decimal(10**12)), port, "bench", key
+        ),
         lambda: Risk(RiskSettings(limits=limits), key),
         lambda: Trading(TradingSettings(), {"fickle": 1.0}, "bench"),
         lambda: Analysis(AgentSettings(), [Fickle("fickle", "BTC")]),
