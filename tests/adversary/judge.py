@@ -187,11 +187,11 @@ class Judge:
         if order.reduce_only and (abs(after) > abs(before) or before * after < 0):
             self.breach(f"reduce-only {order.cloid} moved {before} to {after}")
 
-    def funded(self, payment: FundingPayment, held: Decimal, mark: Decimal) -> None:
-        """Check a funding payment: longs pay where the rate is above 0."""
-        due = held * mark * payment.rate
-        if abs(payment.payment - due) > Decimal("0.01") + abs(due) * Decimal("0.01"):
-            self.breach(f"funding of {payment.payment} where {due} is due")
+    def funded(self, payment: FundingPayment, rate: float) -> None:
+        """Check a funding payment: longs pay where the rate is above 0, by about the mark."""
+        due = self.sizes[payment.symbol] * self.marks[payment.symbol] * Decimal(repr(rate))
+        if abs(payment.payment - due) > Decimal("0.01") + abs(due) * Decimal("0.3"):
+            self.breach(f"funding of {payment.payment} where about {due:.4f} is due")
         self.cash -= payment.payment
 
     # -- at the end -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from tradeagent.errors import VenueUnavailable
 from tradeagent.messages import (
     CancelRequest,
     ExecutionReport,
+    FundingPayment,
     Message,
     Order,
     OrderRequest,
@@ -57,6 +58,8 @@ SIZES = ("0.0001", "1", "7.5", "25", "1e9", "0.00001", "3.3333333", "30")
 BAD = (float("nan"), float("inf"), float("-inf"), -1.0, 0.0, 1e300, 1e-300, -1e9)
 MODES = (TradingMode.ACTIVE, TradingMode.ACTIVE, TradingMode.HALTED, TradingMode.REDUCE_ONLY)
 REPEATED = (TradeSignal, OrderRequest, RiskAssessment, ExecutionReport, CancelRequest, TickerUpdate)
+FUNDING = 0.001
+"""What longs pay each hour, as a ratio of the position."""
 LASTING = 10 * 60
 """Seconds after the last blow in which a flattened account must be flat."""
 
@@ -74,6 +77,8 @@ class Watched(SimulatedExchange):
     def _seen(self, event: Any) -> None:
         if isinstance(event, ExecutionReport):
             self.judge.reported(event)
+        elif isinstance(event, FundingPayment):
+            self.judge.funded(event, FUNDING)
 
     async def place_order(self, order: Order) -> ExecutionReport:
         """Place an order unless the way there or back is cut."""
@@ -121,17 +126,21 @@ class World:
 
     def play(self, blows: Sequence[Blow]) -> list[str]:
         """Play a sequence, flatten, and return what was broken."""
-        asyncio.run(self._play(blows))
+        try:
+            asyncio.run(self._play(blows))
+        except Exception as error:
+            self.judge.breach(f"the daemon broke: {error!r}")
         return self.judge.breaches
 
     async def _play(self, blows: Sequence[Blow]) -> None:
         segment: list[Blow] = []
+        deaf = False
         for blow in blows:
             segment.append(blow)
             if blow[0] == RESTART:
-                await self._run(self._steps(segment))
-                segment = []
-        await self._run(self._steps(segment))
+                await self._run(self._steps(segment), deaf=deaf)
+                segment, deaf = [], blow[1] % 4 == 0
+        await self._run(self._steps(segment), deaf=deaf)
         await self._run(self._ending())
         account = await self.exchange.get_account_info()
         held = {one.symbol: one.size for one in await self.exchange.get_positions()}
@@ -142,7 +151,10 @@ class World:
         if resting:
             self.judge.breach(f"HALTED, and {resting[0].cloid} still rests")
 
-    async def _run(self, steps: Iterator[tuple[int, Callable[[], None]]]) -> None:
+    async def _run(
+        self, steps: Iterator[tuple[int, Callable[[], None]]], *, deaf: bool = False
+    ) -> None:
+        """Run a daemon through steps; a `deaf` one has no Execution to act on approvals."""
         clock = self.clock = SimulatedClock(self.clock.now())
         supervisor = Supervisor(clock, self.store.past, self.store.journal.committed)
         past = self.store.past()
@@ -160,7 +172,8 @@ class World:
 
         ear.handlers[Message] = hear
         bus.subscribe(ear)
-        supervisor.add(lambda: Execution(ExecutionSettings(), self.exchange, "test", KEY))
+        if not deaf:
+            supervisor.add(lambda: Execution(ExecutionSettings(), self.exchange, "test", KEY))
         supervisor.add(lambda: Risk(RiskSettings(limits=LIMITS), KEY))
         supervisor.add(lambda: Trading(TradingSettings(), WEIGHTS, "test"))
         clock.add_stream(steps, lambda step: step())
@@ -198,7 +211,8 @@ class World:
 
     def quote(self) -> None:
         """Tell the price."""
-        self.say(tick(self.price).model_copy(update={"time": self.clock.now()}), "data")
+        told = {"time": self.clock.now(), "funding": FUNDING}
+        self.say(tick(self.price).model_copy(update=told), "data")
 
     def operate(self, mode: TradingMode) -> None:
         """Ask for a trading state."""
@@ -273,6 +287,22 @@ class World:
             fields |= {"type": "limit", "limit": limit, "tif": ("GTC", "IOC", "ALO")[two % 3]}
         self.say(OrderRequest(**{**fields, **changes}), "operator")
 
+    def rest(self, one: int, two: int) -> None:
+        """Ask for an order that rests a little away."""
+        side = ("buy", "sell")[two % 2]
+        away = Decimal(1 + one % 15) / 1000 * (-1 if side == "buy" else 1)
+        price = Decimal(repr(self.price))
+        self.request(
+            1,
+            0,
+            side=side,
+            size=Decimal((10, 20, 25)[one % 3]),
+            type="limit",
+            limit=BTC.fit_price(price * (1 + away)),
+            reduce_only=False,
+            stop_plan=StopPlan(stop=price * (1 + away * 10)),
+        )
+
     def absurd_request(self, one: int, two: int) -> None:
         """Ask for an order whose numbers are none."""
         bad = (Decimal("NaN"), Decimal("Infinity"), Decimal(-5), Decimal(0), Decimal("1e30"))[
@@ -326,6 +356,18 @@ class World:
         if known:
             self.say(known[one % len(known)], "stranger")
 
+    def late(self, one: int, _: int) -> None:
+        """Say again an approval that nobody has acted on."""
+        idle = [
+            message
+            for message in self.said
+            if isinstance(message, RiskAssessment)
+            and message.order is not None
+            and message.order.cloid not in self.judge.sent
+        ]
+        if idle:
+            self.say(idle[one % len(idle)], "stranger")
+
     def govern(self, one: int, _: int) -> None:
         """Ask for a trading state as an operator."""
         self.operate(MODES[one % len(MODES)])
@@ -347,7 +389,7 @@ class World:
     def cut(self, one: int, two: int) -> None:
         """Lose the next call to the exchange, or its answer."""
         self.exchange.trouble.append(("lost", "unanswered")[one % 2])
-        self.request(one, two)
+        (self.request if one % 3 else self.rest)(one, two)
 
     def direct(self, one: int, two: int) -> None:
         """Pause, close or take up a strategy."""
@@ -365,9 +407,9 @@ class World:
 
 BLOWS: tuple[Callable[[World, int, int], None], ...] = (
     World.signal, World.signal, World.signal, World.signal, World.move, World.move, World.calm,
-    World.calm, World.calm, World.request, World.request, World.request, World.absurd_request,
-    World.garbage, World.forge, World.replay, World.replay, World.govern, World.lift, World.cancel,
-    World.cut, World.direct, World.nothing, World.nothing,
+    World.calm, World.calm, World.request, World.request, World.rest, World.rest,
+    World.absurd_request, World.garbage, World.forge, World.replay, World.replay, World.late,
+    World.govern, World.lift, World.cancel, World.cut, World.direct, World.nothing, World.nothing,
 )  # fmt: skip
 WAIT = len(BLOWS) - 2
 RESTART = len(BLOWS) - 1
