@@ -141,6 +141,7 @@ class Projection:
                 "last_fill_time": self.last_fill_time,
                 "positions": [_body(m) for m in self.positions.values()],
                 "day_open": None if day is None else [day.day, str(day.equity)],
+                "high_water": str(self.high_water),
             }
         )
 
@@ -164,6 +165,7 @@ class Projection:
         if told["day_open"] is not None:
             day, equity = told["day_open"]
             state.day_open = DayOpen(day, Decimal(equity))
+        state.high_water = Decimal(told["high_water"])
         return state
 
     def past(self, epoch: int, *, clean: bool) -> Past:
