@@ -21,6 +21,7 @@ from tradeagent.messages import (
     DataReference,
     Envelope,
     ExecutionReport,
+    FundingPayment,
     InstrumentUpdate,
     Message,
     Order,
@@ -87,6 +88,10 @@ class MuteVenue:
         return ()
 
     async def get_fills(self, since: int) -> Sequence[ExecutionReport]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
+
+    async def get_funding(self, since: int) -> Sequence[FundingPayment]:  # noqa: ARG002
         """Return nothing."""
         return ()
 
