@@ -25,7 +25,7 @@ from tradeagent.messages import RiskOverride, TradingMode
 
 PLACE = Path(__file__).parent / "golden"
 SETTINGS: dict[str, object] = {
-    "feeds": [{"type": "generated", "seed": 5, "timeframes": ["1m"], "tick_seconds": 30}],
+    "feeds": [{"type": "generated", "seed": 5, "timeframes": ["1m"], "tick_seconds": 60}],
     "watchlist": ["BTC", "ETH"],
 }
 ORDERS = (
@@ -47,8 +47,8 @@ def renew() -> None:
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state"
         made = plan(seed=5, **SETTINGS)
-        rehearsed(made, state, 2.5, ORDERS)
-        record(made, state, 1.5)
+        rehearsed(made, state, 2.4, ORDERS)
+        record(made, state, 1.2)
         shutil.rmtree(PLACE, ignore_errors=True)
         PLACE.mkdir()
         with gzip.GzipFile(PLACE / "journal.db.gz", "wb", mtime=0) as file:
