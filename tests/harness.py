@@ -25,6 +25,7 @@ from tradeagent.messages import (
     DataStatus,
     InstrumentUpdate,
     MarketData,
+    MarketTrade,
     Message,
     OrderBookUpdate,
     TickerUpdate,
@@ -133,7 +134,7 @@ class Rig:
         self.exchange = SimulatedExchange(
             self.exchange_settings, (BTC,), self.ledger, self.clock.now
         )
-        prices = (MarketData, TickerUpdate, OrderBookUpdate)
+        prices = (MarketData, TickerUpdate, OrderBookUpdate, MarketTrade)
         self.bus.subscribe(
             Subscriber("exchange", dict.fromkeys(prices, self.exchange.on_market), observer=True)
         )

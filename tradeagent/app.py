@@ -38,6 +38,7 @@ from tradeagent.messages import (
     Fill,
     FundingPayment,
     MarketData,
+    MarketTrade,
     Message,
     OrderBookUpdate,
     OrderUpdate,
@@ -281,7 +282,7 @@ def _makers(
 
 def _prices(exchange: SimulatedExchange) -> dict[type[Message], Handler]:
     """Return how the simulated exchange learns prices."""
-    kinds: tuple[type[Message], ...] = (MarketData, TickerUpdate, OrderBookUpdate)
+    kinds: tuple[type[Message], ...] = (MarketData, TickerUpdate, OrderBookUpdate, MarketTrade)
     return dict.fromkeys(kinds, exchange.on_market)
 
 

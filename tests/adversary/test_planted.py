@@ -13,7 +13,7 @@ from tests.adversary.world import BLOWS, Blow, World
 from tradeagent.agents import execution
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.exposure import Exposure
-from tradeagent.messages import Order, OrderStatus, OrderUpdate
+from tradeagent.messages import ExecutionReport, Order, OrderStatus, OrderUpdate
 from tradeagent.quant import rules
 from tradeagent.simulation.account import Account, Position
 from tradeagent.simulation.exchange import SimulatedExchange
@@ -107,27 +107,13 @@ def broken_rule_passes(plant: Plant) -> None:
 def fills_booked_again(plant: Plant) -> None:
     """A fill that is told twice is booked twice."""
 
-    class Forgetful(set[Any]):
-        def __contains__(self, _: object) -> bool:
-            return False
+    book = Blotter.book
 
-    make = Blotter.__init__
+    def forgetful(self: Blotter, report: ExecutionReport) -> Any:
+        self._booked.clear()
+        return book(self, report)
 
-    def forgetful(self: Blotter, *words: Any) -> None:
-        make(self, *words)
-        self._booked = Forgetful()
-
-    plant.setattr(Blotter, "__init__", forgetful)
-    plant.setattr(Blotter, "restore", _restore_without_fills(Blotter.restore))
-
-
-def _restore_without_fills(restore: Callable[..., None]) -> Callable[..., None]:
-    def without(self: Blotter, past: Any) -> None:
-        booked = self._booked
-        restore(self, past)
-        self._booked = booked
-
-    return without
+    plant.setattr(Blotter, "book", forgetful)
 
 
 def funding_turned_round(plant: Plant) -> None:

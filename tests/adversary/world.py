@@ -27,6 +27,7 @@ from tradeagent.messages import (
     FundingPayment,
     Message,
     Order,
+    OrderBookUpdate,
     OrderRequest,
     RiskAssessment,
     RiskOverride,
@@ -160,7 +161,8 @@ class World:
         past = self.store.past()
         bus = self.bus = MemoryBus(clock, supervisor, self.store.journal, past.epoch, past.seq)
         supervisor.connect(bus)
-        prices = Subscriber("exchange", {TickerUpdate: self._priced}, observer=True)
+        shown = {TickerUpdate: self._priced, OrderBookUpdate: self.exchange.on_market}
+        prices = Subscriber("exchange", shown, observer=True)
         bus.subscribe(prices)
         ear = Subscriber("judge", {}, observer=True)
 
@@ -303,6 +305,20 @@ class World:
             stop_plan=StopPlan(stop=price * (1 + away * 10)),
         )
 
+    def thin(self, one: int, two: int) -> None:
+        """Show a book with little in it, so that orders fill in parts."""
+        few, gap = 1.0 + one % 9, 0.1 * (1 + two % 5)
+        self.say(
+            OrderBookUpdate(
+                symbol="BTC",
+                time=self.clock.now(),
+                bids=tuple((round(self.price - gap * step, 1), few) for step in (1, 2, 3)),
+                asks=tuple((round(self.price + gap * step, 1), few) for step in (1, 2, 3)),
+            ),
+            "data",
+        )
+        self.request(one, two)
+
     def absurd_request(self, one: int, two: int) -> None:
         """Ask for an order whose numbers are none."""
         bad = (Decimal("NaN"), Decimal("Infinity"), Decimal(-5), Decimal(0), Decimal("1e30"))[
@@ -352,7 +368,7 @@ class World:
     def replay(self, one: int, two: int) -> None:
         """Say again what was said before."""
         kind = REPEATED[two % len(REPEATED)]
-        known = [message for message in self.said if isinstance(message, kind)]
+        known = [message for message in self.said if isinstance(message, kind)][-20:]
         if known:
             self.say(known[one % len(known)], "stranger")
 
@@ -408,7 +424,8 @@ class World:
 BLOWS: tuple[Callable[[World, int, int], None], ...] = (
     World.signal, World.signal, World.signal, World.signal, World.move, World.move, World.calm,
     World.calm, World.calm, World.request, World.request, World.rest, World.rest,
-    World.absurd_request, World.garbage, World.forge, World.replay, World.replay, World.late,
+    World.thin, World.thin, World.absurd_request, World.garbage, World.forge, World.replay,
+    World.replay, World.late,
     World.govern, World.lift, World.cancel, World.cut, World.direct, World.nothing, World.nothing,
 )  # fmt: skip
 WAIT = len(BLOWS) - 2

@@ -28,10 +28,13 @@ from tradeagent.messages import (
     OrderStatus,
     OrderUpdate,
     PositionUpdate,
+    RiskAssessment,
+    RiskOverride,
     StopPlan,
     StrategyState,
     TickerUpdate,
     TradeSignal,
+    TradingMode,
 )
 from tradeagent.quant.rules import Limits
 from tradeagent.strategies.base import Event, Inputs, Strategy, View
@@ -469,3 +472,29 @@ def test_a_strategy_that_leaves_is_flat_to_the_last_digit() -> None:
 
     assert "a" not in desk.parts() or abs(desk.parts()["a"]) < Decimal("1e-12")
     assert sum(desk.parts().values()) == desk.agent.desk("BTC").size
+
+
+async def test_a_resting_exit_holds_no_close_back() -> None:
+    """Flattening takes what a far exit reserves, and no order is left."""
+    found = rig(dict.fromkeys(range(200), 100.0), {0: {"direction": "long", "stop": 95.0}})
+    far = OrderRequest(
+        intent_id="far",
+        symbol="BTC",
+        side="sell",
+        size=Decimal("0.5"),
+        type="limit",
+        limit=Decimal("101.5"),
+        reduce_only=True,
+        price=Decimal(100),
+        price_time=START + 2 * SECOND,
+        valid_until=START + 60 * SECOND,
+    )
+    flatten = RiskOverride(rule="STATE", mode=TradingMode.FLATTENING, reason="so", actor="op")
+    found.clock.call_at(START + 2 * SECOND, lambda: found.bus.publish(far, "operator"))
+    found.clock.call_at(START + 9 * SECOND, lambda: found.bus.publish(flatten, "operator"))
+    await found.run()
+
+    assert size(found) == 0
+    assert await found.exchange.get_open_orders() == []
+    closed = [one for one in found.heard(RiskAssessment) if one.intent_id != "far"][-2]
+    assert closed.verdict == "resized"

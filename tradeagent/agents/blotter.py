@@ -55,7 +55,7 @@ class Blotter:
         self._agent = agent
         self._epoch = 0
         self._intents: dict[str, None] = {}
-        self._booked: set[tuple[str, str]] = set()
+        self._booked: dict[str, set[str]] = {}
         self._paid: set[str] = set()
         self.unwanted: set[str] = set()
         self._denied: set[str] = set()
@@ -65,7 +65,8 @@ class Blotter:
         self._epoch = past.epoch & 0xFFFF
         for update in past.orders:
             self.keep(update)
-        self._booked = set(past.fills)
+        for name, tid in past.fills:
+            self._booked.setdefault(name, set()).add(tid)
         self.last_fill = past.last_fill_time
         self._paid = set(past.payments)
         self.last_funding = past.last_funding_time
@@ -88,6 +89,7 @@ class Blotter:
         ended = [name for name in self.orders if name not in self.working]
         for name in ended[: len(ended) - REMEMBERED]:
             self._intents.pop(self.orders.pop(name).order.intent_id, None)
+            self._booked.pop(name, None)
             self.unwanted.discard(name)
             self._denied.discard(name)
 
@@ -121,12 +123,12 @@ class Blotter:
         fill = report.execution
         if fill is None:
             return self._restate(update, report)
-        key = (report.cloid, fill.tid)
-        if key in self._booked:
+        booked = self._booked.setdefault(report.cloid, set())
+        if fill.tid in booked:
             return []
         if update.filled + fill.size > update.order.size:
             return [self.incident(update, "OVERFILL", Severity.CRITICAL, f"{fill}")]
-        self._booked.add(key)
+        booked.add(fill.tid)
         return self._book_fill(update, report)
 
     def _book_fill(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:

@@ -115,7 +115,12 @@ class Desk:
         self.price, self.price_time = price, time
 
     def hold(self, held: PositionUpdate) -> None:
-        """Take over a position: the netted size, and each strategy's part that is not flat."""
+        """Take over a position: the netted size, and each strategy's part that is not flat.
+
+        Until a price is known, its entry stands for one.
+        """
+        if not self.price and held.size:
+            self.mark(float(held.entry_price), held.time)
         self.size, self.entry_price = held.size, held.entry_price
         self.parts = {part.strategy: part.size for part in held.parts if part.size}
         if self.adopted:

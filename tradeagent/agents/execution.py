@@ -97,7 +97,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         for message in [*await exchange.get_market_data(), *await self.reconcile()]:
             self.publish(message)
         if self.mode is not TradingMode.ACTIVE:
-            for message in self._withdraw_increases(f"trading is {self.mode}"):
+            for message in self._withdraw_resting():
                 self.publish(message)
 
     async def teardown(self) -> None:
@@ -262,15 +262,22 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
-        """Take over the trading state; outside ACTIVE, resting increases are cancelled."""
-        self.mode = state.mode
-        if state.mode is TradingMode.ACTIVE:
-            return []
-        return self._withdraw_increases(f"trading is {state.mode}")
+        """Take over the trading state; outside ACTIVE, resting increases are cancelled.
 
-    def _withdraw_increases(self, reason: str) -> list[Message]:
-        increases = [one for one in self.blotter.working.values() if not one.order.reduce_only]
-        return [message for update in increases for message in self._withdraw(update, reason)]
+        FLATTENING cancels resting exits, too: what they hold back must not wait for their price.
+        """
+        self.mode = state.mode
+        return [] if state.mode is TradingMode.ACTIVE else self._withdraw_resting()
+
+    def _withdraw_resting(self) -> list[Message]:
+        flattening = self.mode is TradingMode.FLATTENING
+        meant = [
+            update
+            for update in self.blotter.working.values()
+            if not update.order.reduce_only or (flattening and update.order.type == "limit")
+        ]
+        reason = f"trading is {self.mode}"
+        return [message for update in meant for message in self._withdraw(update, reason)]
 
     # -- reports in -------------------------------------------------------------------------------
 

@@ -139,10 +139,10 @@ def order_size(
     history: History,
 ) -> Sized:
     """Return the size a request asks for, or what the sizing rule and the limits make of it."""
+    if request.reduce_only:
+        return _exit_size(request, standing)
     if request.size is not None:
         return Sized(request.size, "size as requested", cut=False)
-    if request.reduce_only:
-        return Sized(abs(standing.size), "the whole position", cut=False)
     price, limits = request.limit or request.price, settings.limits
     wanted = _full_position(request, price, equity, settings, history)
     weight = request.weight
@@ -151,8 +151,20 @@ def order_size(
     if limits.max_order_qty:
         most = min(most, limits.max_order_qty.get(request.symbol, most))
     size = instrument.fit_size(min(quantity, most))
-    text = f"{wanted.explanation}; x weight {weight:g} = {size:f}"
-    return Sized(size, text, cut=quantity > most)
+    cut = quantity > most
+    limited = ", all that one order may be worth" if cut else ""
+    text = f"{wanted.explanation}; x weight {weight:g} = {size:f}{limited}"
+    return Sized(size, text, cut)
+
+
+def _exit_size(request: OrderRequest, standing: Standing) -> Sized:
+    """Return what an exit asks for, cut to what other exits leave: a smaller one beats none."""
+    held = standing.size if request.side == "sell" else -standing.size
+    size = request.size if request.size is not None else abs(held)
+    left = held - standing.exits
+    if 0 < left < size:
+        return Sized(left, f"{size:f}, cut to what other exits leave of {held:f}", cut=True)
+    return Sized(size, "size as requested" if request.size else "the whole position", cut=False)
 
 
 def _full_position(

@@ -81,7 +81,6 @@ class Trading(BaseAgent[TradingSettings]):
         for held in past.positions:
             desk = self.desk(held.symbol)
             desk.hold(held)
-            desk.mark(float(held.entry_price), held.time)
         for update in past.orders:
             self._restore_order(update, past.ts)
         for signal in past.signals:
@@ -199,7 +198,9 @@ class Trading(BaseAgent[TradingSettings]):
         desk = self.desks.get(verdict.symbol)
         if desk is None or desk.work is None or desk.work.intent != verdict.intent_id:
             return
-        if not verdict.approved:
+        if verdict.approved and verdict.order is not None:
+            desk.work.cloid = verdict.order.cloid
+        elif desk.work.cloid is None:  # else it was refused because it is on its way already
             desk.work = None
             desk.refuse(verdict.strategy)
 

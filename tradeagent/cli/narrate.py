@@ -85,8 +85,9 @@ def sentence(message: Message, tally: Tally) -> str:
 def _verdict(verdict: RiskAssessment) -> str:
     if verdict.approved and verdict.order is not None:
         order = verdict.order
+        kind = "" if order.type == "market" else f"{order.type} "
         return (
-            f"{verdict.verdict} {order.side} {order.size:f} {order.symbol} for"
+            f"{verdict.verdict} {kind}{order.side} {order.size:f} {order.symbol} for"
             f" {verdict.strategy}: {verdict.sizing}"
         )
     failed = [rule for rule in verdict.rules if not rule.passed]
