@@ -40,6 +40,7 @@ def account(journal: Path, deposit: Decimal) -> Account:
         " ('FILL', 'FUNDING_PAYMENT', 'TICKER_UPDATE', 'MARKET_DATA') ORDER BY seq"
     )
     booked: set[tuple[str, str]] = set()
+    paid: set[str] = set()
     quoted: set[str] = set()
     for kind, payload in rows:
         said = json.loads(payload)
@@ -53,6 +54,9 @@ def account(journal: Path, deposit: Decimal) -> Account:
             found.cash -= size * Decimal(said["price"]) + Decimal(said["fee"])
             found.fees += Decimal(said["fee"])
         elif kind == "FUNDING_PAYMENT":
+            if said["tid"] in paid:  # told again after a restart
+                continue
+            paid.add(said["tid"])
             found.cash -= Decimal(said["payment"])
             found.funding += Decimal(said["payment"])
         elif kind == "TICKER_UPDATE":

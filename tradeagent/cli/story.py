@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 
 from tradeagent.app import iso
 from tradeagent.clock import SECOND
@@ -172,9 +173,16 @@ def _verdict(verdict: RiskAssessment) -> Iterator[str]:
 
 
 def _rule(rule: RuleVerdict) -> str:
-    numbers = f"{rule.value} (limit {rule.limit})" if rule.limit else ""
+    numbers = "" if rule.value is None else _number(rule.value)
+    if rule.limit is not None:
+        numbers += f" (limit {_number(rule.limit)})"
     said = "  ".join(part for part in (numbers, rule.text) if part)
     return f"{'passed' if rule.passed else 'FAILED'}  {rule.rule:<13} {said}".rstrip()
+
+
+def _number(value: Decimal | float) -> str:
+    """Write a number in full, without what its arithmetic left behind the sixth digit."""
+    return f"{value:.6f}".rstrip("0").rstrip(".") if value != int(value) else f"{int(value)}"
 
 
 def _order(update: OrderUpdate) -> str:
