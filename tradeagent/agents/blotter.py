@@ -265,6 +265,15 @@ class Blotter:
             )
         ]
 
+    def is_news(self, message: Message) -> bool:
+        """Tell whether a fill or payment the venue tells of is not in the books yet."""
+        if isinstance(message, FundingPayment):
+            return message.tid not in self._paid
+        done = message.execution if isinstance(message, ExecutionReport) else None
+        if done is None or not isinstance(message, ExecutionReport):
+            return True
+        return done.tid not in self._booked.get(message.cloid, ())
+
     def fund(self, payment: FundingPayment) -> PositionUpdate | None:
         """Book funding on a position, each payment once."""
         if payment.tid in self._paid:

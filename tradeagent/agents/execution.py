@@ -113,7 +113,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         """Return the venue's word on every open order, on missed fills, and on the account."""
         working = tuple(self.blotter.working.values())
         blotter = self.blotter
-        return await self.venue.catch_up(blotter.last_fill, blotter.last_funding, working)
+        told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, working)
+        return [message for message in told if blotter.is_news(message)]
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
         """Return how an order stands by the venue's word, UNKNOWN when it gives none."""

@@ -220,9 +220,7 @@ class Projection:
             self.last_fill_time = max(self.last_fill_time, fill.time)
 
     def _payment(self, payment: FundingPayment, _ts: int) -> None:
-        known = (payment.time, payment.tid)
-        if known not in self.payments:
-            self.payments.append(known)
+        self.payments.append((payment.time, payment.tid))
 
     def _position(self, position: PositionUpdate, _ts: int) -> None:
         self.positions[position.symbol] = position
