@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
-from sqlalchemy import Engine
 
 from tradeagent.errors import CommandError
 from tradeagent.messages import (
@@ -27,6 +26,7 @@ from tradeagent.messages import (
 )
 from tradeagent.storage.base import Entry
 from tradeagent.storage.evidence import Evidence, Found
+from tradeagent.storage.records import SqlRecords
 
 Subject = Literal["fill", "order", "signal", "rejection", "message"]
 SUBJECTS: dict[type[Message], Subject] = {
@@ -74,13 +74,13 @@ class Explanation(BaseModel):
     missing: tuple[str, ...] = ()
 
 
-def explain(engine: Engine, reference: str) -> Explanation:
+def explain(records: SqlRecords, reference: str) -> Explanation:
     """Return the story behind `reference`: a row's number, the first characters of an order's or
     intent's id, a fill's tid, or `last`, `last:order`, `last:signal`, `last:rejection`.
 
     Raises CommandError when it names nothing, or more than one thing.
     """
-    evidence = Evidence.of(engine)
+    evidence = Evidence(records)
     try:
         return _Story(evidence, reference).told()
     finally:

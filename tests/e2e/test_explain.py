@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_every_fill_has_its_whole_chain(records: SqlRecords) -> None:
     fills = filled(records)
     assert fills
     for fill in fills:
-        story = explain(records.engine, f"{fill.cloid}:{fill.tid}")
+        story = explain(records, f"{fill.cloid}:{fill.tid}")
         assert story.missing == (), fill
         assert fill in of(story, Fill)
         assert [one for one in of(story, RiskAssessment) if one.rules]
@@ -79,7 +80,7 @@ def test_a_stop_leads_back_to_its_entry(records: SqlRecords) -> None:
     stops = [one for one in filled(records) if orders[one.cloid].order.type == "stop"]
     assert stops
     for stop in stops:
-        story = explain(records.engine, f"{stop.cloid}:{stop.tid}")
+        story = explain(records, f"{stop.cloid}:{stop.tid}")
         group = orders[stop.cloid].order.group
         assert group is not None
         entry = group.partition(":")[0]
@@ -93,7 +94,7 @@ def test_every_refusal_says_which_rule_and_why(records: SqlRecords) -> None:
     refused = [one.message for one in records.assessments(10_000) if not one.message.approved]
     assert refused
     for verdict in refused:
-        story = explain(records.engine, verdict.intent_id)
+        story = explain(records, verdict.intent_id)
         assert story.subject == "rejection"
         assert story.missing == ()
         assert of(story, OrderRequest)
@@ -107,7 +108,7 @@ def test_every_refusal_says_which_rule_and_why(records: SqlRecords) -> None:
 def test_votes_add_up_to_the_target_and_lead_to_their_signals(records: SqlRecords) -> None:
     """Each vote of a request is the signal of that strategy at that time."""
     for record in records.assessments(10_000):
-        story = explain(records.engine, record.message.intent_id)
+        story = explain(records, record.message.intent_id)
         request = next(
             one for one in of(story, OrderRequest) if one.intent_id == record.message.intent_id
         )
@@ -133,7 +134,7 @@ def test_costs_are_told_of_every_order_that_filled(state: Path, records: SqlReco
 def test_a_signal_tells_what_came_of_it(records: SqlRecords) -> None:
     """A signal's row leads on to the orders it called for."""
     signals = [one for one in records.analyses(10_000) if isinstance(one.message, TradeSignal)]
-    stories = [explain(records.engine, str(one.seq)) for one in signals]
+    stories = [explain(records, str(one.seq)) for one in signals]
     assert all(one.subject == "signal" and one.missing == () for one in stories)
     assert any(of(story, Fill) for story in stories)
 
@@ -141,15 +142,15 @@ def test_a_signal_tells_what_came_of_it(records: SqlRecords) -> None:
 def test_short_and_shared_names(records: SqlRecords) -> None:
     """Six characters do where they name one thing; otherwise the answer says what to type."""
     fill = filled(records)[0]
-    whole = explain(records.engine, fill.cloid)
-    assert explain(records.engine, fill.intent_id[:10]).steps == whole.steps
+    whole = explain(records, fill.cloid)
+    assert explain(records, fill.intent_id[:10]).steps == whole.steps
     with pytest.raises(CommandError, match="may mean"):
-        explain(records.engine, fill.cloid[:7])
+        explain(records, fill.cloid[:7])
     for nonsense in ("", "nobody", "0xffffffff", "999999999", "'; drop table journal", "%%%%%%%"):
         with pytest.raises(CommandError, match="nothing on record"):
-            explain(records.engine, nonsense)
+            explain(records, nonsense)
     with pytest.raises(CommandError, match="last:orders names nothing"):
-        explain(records.engine, "last:orders")
+        explain(records, "last:orders")
 
 
 def test_the_command_prints_text_json_and_a_picture(state: Path) -> None:
@@ -171,6 +172,23 @@ def test_the_command_prints_text_json_and_a_picture(state: Path) -> None:
     assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
 
 
+def test_what_was_archived_is_explained_alike(state: Path, tmp_path: Path) -> None:
+    """Rows that were moved into a segment tell the same story."""
+    copy = tmp_path / "state"
+    shutil.copytree(state, copy)
+    before = SqlRecords.read(copy / "journal.db")
+    fills = filled(before)
+    names = [f"{fill.cloid}:{fill.tid}" for fill in (fills[0], fills[len(fills) // 2], fills[-1])]
+    told = [explain(before, name) for name in names]
+    before.close()
+    ended = run("archive", "--before", "2026-01-01T10:00:00Z", "--state", str(copy))
+    assert ended.returncode == 0, ended.stderr
+    after = SqlRecords.read(copy / "journal.db")
+    assert after.segments()
+    assert [explain(after, name) for name in names] == told
+    after.close()
+
+
 @pytest.mark.skipif(not MONTH.exists(), reason="the recorded data is not here")
 def test_every_fill_of_a_recorded_month_names_its_file(tmp_path: Path) -> None:
     """Candles that stand in a file are named by it, with the time the signal rests on."""
@@ -181,7 +199,7 @@ def test_every_fill_of_a_recorded_month_names_its_file(tmp_path: Path) -> None:
     fills = filled(records)
     assert len(fills) > 100
     for fill in fills:
-        story = explain(records.engine, f"{fill.cloid}:{fill.tid}")
+        story = explain(records, f"{fill.cloid}:{fill.tid}")
         assert story.missing == (), fill
         assert story.files
         assert all(MONTH.name in file for file in story.files.values())

@@ -41,7 +41,7 @@ def show_explanation(
     if as_json and mermaid:
         raise CommandError("--json and --mermaid exclude each other")
     with Caller(state_path(state, profile)).records() as records:
-        found = find(records.engine, reference)
+        found = find(records, reference)
     if as_json:
         sys.stdout.write(found.model_dump_json(indent=2) + "\n")
     elif mermaid:

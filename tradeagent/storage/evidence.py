@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, Select, select
+from sqlalchemy import Connection, Row, Select, select
 
 from tradeagent.messages import DataReference, TradeSignal
 from tradeagent.storage import tables
 from tradeagent.storage.base import Entry
-from tradeagent.storage.records import read_entry
+from tradeagent.storage.records import SqlRecords, read_entry
 
 SPAN = 500
 """Rows after a message within which all that followed from it at once stands."""
 BACK = 2_000
 """Signals and views looked through, backwards, for the one a decision rested on."""
 LONGEST_CHAIN = 1_000
+STRETCH = 5_000
+"""Archived rows that are read at a time."""
+LAST = "\U0010ffff"
+"""What comes after every character of an id."""
 SHORTEST = 6
 """Characters of an id that are enough to name it, where they name one alone."""
 
@@ -32,15 +36,17 @@ class Found(NamedTuple):
 
 
 class Evidence:
-    """Reads one consistent state of a journal file, row by row."""
+    """Reads one consistent state of a journal file, row by row, and archived rows where they are.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    What is in the file is found by key; of a segment a stretch is read at a time.
+    """
 
-    @classmethod
-    def of(cls, engine: Engine) -> Evidence:
+    def __init__(self, records: SqlRecords) -> None:
         """Open a snapshot; `close` ends it."""
-        return cls(engine.connect())
+        self._records = records
+        self._connection: Connection = records.engine.connect()
+        self._archived_to = records.anchor().seq
+        self._stretches: dict[int, dict[int, Entry]] = {}
 
     def close(self) -> None:
         """End the snapshot."""
@@ -58,14 +64,15 @@ class Evidence:
             return [Found(seq=int(reference)), *(Found(seq=row[0]) for row in rows)]
         cloid, _, tid = reference.partition(":")
         if tid:
-            known = select(_fills.seq).where(_fills.cloid.startswith(cloid), _fills.tid == tid)
+            named = _fills.cloid.between(cloid, f"{cloid}{LAST}")
+            known = select(_fills.seq).where(named, _fills.tid == tid)
             return [Found(seq=row[0]) for row in self._rows(known)]
         if len(reference) < SHORTEST:
             return []
         return self._named(reference)
 
     def _named(self, reference: str) -> Sequence[Found]:
-        first, last = reference, f"{reference}\U0010ffff"
+        first, last = reference, f"{reference}{LAST}"
         orders = select(_orders.intent_id).where(_orders.cloid.between(first, last))
         intents = select(_intents.intent_id).where(_intents.intent_id.between(first, last))
         fills = select(_fills.seq).where(_fills.tid == reference)
@@ -99,8 +106,17 @@ class Evidence:
 
     def entry(self, seq: int) -> Entry | None:
         """Return one row."""
+        if seq <= self._archived_to:
+            return self._archived(seq)
         found = self._entries(select(tables.journal).where(_journal.seq == seq))
         return found[0] if found else None
+
+    def _archived(self, seq: int) -> Entry | None:
+        first = seq // STRETCH * STRETCH
+        if first not in self._stretches:
+            near = self._records.entries(first, first + STRETCH - 1)
+            self._stretches[first] = {entry.seq: entry for entry in near}
+        return self._stretches[first].get(seq)
 
     def causes(self, entry: Entry) -> Sequence[Entry]:
         """Return what led to `entry`, up to the input it began with, oldest first."""
@@ -115,6 +131,9 @@ class Evidence:
 
     def followed(self, cause: int, *, after: int) -> Sequence[Entry]:
         """Return what was said on `cause` at once, from row `after` on."""
+        if after < self._archived_to:
+            near = (self.entry(seq) for seq in range(after + 1, after + SPAN + 1))
+            return [one for one in near if one is not None and one.cause == cause]
         query = select(tables.journal).where(_journal.seq > after, _journal.seq <= after + SPAN)
         return self._entries(query.where(_journal.cause == cause).order_by(_journal.seq))
 
@@ -152,11 +171,11 @@ class Evidence:
         boot = select(tables.config.c.seq).where(tables.config.c.seq <= before)
         rows = self._rows(boot.order_by(tables.config.c.seq.desc()).limit(1))
         first = rows[0][0] if rows else 0
-        span = select(tables.journal).where(_journal.seq > first, _journal.seq <= first + SPAN)
-        for entry in self._entries(span.where(_journal.type == DataReference.wire)):
-            message = entry.message
-            if isinstance(message, DataReference) and message.symbol == symbol:
-                return message
+        for entry in self._records.entries(first + 1, first + SPAN):
+            if entry.type == DataReference.wire:
+                message = entry.message
+                if isinstance(message, DataReference) and message.symbol == symbol:
+                    return message
         return None
 
     def _at(self, seqs: Iterable[int]) -> list[Entry]:
