@@ -271,6 +271,7 @@ class Operator(BaseAgent[AgentSettings]):
     """Says at some second what a strategy may do."""
 
     said: Mapping[int, str] = {}
+    about = "one"
 
     @on(TickerUpdate)
     def look(self, event: TickerUpdate) -> Message | None:
@@ -279,16 +280,16 @@ class Operator(BaseAgent[AgentSettings]):
         if mode is None:
             return None
         return StrategyState.model_validate(
-            {"strategy": "one", "mode": mode, "reason": "as tested", "actor": "test"}
+            {"strategy": self.about, "mode": mode, "reason": "as tested", "actor": "test"}
         )
 
 
-def operator(said: Mapping[int, str]) -> Callable[[], BaseAgent[Any]]:
+def operator(said: Mapping[int, str], about: str = "one") -> Callable[[], BaseAgent[Any]]:
     """Return what makes an operator who speaks at these seconds."""
 
     def build() -> BaseAgent[Any]:
         agent = Operator(AgentSettings(), "hand")
-        agent.said = said
+        agent.said, agent.about = said, about
         return agent
 
     return build
@@ -309,6 +310,19 @@ async def test_a_paused_strategy_opens_nothing_and_keeps_what_it_holds() -> None
     assert [(fill.side, (fill.time - START) // SECOND) for fill in found.heard(Fill)] == [
         ("buy", 1),
         ("sell", 20),
+    ]
+
+
+async def test_an_agent_is_closed_with_all_it_signals() -> None:
+    """A word on the analyst is a word on each strategy that speaks through it."""
+    script = {1: {"direction": "long", "stop": 90.0}, 10: {"direction": "short", "stop": 110.0}}
+    found = rig(dict.fromkeys(range(30), 100.0), script, (operator({5: "closed"}, "analysis"),))
+
+    await found.run()
+
+    assert [(fill.side, (fill.time - START) // SECOND) for fill in found.heard(Fill)] == [
+        ("buy", 1),
+        ("sell", 5),
     ]
 
 

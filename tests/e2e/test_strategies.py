@@ -28,7 +28,7 @@ def test_a_strategy_is_closed_paused_and_taken_up_again(tmp_path: Path) -> None:
     daemon.until_said("(sma_cross)", times=2)
     daemon.until_said(" signal ", times=daemon.log.read_text().count(" signal ") + 4)
     assert not any(held(state, "breakout").values())
-    assert "no strategy is called nobody" in ask("pause", "nobody")
+    assert "no strategy or analyst is called nobody" in ask("pause", "nobody")
     assert daemon.interrupt() == 0
 
     again = Process(state, "--speed", "3000", "--seed", "3")

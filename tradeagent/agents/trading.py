@@ -63,6 +63,8 @@ class Trading(BaseAgent[TradingSettings]):
         self.desks: dict[str, Desk] = {}
         self.resting: dict[str, StrategyState] = {}
         self.tickets = Tickets(settings, account)
+        self._voices: dict[str, str] = {}
+        """The agent each strategy was last heard through."""
         self._weights = dict(weights)
 
     def desk(self, symbol: str) -> Desk:
@@ -131,8 +133,13 @@ class Trading(BaseAgent[TradingSettings]):
     @on(TradeSignal)
     def handle_signal(self, signal: TradeSignal) -> list[Message]:
         """Take up a strategy's new opinion and work out what follows."""
-        if signal.confidence < self.settings.min_confidence or signal.strategy in self.resting:
+        hand = self.hand
+        voice = hand.source if hand is not None else ""
+        if self.resting and (signal.strategy in self.resting or voice in self.resting):
             return []
+        if signal.confidence < self.settings.min_confidence:
+            return []
+        self._voices[signal.strategy] = voice
         desk = self.desk(signal.symbol)
         if signal.price and signal.time > desk.price_time:
             desk.mark(signal.price, signal.time)
@@ -149,9 +156,11 @@ class Trading(BaseAgent[TradingSettings]):
         if word.mode == "paused":
             return []
         messages: list[Message] = []
+        through = [name for name, voice in self._voices.items() if voice == word.strategy]
         for desk in self.desks.values():
-            desk.opinions.pop(word.strategy, None)
-            desk.adopted.pop(word.strategy, None)
+            for name in (word.strategy, *through):
+                desk.opinions.pop(name, None)
+                desk.adopted.pop(name, None)
             messages.extend(self.generate_signals(desk))
         return messages
 

@@ -32,6 +32,8 @@ from tradeagent.messages import (
 from tradeagent.quant.rules import FIXED, RULES
 
 LONGEST = 64 * 1024
+ORDERING = frozenset({"data", "trading", "risk", "execution", "monitor", "compliance"})
+"""Agents that signal nothing, so that there is nothing to pause."""
 MOST = 10_000
 """Working orders looked through for those a cancel means."""
 FURTHER_DOWN = (TradingMode.HALTED, TradingMode.SAFE_MODE, TradingMode.LOCKED)
@@ -243,9 +245,10 @@ class Control:
             raise CommandError("this process has no Trading agent; ask the one that trades")
         held = (part for held in self._daemon.store.positions() for part in held.parts)
         known = {*(one.name for one in self._daemon.plan.strategies), *(p.strategy for p in held)}
+        known.update(name for name in self._daemon.supervisor.lives if name not in ORDERING)
         if word.strategy not in known:
             names = ", ".join(sorted(known))
-            raise CommandError(f"no strategy is called {word.strategy}; known: {names}")
+            raise CommandError(f"no strategy or analyst is called {word.strategy}; known: {names}")
         self._publish(
             StrategyState(
                 strategy=word.strategy, mode=word.mode, reason=word.reason, actor=word.actor

@@ -22,7 +22,9 @@ halt, resume, flatten = _group("halt"), _group("resume"), _group("flatten")
 cancel, override = _group("cancel"), _group("override")
 
 
-Named = Annotated[str, typer.Argument(help="The strategy's name.")]
+Named = Annotated[
+    str, typer.Argument(help="The strategy's name, or that of an agent for all it signals.")
+]
 
 
 def _ask(state: Path | None, profile: str | None, method: str, **params: object) -> None:

@@ -38,6 +38,7 @@ class Sentiment(Message, expires=True):
 class StrategyState(Message, delivery=Delivery.URGENT):
     """What one strategy may do from now on, by an operator's word and for a reason.
 
+    `strategy` may name an agent: then it holds for every strategy that signals through it.
     `paused` opens and adds nothing, and what it holds stays with its stops; `closed` gives up what
     it holds as well.
     """
