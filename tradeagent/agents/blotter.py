@@ -38,7 +38,7 @@ PROVEN = (S.OPEN, S.PARTIAL, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE)
 """What a report shows to be there, what we held to be gone, and what was seen to be there."""
 VENUE = "venue"
 """The author of orders that a venue makes itself."""
-REMEMBERED = 5_000
+REMEMBERED = 1_000
 """Ended orders that are kept at hand, for fills that come late."""
 
 

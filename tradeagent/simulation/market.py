@@ -22,7 +22,7 @@ from tradeagent.simulation.settings import MarketSettings
 MINUTE = DAY // MINUTES
 MONDAY = 4 * DAY
 """The first Monday after 1970-01-01, a Thursday: candles of a week open on Mondays."""
-KEPT_DAYS = 64
+KEPT_DAYS = 8
 
 
 class GeneratedMarket:
