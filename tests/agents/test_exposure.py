@@ -69,6 +69,7 @@ class Recount:
         self.orders: dict[str, tuple[Order, Decimal]] = {}
         self.reserved: dict[str, tuple[Order, int]] = {}
         self.sizes: dict[str, Decimal] = {}
+        self.unsure: set[str] = set()
 
     def totals(self, symbol: str) -> tuple[Decimal, Decimal, Decimal]:
         """Return buys, sells and exits of a symbol."""
@@ -78,7 +79,7 @@ class Recount:
             if order.symbol != symbol:
                 continue
             if order.reduce_only:
-                exits += left if order.type not in ("stop", "take_profit") else ZERO
+                exits += left if order.type == "market" and order.cloid not in self.unsure else ZERO
             elif order.side == "buy":
                 buys += left
             else:
@@ -96,6 +97,8 @@ def test_totals_are_what_a_recount_gives(steps: list[object]) -> None:
                 exposure.order(step, 0)
                 recount.reserved.pop(step.order.intent_id, None)
                 recount.orders.pop(step.order.cloid, None)
+                unsure = step.status in (OrderStatus.UNKNOWN, OrderStatus.PEND_CANCEL)
+                (recount.unsure.add if unsure else recount.unsure.discard)(step.order.cloid)
                 if step.status not in TERMINAL:
                     left = step.order.size - step.filled
                     recount.orders[step.order.cloid] = (step.order, left)

@@ -12,6 +12,7 @@ from tests.harness import START, bar
 from tradeagent.agents.trips import Edge, Trips
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
+    Fill,
     Order,
     OrderStatus,
     OrderUpdate,
@@ -19,6 +20,7 @@ from tradeagent.messages import (
     Share,
     TrackRecord,
 )
+from tradeagent.messages.build import changed
 from tradeagent.quant.portfolio import Books
 
 D = Decimal
@@ -62,12 +64,18 @@ def test_a_stop_that_ends_a_position_counts_as_one_and_locks() -> None:
     gone = OrderUpdate(
         order=stop, status=OrderStatus.FILLED, filled=D(1), strategy="a", expires_at=START
     )
+    closing = Fill(
+        cloid="0x1", intent_id="s", tid="1", symbol="BTC", side="sell", size=D(1), price=D(95),
+        fee=D(0), liquidity="taker", time=START, strategy="a",
+    )  # fmt: skip
     said = []
     for number in (1, 2):
         hold(risk, "1", pnl=f"{-5 * (number - 1)}")
-        risk.ordered(gone)
+        risk.ordered(changed(gone, status=OrderStatus.OPEN, filled=D(0)))
         at(risk, number)
+        risk.filled(closing)
         said = hold(risk, "0", pnl=f"{-5 * number}")
+        risk.ordered(gone)
 
     record, alert = said
     assert isinstance(record, TrackRecord)

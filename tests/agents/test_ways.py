@@ -28,7 +28,6 @@ from tradeagent.messages import (
     OrderStatus,
     OrderUpdate,
     PositionUpdate,
-    RiskAssessment,
     RiskOverride,
     StopPlan,
     StrategyState,
@@ -510,5 +509,4 @@ async def test_a_resting_exit_holds_no_close_back() -> None:
 
     assert size(found) == 0
     assert await found.exchange.get_open_orders() == []
-    closed = [one for one in found.heard(RiskAssessment) if one.intent_id != "far"][-2]
-    assert closed.verdict == "resized"
+    assert len(found.heard(Fill)) == 2

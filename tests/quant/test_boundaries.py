@@ -93,7 +93,6 @@ CASES = (
     moved("COLLAR", BUY, limit=(D(10_200), TICK)),
     moved("COLLAR", BUY, limit=(D(9_800), -TICK)),
     moved("COLLAR", BUY, price=(D(10_200), TICK)),
-    moved("COLLAR", EXIT, price=(D(10_200), TICK)),
     moved("COLLAR", EXIT, limit=(D(9_800), -TICK)),
     moved("COLLAR", BUY, mid=(D(10_100), CENT)),
     moved("COLLAR", BUY, mid=(D(9_900), -CENT)),

@@ -190,7 +190,9 @@ class Blotter:
 
     def _sibling_filled(self, update: OrderUpdate) -> bool:
         group = update.order.group
-        return any(one.order.group == group and one.filled for one in self.orders.values())
+        return group is not None and any(
+            one.order.group == group and one.filled for one in self.orders.values()
+        )
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that was proven not placed."""

@@ -34,7 +34,8 @@ NEVER = 1 << 62
 class Work:
     """The request under way: since when, its order once there is one, and what it leads to.
 
-    `limit` is the price an entry rests at. `moving` tells that it was cancelled to be placed again
+    `limit` is the price an entry rests at, `cloid` is known once Execution has told of the order.
+    `moving` tells that it was cancelled to be placed again
     at another price.
     """
 
@@ -43,6 +44,7 @@ class Work:
     wanted: dict[str, float]
     limit: Decimal | None = None
     cloid: str | None = None
+    approved: bool = False
     moving: bool = False
 
 
@@ -125,7 +127,7 @@ class Desk:
         self.parts = {part.strategy: part.size for part in held.parts if part.size}
         if self.adopted:
             self.adopted = {name: one for name, one in self.adopted.items() if name in self.parts}
-        if OPERATOR in self.parts:
+        if OPERATOR in self.parts and self.work is None:
             self._adopt(OPERATOR)
 
     def hear(self, opinion: TradeSignal) -> None:
@@ -136,21 +138,20 @@ class Desk:
     def close_by(self, leg: OrderUpdate) -> None:
         """Forget every opinion: a stop or target has taken the position off them."""
         self.opinions.clear()
-        self.adopted.clear()
-        self.held = {}
+        self.adopted = {name: one for name, one in self.adopted.items() if name == OPERATOR}
+        self.held = dict(self.adopted)
         self.closed_by = leg
 
     def take_over(self, known: Mapping[str, float], *, adopt: bool) -> None:
-        """Count the parts of strategies that are not `known` any more among what is held.
+        """Count the parts nobody wants any more among what is held, so that they are closed.
 
-        Adopted, as what an operator holds always is, they stay with their stops; otherwise the next
-        target leaves them out.
+        Those of strategies that are not `known` stay with their stops where they are adopted, as
+        what an operator holds always does.
         """
-        for name in self.parts:
-            if name not in known:
-                self._adopt(name)
-                if not adopt and name != OPERATOR:
-                    del self.adopted[name]
+        for name in [name for name in self.parts if name not in self.held]:
+            self._adopt(name)
+            if name != OPERATOR and (name in known or not adopt):
+                del self.adopted[name]
 
     def _adopt(self, name: str) -> None:
         """Keep the part of one whom nobody speaks for, at the weight its size has by the others."""
@@ -182,6 +183,7 @@ class Desk:
             part = float(update.filled / update.order.size)
             steps = {name: step * part for name, step in self.changes(work.wanted).items()}
             self.held = {name: self.held.get(name, 0.0) + step for name, step in steps.items()}
+        self.held.update(self.adopted)
         if not update.filled and not work.moving:
             self.refuse(update.strategy)
 
@@ -232,8 +234,9 @@ class Desk:
 
     def changes(self, wanted: Mapping[str, float]) -> dict[str, float]:
         """Return by how much each strategy's weight changes on the way to `wanted`."""
-        held = self.held
-        return {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in {**held, **wanted}}
+        held, kept = self.held, self.adopted
+        names = [name for name in {**held, **wanted} if name not in kept]
+        return {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in names}
 
     def moves(self, wanted: Mapping[str, float]) -> dict[str, Decimal]:
         """Return by how much each strategy's size changes on the way to a smaller target.

@@ -39,6 +39,8 @@ from tradeagent.storage.base import Past
 _new_order_update = checked(OrderUpdate)
 
 S = OrderStatus
+ASKED_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses before a venue is asked again what became of an order, in seconds of the clock."""
 FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
@@ -226,6 +228,8 @@ class Execution(BaseAgent[ExecutionSettings]):
             return "what it replaces is gone"
         if not self._is_prepared(order):
             return "it was settled before it was sent"
+        if not order.reduce_only and self.runtime.time() > update.expires_at:
+            return "its approval has expired"
         if self.runtime.time() - prepared > FRESH_FOR * max(1.0, self.runtime.speed):
             return "it waited too long to be sent"
         protective = order.reduce_only and order.type in PROTECTIVE
@@ -287,6 +291,9 @@ class Execution(BaseAgent[ExecutionSettings]):
         """Fold the venue's word into the order, the fill and the position it changes."""
         messages = self.blotter.book(report)
         self._look_after(report.cloid)
+        for told in messages:
+            if isinstance(told, OrderUpdate) and told.status is S.UNKNOWN:
+                self.start(self._ask_again(told.order))
         update = self.blotter.working.get(report.cloid)
         if update is not None and report.cloid in self.blotter.unwanted and update.oid:
             messages.extend(self._withdraw(update, "cancelled while it was being sent"))
@@ -302,6 +309,15 @@ class Execution(BaseAgent[ExecutionSettings]):
         before = self.blotter.working.get(update.order.replaces or "")
         if before is not None and before.status is S.PEND_REPLACE:
             self.start(self.get_order_status(before.order))
+
+    async def _ask_again(self, order: Order) -> ExecutionReport | None:
+        """Ask what became of an order without an answer, soon and then less often."""
+        for pause in ASKED_AGAIN:
+            await self.runtime.sleep(pause)
+            report = await self.venue.status(order)
+            if report.status is not S.UNKNOWN:
+                return report
+        return None
 
     @on(FundingPayment)
     def funded(self, payment: FundingPayment) -> PositionUpdate | None:

@@ -11,7 +11,6 @@ from collections import deque
 from decimal import Decimal
 from typing import NamedTuple
 
-from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.standing import Standing, Total, Worst
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
@@ -72,6 +71,8 @@ class Exposure:
         }
         self._day = 0
         self._day_open: Decimal | None = None
+        self._tick_age = int(limits.max_price_age_s * SECOND)
+        """After how long without a ticker candles give the mark again, ns."""
 
     def __getitem__(self, symbol: str) -> Standing:
         """Return the standing of a symbol, flat when nothing is known."""
@@ -111,7 +112,11 @@ class Exposure:
         length = TIMEFRAMES[bar.timeframe]
         standing = self[bar.symbol]
         standing.bar = min(standing.bar or length, length)
-        standing.heard = max(standing.heard, bar.close_time)
+        if bar.close_time < standing.heard:
+            return False  # a longer candle that was completed late
+        standing.heard = bar.close_time
+        if standing.tick is not None and bar.close_time - standing.tick.time > self._tick_age:
+            standing.quoted = False
         if not standing.quoted:
             standing.mark = bar.close
             self._move(bar.symbol, standing)
@@ -165,9 +170,10 @@ class Exposure:
         if self._reserved.pop(order.intent_id, None) is not None:
             self._claim(order.intent_id, order, ZERO)
         left = ZERO if status in TERMINAL else order.size - update.filled
-        self._claim(order.cloid, order, left)
-        if status is OrderStatus.PEND_CANCEL:
-            self[order.symbol].resting.pop(order.cloid, None)  # it goes: no exit waits for it
+        unsure = status in (OrderStatus.PEND_CANCEL, OrderStatus.UNKNOWN)
+        self._claim(order.cloid, order, left, holds=not unsure)
+        if unsure:
+            self[order.symbol].resting.pop(order.cloid, None)  # no exit waits for it
         if status is OrderStatus.UNKNOWN:
             self._unknown.setdefault(order.cloid, now)
         else:
@@ -188,8 +194,12 @@ class Exposure:
             del self._reserved[intent]
             self._drop(intent)
 
-    def _claim(self, name: str, order: Order, left: Decimal) -> None:
-        """Put an order's claim in the place of the one it had."""
+    def _claim(self, name: str, order: Order, left: Decimal, *, holds: bool = True) -> None:
+        """Put an order's claim in the place of the one it had.
+
+        Exits that rest, or that nobody knows to be there, hold no other exit back: the venue cuts
+        what is reduce-only to the position.
+        """
         self._drop(name)
         if not left:
             return
@@ -198,7 +208,8 @@ class Exposure:
         total: Total = "sells" if order.side == "sell" else "buys"
         if order.reduce_only:
             resting: Total = "stops" if order.type == "stop" else "targets"
-            total = resting if order.type in PROTECTIVE else "exits"
+            waits = order.type == "market" and holds
+            total = "exits" if waits else resting
         setattr(standing, total, getattr(standing, total) + left)
         self._claims[name] = Claim(order.symbol, standing, total, left)
         if order.type == "limit" and order.limit is not None and order.tif != "IOC":

@@ -15,6 +15,7 @@ from tradeagent.agents.pace import Counts, Pace
 from tradeagent.agents.standing import Standing
 from tradeagent.agents.trips import Edge
 from tradeagent.messages import (
+    ZERO,
     InstrumentUpdate,
     Order,
     OrderRequest,
@@ -162,7 +163,7 @@ def _exit_size(request: OrderRequest, standing: Standing) -> Sized:
     held = standing.size if request.side == "sell" else -standing.size
     size = request.size if request.size is not None else abs(held)
     left = held - standing.exits
-    if 0 < left < size:
+    if 0 < left < size and request.type != "stop":
         return Sized(left, f"{size:f}, cut to what other exits leave of {held:f}", cut=True)
     return Sized(size, "size as requested" if request.size else "the whole position", cut=False)
 
@@ -231,7 +232,7 @@ def exit_context(
         reduce_only=True,
         mode=ground.mode,
         position=standing.size,
-        pending_reduces=standing.exits,
+        pending_reduces=ZERO if protective else standing.exits,
         mark=standing.price if standing.mark else request.price,
         now=ground.now,
         protective=protective,

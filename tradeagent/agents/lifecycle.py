@@ -21,14 +21,26 @@ LEGAL: dict[OrderStatus, frozenset[OrderStatus]] = {
         {S.OPEN, S.PARTIAL, S.FILLED, S.CANCELED, S.REJECTED, S.NOT_PLACED, S.TRIGGERED}
     ),
     S.OPEN: frozenset(
-        {S.PARTIAL, S.FILLED, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE, S.CANCELED}
+        {
+            S.PARTIAL,
+            S.FILLED,
+            S.TRIGGERED,
+            S.PEND_CANCEL,
+            S.PEND_REPLACE,
+            S.CANCELED,
+            S.REJECTED,
+        }
     ),
     S.TRIGGERED: frozenset({S.OPEN, S.PARTIAL, S.FILLED, S.CANCELED, S.REJECTED}),
-    S.PARTIAL: frozenset({S.PARTIAL, S.FILLED, S.PEND_CANCEL, S.PEND_REPLACE, S.CANCELED}),
+    S.PARTIAL: frozenset(
+        {S.PARTIAL, S.FILLED, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE, S.CANCELED}
+    ),
     S.PEND_CANCEL: frozenset(
         {S.CANCELED, S.FILLED, S.PEND_CANCEL, S.OPEN, S.PARTIAL, S.TRIGGERED, S.REJECTED}
     ),
-    S.PEND_REPLACE: frozenset({S.OPEN, S.PARTIAL, S.FILLED, S.CANCELED, S.UNKNOWN}),
+    S.PEND_REPLACE: frozenset(
+        {S.OPEN, S.PARTIAL, S.FILLED, S.TRIGGERED, S.CANCELED, S.REJECTED, S.UNKNOWN}
+    ),
     S.CANCELED: frozenset({S.CANCELED}),
     S.FILLED: frozenset(),
     S.REJECTED: frozenset({S.RESURRECTED}),

@@ -100,6 +100,8 @@ class Risk(BaseAgent[RiskSettings]):
         self.exposure.restore(past)
         self.pace.restore(past.orders, self._ttl)
         self.trips.restore(past.records, past.positions)
+        for update in past.orders:
+            self.trips.order(update)
         self.protections.restore(
             self.trips.trips(),
             [
@@ -155,6 +157,7 @@ class Risk(BaseAgent[RiskSettings]):
     def filled(self, fill: Fill) -> list[Message]:
         """Look at the account again after each fill."""
         self.exposure.pay(fill.fee)
+        self.trips.fill(fill)
         return self.monitor_risk()
 
     @on(OrderUpdate)

@@ -36,7 +36,8 @@ def moved_stop(
     best, least = order.trigger, instrument.tick
     if plan.trail is not None:
         candidate = instrument.fit_price_against(price - sign * plan.trail, order.side)
-        if (candidate - best) * sign >= plan.trail * STEP:
+        near = (price - candidate) * sign < instrument.tick
+        if (candidate - best) * sign >= plan.trail * STEP and not near:
             best = candidate
     if plan.break_even is not None and (price - plan.break_even) * sign >= 0:
         candidate = instrument.fit_price_against(entry, order.side)

@@ -254,7 +254,7 @@ class Tickets:
         """Ask to put a resting stop to another trigger."""
         order = stop.order
         return _new_order_request(
-            intent_id=self._intent(desk, stop.strategy, order.cloid, f"move:{trigger}"),
+            intent_id=self._intent(desk, stop.strategy, order.cloid, f"move:{trigger}:{now}"),
             symbol=desk.symbol,
             side=order.side,
             size=min(order.size - stop.filled, abs(desk.size)),

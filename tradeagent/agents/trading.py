@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tradeagent.agents.base import BaseAgent, every, on
-from tradeagent.agents.desk import NEVER, Desk, Work
+from tradeagent.agents.blotter import VENUE
+from tradeagent.agents.desk import NEVER, OPERATOR, SIGNS, Desk, Work
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.stops import is_managed, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
@@ -87,20 +88,37 @@ class Trading(BaseAgent[TradingSettings]):
             self._restore_order(update, past.ts)
         for signal in past.signals:
             desk = self.desk(signal.symbol)
-            word = self.resting.get(signal.strategy)
-            closed = word is not None and word.mode == "closed"
-            if (signal.strategy in desk.parts or desk.work is not None) and not closed:
+            if self._counts(signal, desk):
                 desk.opinions[signal.strategy] = signal
         for desk in self.desks.values():
             wanted = desk.target(self._weights, self.settings.conflict, past.ts)
             desk.held = {name: part for name, part in wanted.items() if name in desk.parts}
             desk.take_over(self._weights, adopt=self.settings.removed == "adopt")
+            for name, word in self.resting.items():
+                if word.mode == "paused" and name in desk.parts and name not in wanted:
+                    desk.adopted[name] = desk.held[name]
             if desk.work is not None:
                 desk.work.wanted = wanted
             desk.alarm = desk.next_exit(past.ts)
 
+    def _counts(self, signal: TradeSignal, desk: Desk) -> bool:
+        """Tell whether a signal from before the start is still its strategy's opinion.
+
+        One that was heard while the strategy was paused is not; what it holds then has to show.
+        """
+        if signal.confidence < self.settings.min_confidence:
+            return False
+        word, part = self.resting.get(signal.strategy), desk.parts.get(signal.strategy)
+        if word is None:
+            return part is not None or desk.work is not None
+        return (
+            word.mode == "paused" and part is not None and SIGNS[signal.direction] * float(part) > 0
+        )
+
     def _restore_order(self, update: OrderUpdate, now: int) -> None:
         desk, order = self.desk(update.symbol), update.order
+        if update.strategy in (OPERATOR, VENUE) and order.type not in PROTECTIVE:
+            return
         if order.type in PROTECTIVE:
             if update.status not in TERMINAL:
                 desk.guard(update, managed=is_managed(update))
@@ -154,7 +172,7 @@ class Trading(BaseAgent[TradingSettings]):
             return []
         self.resting[word.strategy] = word
         if word.mode == "paused":
-            return []
+            return [wish for desk in self.desks.values() for wish in self._stop_entry(desk, word)]
         messages: list[Message] = []
         through = [name for name, voice in self._voices.items() if voice == word.strategy]
         for desk in self.desks.values():
@@ -163,6 +181,16 @@ class Trading(BaseAgent[TradingSettings]):
                 desk.adopted.pop(name, None)
             messages.extend(self.generate_signals(desk))
         return messages
+
+    def _stop_entry(self, desk: Desk, word: StrategyState) -> list[Message]:
+        """Ask for no more of an entry that a paused strategy leads, and cancel what rests of it."""
+        way, work = desk.entry, desk.work
+        if way is None or word.strategy not in (way.leader[0], self._voices.get(way.leader[0])):
+            return []
+        desk.refused = way.leader
+        if work is None or work.limit is None or work.cloid is None:
+            return []
+        return [CancelRequest(cloid=work.cloid, reason=f"paused: {word.reason}", actor=self.name)]
 
     # -- targets ----------------------------------------------------------------------------------
 
@@ -207,9 +235,9 @@ class Trading(BaseAgent[TradingSettings]):
         desk = self.desks.get(verdict.symbol)
         if desk is None or desk.work is None or desk.work.intent != verdict.intent_id:
             return
-        if verdict.approved and verdict.order is not None:
-            desk.work.cloid = verdict.order.cloid
-        elif desk.work.cloid is None:  # else it was refused because it is on its way already
+        if verdict.approved:
+            desk.work.approved = True
+        elif not desk.work.approved:  # else it was refused because it is on its way already
             desk.work = None
             desk.refuse(verdict.strategy)
 
@@ -241,14 +269,10 @@ class Trading(BaseAgent[TradingSettings]):
         """Return what a changed position calls for: stops that protect nothing go, flips open."""
         gone: list[Message] = []
         idle = [one for one in desk.legs.values() if one.status is not OrderStatus.PEND_CANCEL]
-        if desk.work is None and desk.size == 0 and idle:
-            gone.append(
-                CancelRequest(
-                    symbol=desk.symbol,
-                    keep_protective=False,
-                    reason="the position is closed",
-                    actor=self.name,
-                )
+        if desk.work is None and desk.size == 0:
+            reason = "the position is closed"
+            gone.extend(
+                CancelRequest(cloid=one.order.cloid, reason=reason, actor=self.name) for one in idle
             )
         return gone + self.generate_signals(desk)
 
@@ -296,8 +320,12 @@ class Trading(BaseAgent[TradingSettings]):
         """Take up what got lost: orders without an end, and positions still to be flattened."""
         messages: list[Message] = []
         for desk in self.desks.values():
-            if desk.work is not None and self.now() - desk.work.since > LOST_AFTER:
-                messages.extend(self._give_up(desk, desk.work))
+            work = desk.work
+            lost_after = LOST_AFTER
+            if work is not None and work.limit is not None:
+                lost_after = max(LOST_AFTER, 2 * self.tickets.patience)
+            if work is not None and self.now() - work.since > lost_after:
+                messages.extend(self._give_up(desk, work))
             elif desk.size or self.tickets.is_entering(desk):
                 messages.extend(self.generate_signals(desk))
             desk.managed.update((n, one) for n, one in desk.legs.items() if is_managed(one))

@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradeagent.messages import (
+    TERMINAL,
     ZERO,
     Closed,
+    Fill,
     OrderUpdate,
     PositionPart,
     PositionUpdate,
@@ -47,6 +49,7 @@ class Trips:
         self.records: dict[tuple[str, str], TrackRecord] = {}
         self._edges: dict[str, Edge] = {}
         self._held: dict[tuple[str, str], Decimal] = {}
+        self._stops: set[str] = set()
         self._stopped: dict[str, bool] = {}
 
     def restore(self, records: Iterable[TrackRecord], held: Iterable[PositionUpdate]) -> None:
@@ -75,9 +78,14 @@ class Trips:
         return self._edges.get(strategy, Edge())
 
     def order(self, update: OrderUpdate) -> None:
-        """Note which kind of order filled last in a symbol: its position follows."""
-        if update.filled:
-            self._stopped[update.symbol] = update.order.type == "stop"
+        """Keep which working orders are stops."""
+        if update.order.type == "stop":
+            name = update.order.cloid
+            (self._stops.discard if update.status in TERMINAL else self._stops.add)(name)
+
+    def fill(self, fill: Fill) -> None:
+        """Note whether a stop filled last in a symbol: its position follows."""
+        self._stopped[fill.symbol] = fill.cloid in self._stops
 
     def position(self, update: PositionUpdate) -> list[TrackRecord]:
         """Return the new records of the parts that this position closed."""

@@ -59,7 +59,7 @@ class Evidence:
 
         The first characters of an id are enough; several answers mean that they were too few.
         """
-        if reference.isdigit():
+        if reference.isascii() and reference.isdigit() and len(reference) < 19:
             rows = self._rows(select(_fills.seq).where(_fills.tid == reference))
             return [Found(seq=int(reference)), *(Found(seq=row[0]) for row in rows)]
         cloid, _, tid = reference.partition(":")

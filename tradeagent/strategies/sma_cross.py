@@ -78,7 +78,9 @@ class SmaCross(Strategy):
         return self.signal(
             event,
             direction,
-            break_even=event.close + gain if gain and direction != "flat" else None,
+            break_even=max(event.close + gain, event.close / 100)
+            if gain and direction != "flat"
+            else None,
             stop=stop_price(event.close, direction, self.params.stop_atr * atr),
             values={"fast": fast, "slow": slow, "atr": atr},
             rationale=f"SMA({self.params.fast}) {fast:.6g} crossed"

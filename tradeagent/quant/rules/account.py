@@ -52,8 +52,8 @@ def gross(order: OrderContext, limits: Limits) -> Finding:
 
 def net(order: OrderContext, limits: Limits) -> Finding:
     """Refuse what could leave the account too long or too short over all symbols."""
-    longest = order.other_long + order.longest * order.price
-    shortest = order.other_short + order.shortest * order.price
+    longest = order.other_long + order.longest * order.value
+    shortest = order.other_short + order.shortest * order.value
     return _at_most(max(longest, -shortest), order, limits.max_net_ratio, "net exposure")
 
 

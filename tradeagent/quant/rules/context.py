@@ -107,6 +107,7 @@ class OrderContext:
     hour_orders: int = 0
     day_notional: Decimal = ZERO
     order_price: Decimal = field(init=False, repr=False)
+    value: Decimal = field(init=False, repr=False)
     worth: Decimal = field(init=False, repr=False)
     longest: Decimal = field(init=False, repr=False)
     shortest: Decimal = field(init=False, repr=False)
@@ -129,6 +130,7 @@ class OrderContext:
         else:
             shortest -= size
         self.longest, self.shortest = longest, shortest
-        self.worst_value = worst = max(longest, -shortest) * self.price
+        self.value = max(self.price, self.order_price, self.mark)
+        self.worst_value = worst = max(longest, -shortest) * self.value
         self.worst_exposure = self.other_exposure + worst
         self.worst_margin = self.other_margin + worst * self.margin_rate

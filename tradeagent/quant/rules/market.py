@@ -14,13 +14,17 @@ BP = Decimal(10_000)
 def collar(order: OrderContext, limits: Limits) -> Finding:
     """Refuse a price too far from the mark on either side, and entries while mid and mark differ.
 
-    That the mid is off never holds up an exit.
+    An exit is judged by its limit alone, for it fills at the market wherever that has gone.
     """
     mark, mid = order.mark, order.mid
-    away, most = up(abs(order.order_price - mark), mark), limits.collar_ratio
+    if order.reduce_only and order.limit is None:
+        return PASSED
+    asked = order.order_price
+    if not order.reduce_only and abs(order.price - mark) > abs(asked - mark):
+        asked = order.price
+    away, most = up(abs(asked - mark), mark), limits.collar_ratio
     if away > most:
-        text = f"{order.order_price!s} is {away!s} from mark {mark!s}, at most {most!s}"
-        return away, most, text
+        return away, most, f"{asked!s} is {away!s} from mark {mark!s}, at most {most!s}"
     if mid is not None and not order.reduce_only:
         off, widest = up(abs(mid - mark), mark), limits.max_mid_deviation_ratio
         if off > widest:
