@@ -103,7 +103,7 @@ def _resolve(evidence: Evidence, reference: str) -> Found:
     if not named:
         raise CommandError(
             f"nothing on record is called {reference!r}; 'tradeagent orders' and 'tradeagent "
-            "trades' list ids, of which the first six characters do, and 'last' is the last fill"
+            "trades' list ids, of which the first ten characters do, and 'last' is the last fill"
         )
     if len(named) > 1:
         choices = ", ".join(str(one.intent or one.seq) for one in list(named)[:5])
@@ -286,7 +286,7 @@ class _Story:
     def _missing(self, subject: Subject) -> Sequence[str]:
         """Return which links of the chain are not on record."""
         told = {type(step.message) for step in self._steps.values()}
-        if any(_imposed(step.message) for step in self._steps.values()):
+        if subject == "message" or any(_imposed(one.message) for one in self._steps.values()):
             return ()
         missing = []
         if subject in OUTCOME and OrderRequest not in told:

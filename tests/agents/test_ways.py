@@ -510,3 +510,26 @@ async def test_a_resting_exit_holds_no_close_back() -> None:
     assert size(found) == 0
     assert await found.exchange.get_open_orders() == []
     assert len(found.heard(Fill)) == 2
+
+
+async def test_a_resting_entry_that_nobody_wants_any_more_is_called_back() -> None:
+    """A flat signal cancels the limit it finds at work, so that it neither fills nor blocks."""
+    prices = {second: 100.0 if second < 20 else 99.0 for second in range(60)}
+    script = {0: {"direction": "long", "stop": 90.0}, 5: {"direction": "flat"}}
+    found = rig(prices, script, entry="limit", limit_offset_bp=50.0, reprice_s=600.0)
+
+    await found.run()
+
+    assert [one.reason for one in found.heard(CancelRequest)] == ["it is not wanted any more"]
+    assert found.heard(Fill) == []
+
+
+async def test_a_paused_entry_goes_no_further() -> None:
+    """Slices stop with the pause; what came in stays."""
+    script = {0: {"direction": "long", "stop": 90.0}}
+    prices = dict.fromkeys(range(90), 100.0)
+    found = rig(prices, script, (operator({15: "paused"}),), entry="twap", slices=6, twap_s=60.0)
+
+    await found.run()
+
+    assert [(fill.time - START) // SECOND for fill in found.heard(Fill)] == [0, 10]

@@ -74,6 +74,7 @@ class Desk:
     """
 
     __slots__ = (
+        "_entries",
         "adopted",
         "alarm",
         "closed_by",
@@ -97,6 +98,7 @@ class Desk:
         self.opinions: dict[str, TradeSignal] = {}
         self.size = ZERO
         self.entry_price = ZERO
+        self._entries: dict[str, Decimal] = {}
         self.parts: dict[str, Decimal] = {}
         self.held: dict[str, float] = {}
         self.adopted: dict[str, float] = {}
@@ -124,6 +126,7 @@ class Desk:
         if not self.price and held.size:
             self.mark(float(held.entry_price), held.time)
         self.size, self.entry_price = held.size, held.entry_price
+        self._entries = {part.strategy: part.entry_price for part in held.parts if part.size}
         self.parts = {part.strategy: part.size for part in held.parts if part.size}
         if self.adopted:
             self.adopted = {name: one for name, one in self.adopted.items() if name in self.parts}
@@ -270,6 +273,10 @@ class Desk:
             return wanted
         steps = self.changes(wanted)
         return {name: self.held.get(name, 0.0) + step / parts for name, step in steps.items()}
+
+    def entry_of(self, strategy: str) -> Decimal:
+        """Return the average price at which a strategy holds its part, else that of the whole."""
+        return self._entries.get(strategy) or self.entry_price
 
     def next_exit(self, now: int) -> int:
         """Return when the next opinion ends by itself (ns)."""

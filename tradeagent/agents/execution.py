@@ -180,12 +180,13 @@ class Execution(BaseAgent[ExecutionSettings]):
         """Wait for the commit, look once more, and place the order.
 
         An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
+        Not so a stop that moves: the one before it still protects.
         So a stop that an earlier run may have sent already is asked for first.
         """
         try:
             await committed
         except JournalError as error:
-            if not update.order.reduce_only:
+            if not update.order.reduce_only or update.order.replaces is not None:
                 return self._withheld(update.order, str(error))
         if self.blotter.may_be_out(update.order):
             known = await self.venue.status(update.order)

@@ -387,6 +387,11 @@ def unknown(symbol: str) -> RuleVerdict:
     return RuleVerdict("FRESH", passed=False, text=text)
 
 
+def absurd(error: ArithmeticError) -> RuleVerdict:
+    """Return the verdict on numbers that cannot be reckoned with."""
+    return RuleVerdict("FINITE", passed=False, text=f"the numbers lead to nothing: {error!r}")
+
+
 def too_small(request: OrderRequest, instrument: InstrumentUpdate) -> RuleVerdict:
     """Return the verdict on a size below the lot."""
     text = f"the size of {request.symbol} rounds to nothing on lot {instrument.lot}"

@@ -12,6 +12,7 @@ from tradeagent.agents.gate import (
     Ground,
     History,
     RiskSettings,
+    absurd,
     approval,
     entry_context,
     exit_context,
@@ -22,7 +23,8 @@ from tradeagent.agents.gate import (
     unknown,
 )
 from tradeagent.agents.overrides import Overrides
-from tradeagent.agents.pace import Pace, decision_of
+from tradeagent.agents.pace import Counts, Pace, decision_of
+from tradeagent.agents.standing import Standing
 from tradeagent.agents.states import falls, may_order
 from tradeagent.agents.trips import Trips
 from tradeagent.clock import SECOND
@@ -189,6 +191,21 @@ class Risk(BaseAgent[RiskSettings]):
         counts = None if request.reduce_only else self.pace.asked(request.strategy, now)
         if instrument is None or not (standing.mark or request.reduce_only):
             return rejection(request, now, (unknown(request.symbol),))
+        try:
+            return self._judge(request, instrument, standing, counts, now)
+        except ArithmeticError as error:  # numbers so large or small that none comes of them
+            return rejection(request, now, (absurd(error),))
+
+    def _judge(
+        self,
+        request: OrderRequest,
+        instrument: InstrumentUpdate,
+        standing: Standing,
+        counts: Counts | None,
+        now: int,
+    ) -> RiskAssessment | list[Message]:
+        """Size and judge a request about a symbol that is known."""
+        exposure = self.exposure
         equity = exposure.equity
         history = self._history(request)
         sized = order_size(request, instrument, standing, equity, self.settings, history)

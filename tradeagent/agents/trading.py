@@ -201,10 +201,12 @@ class Trading(BaseAgent[TradingSettings]):
         return asked
 
     def _ask(self, desk: Desk) -> list[Message]:
-        if desk.work is not None or self.mode not in OPENING:
+        if self.mode not in OPENING:
             return []
         now, tickets = self.now(), self.tickets
         wanted = desk.target(self._weights, self.settings.conflict, now)
+        if desk.work is not None:
+            return self._call_back(desk, desk.work, wanted)
         target, held = sum(wanted.values()), sum(desk.held.values())
         least = LEAST if tickets.is_entering(desk) else TOLERANCE
         if not desk.size:
@@ -218,6 +220,18 @@ class Trading(BaseAgent[TradingSettings]):
         if abs(target) < abs(held) - TOLERANCE:
             return list(tickets.reduction(desk, wanted, now))
         return []
+
+    def _call_back(self, desk: Desk, work: Work, wanted: Mapping[str, float]) -> list[Message]:
+        """Cancel a resting entry that leads where the target does not want to go any more."""
+        if work.limit is None or work.cloid is None or work.moving:
+            return []
+        step, wish = sum(desk.changes(work.wanted).values()), sum(desk.changes(wanted).values())
+        if step * wish > 0 and abs(wish) > LEAST:
+            return []
+        work.moving = True
+        return [
+            CancelRequest(cloid=work.cloid, reason="it is not wanted any more", actor=self.name)
+        ]
 
     def _next(self, desk: Desk) -> int:
         """Return when a desk falls due by itself: an exit, a slice, or a limit to be moved."""
@@ -295,7 +309,7 @@ class Trading(BaseAgent[TradingSettings]):
             return []
         price, moves = Decimal(repr(desk.price)), []
         for stop in list(desk.managed.values()):
-            trigger = moved_stop(stop, price, desk.entry_price, instrument)
+            trigger = moved_stop(stop, price, desk.entry_of(stop.strategy), instrument)
             if trigger is not None and (desk.size > 0) is (stop.order.side == "sell"):
                 del desk.managed[stop.order.cloid]  # until Execution tells of it again
                 moves.append(self.tickets.move(desk, stop, trigger, self.now()))

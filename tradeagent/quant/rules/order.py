@@ -162,6 +162,8 @@ def stop_plan(order: OrderContext, limits: Limits) -> Finding:
         return None, None, text
     if stop is None:
         return (None, None, "no stop; it is required") if limits.require_stop else PASSED
+    if stop >= order.mark if buys else stop <= order.mark:
+        return None, None, f"stop {stop!s} of a {order.side} is through the mark {order.mark!s}"
     nearest, farthest = limits.min_stop_distance_ratio, limits.max_stop_distance_ratio
     away = up(price - stop if buys else stop - price, price)
     if nearest <= away <= farthest:
