@@ -16,6 +16,7 @@ from tradeagent.messages import (
     ExecutionReport,
     FundingPayment,
     InstrumentUpdate,
+    MarketTrade,
     Order,
     OrderStatus,
     TickerUpdate,
@@ -138,6 +139,24 @@ async def test_a_restart_pays_the_hours_that_were_missed_once(tmp_path: Any) -> 
 
     assert [one.time for one in second.paid] == [2 * HOUR, 3 * HOUR]
     assert len(await second.exchange.get_funding(0)) == 3
+    await second.exchange.close()
+
+
+async def test_what_comes_before_the_mark_forgives_no_hour(tmp_path: Any) -> None:
+    """A trade is seen first after a restart: the missed hours are paid with the next quote."""
+    path = tmp_path / "ledger.sqlite"
+    first = Till(path=path)
+    first.at(SECOND, 100, 0.001)
+    await first.place("buy", 1)
+    first.at(HOUR, 100, 0.001)
+    await first.exchange.close()
+
+    second = Till(path=path, now=2 * HOUR)
+    trade = MarketTrade(symbol=SYMBOL, time=3 * HOUR, price=100.0, size=1.0, side="sell")
+    second.exchange.on_market(trade)
+    second.at(3 * HOUR + SECOND, 100, None)
+
+    assert [one.time for one in second.paid] == [2 * HOUR, 3 * HOUR]
     await second.exchange.close()
 
 

@@ -216,6 +216,8 @@ class Pit:
     def _fund(self, book: Book, time: int) -> None:
         """Pay the funding of every full hour up to `time` (UTC ns)."""
         symbol = book.instrument.symbol
+        if book.mark is None and self._clearing.account.position(symbol).size:
+            return  # after a restart: the hours are paid once the mark is known
         if book.hour and book.rate and book.mark is not None:
             mark, rate = Decimal(repr(book.mark)), Decimal(str(book.rate))
             for hour in range(book.hour, time + 1, HOUR):
