@@ -533,3 +533,30 @@ async def test_a_paused_entry_goes_no_further() -> None:
     await found.run()
 
     assert [(fill.time - START) // SECOND for fill in found.heard(Fill)] == [0, 10]
+
+
+async def test_closing_by_hand_waits_for_what_is_at_work() -> None:
+    """An operator who gives up his position while an entry rests is flat once that has ended."""
+    script = {20: {"direction": "long", "stop": 90.0, "strength": 0.5}, 60: {"direction": "flat"}}
+    found = rig(
+        dict.fromkeys(range(300), 100.0),
+        script,
+        (closing(30),),
+        entry="limit",
+        limit_offset_bp=50.0,
+        reprice_s=600.0,
+    )
+    wish = OrderRequest(
+        intent_id="by-hand",
+        symbol="BTC",
+        side="buy",
+        size=Decimal(5),
+        stop_plan=StopPlan(stop=Decimal(95)),
+        price=Decimal(100),
+        price_time=START + SECOND,
+        valid_until=START + 60 * SECOND,
+    )
+    found.clock.call_at(START + SECOND, lambda: found.bus.publish(wish, "operator"))
+    await found.run()
+
+    assert size(found) == 0

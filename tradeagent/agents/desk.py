@@ -34,15 +34,16 @@ NEVER = 1 << 62
 class Work:
     """The request under way: since when, its order once there is one, and what it leads to.
 
-    `limit` is the price an entry rests at, `cloid` is known once Execution has told of the order.
-    `moving` tells that it was cancelled to be placed again
-    at another price.
+    `limit` is the price an entry rests at, `size` what an exit asked for, `cloid` is known once
+    Execution has told of the order. `moving` tells that it was cancelled on purpose: to be placed
+    again at another price, or because nobody wants it any more.
     """
 
     intent: str
     since: int
     wanted: dict[str, float]
     limit: Decimal | None = None
+    size: Decimal | None = None
     cloid: str | None = None
     approved: bool = False
     moving: bool = False
@@ -88,6 +89,7 @@ class Desk:
         "price",
         "price_time",
         "refused",
+        "released",
         "size",
         "symbol",
         "work",
@@ -110,6 +112,8 @@ class Desk:
         self.managed: dict[str, OrderUpdate] = {}
         self.closed_by: OrderUpdate | None = None
         self.refused: tuple[str, int] | None = None
+        self.released = False
+        """Whether the operator gave up what he holds, until that is closed."""
         self.alarm = NEVER
 
     # -- what happens -----------------------------------------------------------------------------
@@ -130,7 +134,9 @@ class Desk:
         self.parts = {part.strategy: part.size for part in held.parts if part.size}
         if self.adopted:
             self.adopted = {name: one for name, one in self.adopted.items() if name in self.parts}
-        if OPERATOR in self.parts and self.work is None:
+        if OPERATOR not in self.parts:
+            self.released = False
+        elif self.work is None and not self.released:
             self._adopt(OPERATOR)
 
     def hear(self, opinion: TradeSignal) -> None:
@@ -180,10 +186,11 @@ class Desk:
         """Take the order under way for ended: what filled of it is held, the rest is not."""
         work, self.work = self.work, None
         assert work is not None
-        if update.filled == update.order.size:
+        asked = work.size or update.order.size
+        if update.filled == asked:
             self.held = work.wanted
         elif update.filled:
-            part = float(update.filled / update.order.size)
+            part = float(update.filled / asked)
             steps = {name: step * part for name, step in self.changes(work.wanted).items()}
             self.held = {name: self.held.get(name, 0.0) + step for name, step in steps.items()}
         self.held.update(self.adopted)

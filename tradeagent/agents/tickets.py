@@ -277,7 +277,7 @@ class Tickets:
     def _send(
         self, desk: Desk, request: OrderRequest, wanted: dict[str, float], now: int
     ) -> OrderRequest:
-        desk.work = Work(request.intent_id, now, wanted, request.limit)
+        desk.work = Work(request.intent_id, now, wanted, request.limit, request.size)
         return request
 
     def _intent(self, desk: Desk, author: str, trigger: str, leg: str) -> str:

@@ -125,7 +125,7 @@ class Trading(BaseAgent[TradingSettings]):
             elif update.filled:
                 desk.closed_by = update
         elif update.status not in TERMINAL:
-            desk.work = Work(order.intent_id, now, {}, order.limit, order.cloid)
+            desk.work = Work(order.intent_id, now, {}, order.limit, cloid=order.cloid)
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -176,6 +176,7 @@ class Trading(BaseAgent[TradingSettings]):
         messages: list[Message] = []
         through = [name for name, voice in self._voices.items() if voice == word.strategy]
         for desk in self.desks.values():
+            desk.released = desk.released or word.strategy == OPERATOR
             for name in (word.strategy, *through):
                 desk.opinions.pop(name, None)
                 desk.adopted.pop(name, None)
