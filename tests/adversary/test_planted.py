@@ -49,7 +49,7 @@ def no_seal(plant: Plant) -> None:
 
 def open_orders_not_counted(plant: Plant) -> None:
     """What may still fill is not part of the worst case."""
-    plant.setattr(Exposure, "_claim", lambda *_: None)
+    plant.setattr(Exposure, "_claim", lambda *_, **__: None)
 
 
 def unknown_not_counted(plant: Plant) -> None:
@@ -62,6 +62,7 @@ def unknown_not_counted(plant: Plant) -> None:
         told(self, update, now)
 
     plant.setattr(Exposure, "order", order)
+    plant.setattr(execution, "ASKED_AGAIN", ())  # else it is known within a second
 
 
 def halt_not_kept(plant: Plant) -> None:
