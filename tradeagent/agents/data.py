@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import fsum
 
 from pydantic import Field
 
@@ -74,7 +75,7 @@ class Resampler:
             high=max(part.high for part in parts),
             low=min(part.low for part in parts),
             close=parts[-1].close,
-            volume=sum(part.volume for part in parts),
+            volume=fsum(part.volume for part in parts),  # `sum` differs from Python 3.12 on
         )
         parts.clear()
         return merged
