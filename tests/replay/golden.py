@@ -18,6 +18,7 @@ import gzip
 import shutil
 import sys
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 
 from tests.replay.house import plan, record, rehearsed
@@ -47,8 +48,9 @@ def renew() -> None:
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state"
         made = plan(seed=5, **SETTINGS)
-        rehearsed(made, state, 2.4, ORDERS)
-        record(made, state, 1.2)
+        with chdir("/"):  # the folder of the run is kept with its settings
+            rehearsed(made, state, 2.4, ORDERS)
+            record(made, state, 1.2)
         shutil.rmtree(PLACE, ignore_errors=True)
         PLACE.mkdir()
         with gzip.GzipFile(PLACE / "journal.db.gz", "wb", mtime=0) as file:
