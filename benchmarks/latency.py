@@ -21,6 +21,7 @@ from decimal import Decimal
 
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings
+from tradeagent.agents.desk import Mandate
 from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
@@ -184,7 +185,7 @@ async def measure() -> list[int]:
             ExecutionSettings(max_notional_per_minute=Decimal(10**12)), port, "bench", key
         ),
         lambda: Risk(RiskSettings(limits=limits), key),
-        lambda: Trading(TradingSettings(), {"fickle": 1.0}, "bench"),
+        lambda: Trading(TradingSettings(), {"fickle": Mandate(1.0)}, "bench"),
         lambda: Analysis(AgentSettings(), [Fickle("fickle", "BTC")]),
         lambda: Monitor(MonitorSettings()),
     ):

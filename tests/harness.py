@@ -10,6 +10,7 @@ from typing import Any
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
 from tradeagent.agents.data import Data, DataSettings
+from tradeagent.agents.desk import Mandate
 from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
@@ -141,10 +142,11 @@ class Rig:
         self.said: list[Message] = []
         self.bus.subscribe(Subscriber("ear", {Message: self.said.append}, observer=True))
         feed = Tape(self.events)
+        mandates = {name: Mandate(weight) for name, weight in self.weights.items()}
         for build in (
             lambda: Execution(self.execution, self.exchange, "test", KEY),
             lambda: Risk(self.risk, KEY),
-            lambda: Trading(self.trading, self.weights, "test"),
+            lambda: Trading(self.trading, mandates, "test"),
             lambda: Analysis(AgentSettings(), self.strategies()),
             lambda: Monitor(MonitorSettings()),
             *self.extra,

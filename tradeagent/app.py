@@ -265,6 +265,7 @@ def _makers(
 ) -> dict[str, Callable[[AgentPlan], BaseAgent[Any]]]:
     """Return how each built-in agent but Data is made."""
     weights = {one.name: one.weight for one in plan.strategies}
+    mandates = {one.name: one.mandate() for one in plan.strategies}
     account = plan.identity
     return {
         "execution": lambda one: Execution(
@@ -272,7 +273,7 @@ def _makers(
         ),
         "risk": lambda one: Risk(cast(RiskSettings, one.settings), key, one.name, weights),
         "trading": lambda one: Trading(
-            cast(TradingSettings, one.settings), weights, account, one.name
+            cast(TradingSettings, one.settings), mandates, account, one.name
         ),
         "analysis": lambda one: Analysis(
             one.settings, [made for each in plan.strategies for made in each.make()], one.name

@@ -17,7 +17,7 @@ from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import AgentSettings, BaseAgent
 from tradeagent.agents.compliance import Compliance, ComplianceSettings
 from tradeagent.agents.data import Data, DataSettings
-from tradeagent.agents.desk import OPERATOR
+from tradeagent.agents.desk import OPERATOR, Mandate
 from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import Monitor, MonitorSettings
@@ -43,6 +43,8 @@ BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
     "data": Data,
 }
 """Our agents in the order they receive a message; they stop in reverse."""
+HOST = "analysis"
+"""The agent that hosts the configured strategies."""
 GROUP = "tradeagent.agents"
 INDIFFERENT = frozenset({"bus", "api", "log"})
 """Sections that decide nothing: equal runs may differ in them."""
@@ -72,6 +74,12 @@ class StrategyPlan(BaseModel):
     def make(self) -> list[Strategy]:
         """Return a fresh strategy for each symbol."""
         return [self.kind(self.name, symbol, self.params) for symbol in self.symbols]
+
+    def mandate(self) -> Mandate:
+        """Return what it may trade: its symbols, and those it asks for beside them."""
+        made = [(one.symbol, *one.inputs().symbols) for one in self.make()]
+        symbols = frozenset(symbol for several in made for symbol in several)
+        return Mandate(self.weight, symbols, HOST)
 
 
 @dataclass(frozen=True)
@@ -124,12 +132,13 @@ class Plan:
 
 def unclaimed(plan: Plan, positions: Iterable[PositionUpdate]) -> list[str]:
     """Return what strategies hold that are not configured any more, in words."""
-    known = {OPERATOR, *(strategy.name for strategy in plan.strategies)}
+    known = {OPERATOR: Mandate(1.0), **{one.name: one.mandate() for one in plan.strategies}}
+    nothing = Mandate(0.0, frozenset())
     return [
         f"{part.strategy} holds {part.size:f} {held.symbol}"
         for held in positions
         for part in held.parts
-        if part.size and part.strategy not in known
+        if part.size and not known.get(part.strategy, nothing).covers(held.symbol)
     ]
 
 

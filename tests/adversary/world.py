@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tests.adversary.judge import Judge
 from tests.harness import BTC, KEY, START, tick
+from tradeagent.agents.desk import Mandate
 from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.risk import Risk
@@ -53,7 +54,7 @@ LIMITS = Limits(
     max_order_notional=Decimal(2_500), max_position_notional=LIMIT, max_price_age_s=3600.0
 )
 STRATEGIES = ("one", "two")
-WEIGHTS = {"one": 0.6, "two": 0.5}
+MANDATES = {"one": Mandate(0.6), "two": Mandate(0.5)}
 DEPOSIT = Decimal(10_000)
 SIZES = ("0.0001", "1", "7.5", "25", "1e9", "0.00001", "3.3333333", "30")
 BAD = (float("nan"), float("inf"), float("-inf"), -1.0, 0.0, 1e300, 1e-300, -1e9)
@@ -177,7 +178,7 @@ class World:
         if not deaf:
             supervisor.add(lambda: Execution(ExecutionSettings(), self.exchange, "test", KEY))
         supervisor.add(lambda: Risk(RiskSettings(limits=LIMITS), KEY))
-        supervisor.add(lambda: Trading(TradingSettings(), WEIGHTS, "test"))
+        supervisor.add(lambda: Trading(TradingSettings(), MANDATES, "test"))
         clock.add_stream(steps, lambda step: step())
         await supervisor.run()
         self.store.restart()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.harness import BTC, START, bar
+from tradeagent.agents.desk import Mandate
 from tradeagent.agents.tickets import TradingSettings
 from tradeagent.agents.trading import Trading
 from tradeagent.bus.base import Subscriber
@@ -38,7 +39,7 @@ STOP = Order(
     trigger=Decimal(95),
     reduce_only=True,
 )
-WEIGHTS = {"a": 0.5, "b": 0.3}
+MANDATES = {"a": Mandate(0.5), "b": Mandate(0.3)}
 
 
 def signal(strategy: str, direction: Direction, second: int = 0) -> TradeSignal:
@@ -59,7 +60,7 @@ class Desk:
     """A Trading agent whose orders fill as asked for."""
 
     def __init__(self, **settings: Any) -> None:
-        self.agent = Trading(TradingSettings(**settings), WEIGHTS, "test")
+        self.agent = Trading(TradingSettings(**settings), MANDATES, "test")
         inlet = Subscriber("trading", {})
         inlet.hand = Envelope(bar(100))
         inlet.hand.ts = START

@@ -40,6 +40,8 @@ VENUE = "venue"
 """The author of orders that a venue makes itself."""
 REMEMBERED = 1_000
 """Ended orders that are kept at hand, for fills that come late."""
+BOOKED = 10_000
+"""Orders whose fills are known, so that one the venue tells again is not booked again."""
 
 
 class Blotter:
@@ -89,7 +91,6 @@ class Blotter:
         ended = [name for name in self.orders if name not in self.working]
         for name in ended[: len(ended) - REMEMBERED]:
             self._intents.pop(self.orders.pop(name).order.intent_id, None)
-            self._booked.pop(name, None)
             self.unwanted.discard(name)
             self._denied.discard(name)
 
@@ -115,6 +116,8 @@ class Blotter:
 
     def book(self, report: ExecutionReport) -> list[Message]:
         """Fold the venue's word into the order, the fill and the position it changes."""
+        if not self.is_news(report):
+            return []
         update = self.orders.get(report.cloid)
         if update is None and report.order is not None:
             return self._imposed(report, report.order)
@@ -123,13 +126,15 @@ class Blotter:
         fill = report.execution
         if fill is None:
             return self._restate(update, report)
-        booked = self._booked.setdefault(report.cloid, set())
-        if fill.tid in booked:
-            return []
         if update.filled + fill.size > update.order.size:
             return [self.incident(update, "OVERFILL", Severity.CRITICAL, f"{fill}")]
-        booked.add(fill.tid)
+        self._note_fill(report.cloid, fill.tid)
         return self._book_fill(update, report)
+
+    def _note_fill(self, name: str, tid: str) -> None:
+        self._booked.setdefault(name, set()).add(tid)
+        if len(self._booked) > BOOKED:
+            del self._booked[next(iter(self._booked))]
 
     def _book_fill(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
         order, done = update.order, report.execution

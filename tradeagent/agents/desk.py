@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Literal
+from math import fsum
+from typing import Literal, NamedTuple
 
+from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.messages import (
     TERMINAL,
     ZERO,
@@ -28,12 +30,30 @@ OPERATOR = "operator"
 """Who asks by hand; what he holds is his to close."""
 NEVER = 1 << 62
 """A time (ns) that does not come."""
+LEAST = 1e-9
+"""A change of the target weight below this is none."""
+
+
+class Mandate(NamedTuple):
+    """What a strategy may do: its share of a full position, in which symbols, heard through whom.
+
+    Without `symbols` it may trade all; `agent` is who speaks for it until another is heard.
+    """
+
+    weight: float
+    symbols: frozenset[str] | None = None
+    agent: str = ""
+
+    def covers(self, symbol: str) -> bool:
+        """Tell whether a symbol is the strategy's to trade."""
+        return self.symbols is None or symbol in self.symbols
 
 
 @dataclass(slots=True)
 class Work:
     """The request under way: since when, its order once there is one, and what it leads to.
 
+    `steps` are the changes of weight it was asked for, `counted` is how much of it is held by now.
     `limit` is the price an entry rests at, `size` what an exit asked for, `cloid` is known once
     Execution has told of the order. `moving` tells that it was cancelled on purpose: to be placed
     again at another price, or because nobody wants it any more.
@@ -41,23 +61,25 @@ class Work:
 
     intent: str
     since: int
-    wanted: dict[str, float]
+    steps: dict[str, float]
     limit: Decimal | None = None
     size: Decimal | None = None
     cloid: str | None = None
     approved: bool = False
     moving: bool = False
+    counted: Decimal = ZERO
 
 
 @dataclass(slots=True)
 class Entry:
     """How far the way into a position is, for one leading signal (strategy, time).
 
-    It may go on `until` (ns). `slices` of it were asked for, the next may be at `due` (ns); `tries`
-    counts every request, `moves` those that were placed again at another price.
+    It began at `since` and may go on `until` (ns). `slices` of it were asked for, the next may be
+    at `due` (ns); `tries` counts every request, `moves` those placed again at another price.
     """
 
     leader: tuple[str, int]
+    since: int
     until: int
     slices: int = 0
     due: int = 0
@@ -70,8 +92,8 @@ class Desk:
 
     `held` are the weights the position was asked for, `adopted` those of them that no strategy
     looks after. `legs` are the working stops and targets, `managed` those that follow the price.
-    `closed_by` is the stop or target that filled last, until a new opinion comes. `alarm` is when
-    something falls due by itself (ns).
+    `closed_by` is the stop or target that filled last, `ended` the request that ended last. `alarm`
+    is when something falls due by itself (ns).
     """
 
     __slots__ = (
@@ -79,6 +101,7 @@ class Desk:
         "adopted",
         "alarm",
         "closed_by",
+        "ended",
         "entry",
         "entry_price",
         "held",
@@ -107,6 +130,7 @@ class Desk:
         self.price = 0.0
         self.price_time = 0
         self.work: Work | None = None
+        self.ended: Work | None = None
         self.entry: Entry | None = None
         self.legs: dict[str, OrderUpdate] = {}
         self.managed: dict[str, OrderUpdate] = {}
@@ -142,16 +166,25 @@ class Desk:
     def hear(self, opinion: TradeSignal) -> None:
         """Take up a strategy's newest opinion."""
         self.opinions[opinion.strategy] = opinion
-        self.closed_by = None
 
-    def close_by(self, leg: OrderUpdate) -> None:
-        """Forget every opinion: a stop or target has taken the position off them."""
-        self.opinions.clear()
-        self.adopted = {name: one for name, one in self.adopted.items() if name == OPERATOR}
-        self.held = dict(self.adopted)
-        self.closed_by = leg
+    def close_by(self, other: OrderUpdate) -> None:
+        """Forget the opinions of those from whom another order than ours took the position.
 
-    def take_over(self, known: Mapping[str, float], *, adopt: bool) -> None:
+        A stop, a target, the operator or the venue did. Who holds nothing any more has lost it, as
+        has whom a stop was for; the others go on.
+        """
+        lost = [name for name in self.held if name not in self.parts]
+        for name in lost:
+            del self.held[name]
+        if other.order.type in PROTECTIVE:
+            lost += [share.strategy for share in other.shares]
+        for name in lost:
+            self.opinions.pop(name, None)
+            if name != OPERATOR:
+                self.adopted.pop(name, None)
+            self.closed_by = other
+
+    def take_over(self, known: Collection[str], *, adopt: bool) -> None:
         """Count the parts nobody wants any more among what is held, so that they are closed.
 
         Those of strategies that are not `known` stay with their stops where they are adopted, as
@@ -167,7 +200,7 @@ class Desk:
         size = float(self.parts[name])
         others = [other for other in self.held if other in self.parts and other != name]
         kept = float(sum((self.parts[other] for other in others), ZERO))
-        weight = sum(self.held[other] for other in others)
+        weight = fsum(self.held[other] for other in others)
         self.held[name] = size * weight / kept if kept and weight else size / abs(size)
         self.adopted[name] = self.held[name]
 
@@ -186,16 +219,22 @@ class Desk:
         """Take the order under way for ended: what filled of it is held, the rest is not."""
         work, self.work = self.work, None
         assert work is not None
-        asked = work.size or update.order.size
-        if update.filled == asked:
-            self.held = work.wanted
-        elif update.filled:
-            part = float(update.filled / asked)
-            steps = {name: step * part for name, step in self.changes(work.wanted).items()}
-            self.held = {name: self.held.get(name, 0.0) + step for name, step in steps.items()}
+        self.ended = work
+        self.count(update)
         self.held.update(self.adopted)
         if not update.filled and not work.moving:
             self.refuse(update.strategy)
+
+    def count(self, update: OrderUpdate) -> None:
+        """Count what filled of the request that ended last, late fills included, as held."""
+        work = self.ended
+        assert work is not None
+        part = float((update.filled - work.counted) / (work.size or update.order.size))
+        work.counted = update.filled
+        for name, step in work.steps.items():
+            weight = self.held.pop(name, 0.0) + step * part
+            if abs(weight) > LEAST and name not in self.adopted:
+                self.held[name] = weight
 
     def refuse(self, strategy: str) -> None:
         """Note that a strategy's opinion led to nothing, so that it is not tried again."""
@@ -243,10 +282,11 @@ class Desk:
         return max(self.opinions.values(), key=lambda signal: signal.time, default=None)
 
     def changes(self, wanted: Mapping[str, float]) -> dict[str, float]:
-        """Return by how much each strategy's weight changes on the way to `wanted`."""
+        """Return by how much each strategy's weight changes on the way to `wanted`, if it does."""
         held, kept = self.held, self.adopted
         names = [name for name in {**held, **wanted} if name not in kept]
-        return {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in names}
+        steps = {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in names}
+        return {name: step for name, step in steps.items() if abs(step) > LEAST}
 
     def moves(self, wanted: Mapping[str, float]) -> dict[str, Decimal]:
         """Return by how much each strategy's size changes on the way to a smaller target.
@@ -254,7 +294,7 @@ class Desk:
         One that holds a part gives of that what it wants less; one without moves by the size of an
         average weight.
         """
-        unit = float(self.size) / sum(self.held.values())
+        unit = float(self.size) / fsum(self.held.values())
         moves: dict[str, Decimal] = {}
         for name, step in self.changes(wanted).items():
             part, held = self.parts.get(name, ZERO), self.held.get(name, 0.0)
@@ -273,13 +313,6 @@ class Desk:
         largest = max(after, key=after.__getitem__)
         left = quantity - sum(moves.values(), ZERO)
         return {**moves, largest: moves.get(largest, ZERO) + left}.items()
-
-    def towards(self, wanted: dict[str, float], parts: int) -> dict[str, float]:
-        """Return the weights after the first of `parts` equal steps to `wanted`."""
-        if parts == 1:
-            return wanted
-        steps = self.changes(wanted)
-        return {name: self.held.get(name, 0.0) + step / parts for name, step in steps.items()}
 
     def entry_of(self, strategy: str) -> Decimal:
         """Return the average price at which a strategy holds its part, else that of the whole."""
@@ -302,7 +335,7 @@ def shares(weights: Mapping[str, float]) -> tuple[Share, ...]:
     named = [(name, weight) for name, weight in weights.items() if weight]
     if len(named) == 1:
         return whole(named[0][0])
-    total = sum(weights.values())
+    total = fsum(weights.values())
     if not named or not total:
         return ()
     parts = [Share(strategy=name, part=Decimal(repr(weight / total))) for name, weight in named]

@@ -255,16 +255,19 @@ class Execution(BaseAgent[ExecutionSettings]):
         return [message for update in meant for message in self._withdraw(update, wish.reason)]
 
     def _withdraw(self, update: OrderUpdate, reason: str) -> list[Message]:
-        """Start to cancel one order; one that is not sent yet never will be."""
+        """Start to cancel one order; one that is not sent yet never will be.
+
+        One whose state is not known is cancelled again once it is seen to rest.
+        """
         order = update.order
         self.start(self.venue.cancel(order))
-        if update.status is S.PREPARED:
+        if update.status not in (S.OPEN, S.PARTIAL):
             self.blotter.unwanted.add(order.cloid)
-        elif update.status in (S.OPEN, S.PARTIAL):
-            pending = advance(update, S.PEND_CANCEL, reason=reason)
-            self.blotter.keep(pending)
-            return [pending]
-        return []
+            return []
+        self.blotter.unwanted.discard(order.cloid)
+        pending = advance(update, S.PEND_CANCEL, reason=reason)
+        self.blotter.keep(pending)
+        return [pending]
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
@@ -296,7 +299,8 @@ class Execution(BaseAgent[ExecutionSettings]):
             if isinstance(told, OrderUpdate) and told.status is S.UNKNOWN:
                 self.start(self._ask_again(told.order))
         update = self.blotter.working.get(report.cloid)
-        if update is not None and report.cloid in self.blotter.unwanted and update.oid:
+        resting = update is not None and update.status in (S.OPEN, S.PARTIAL)
+        if update is not None and resting and report.cloid in self.blotter.unwanted:
             messages.extend(self._withdraw(update, "cancelled while it was being sent"))
         if any(isinstance(message, Fill) for message in messages):
             self.start(self.venue.account())
@@ -331,7 +335,7 @@ class Execution(BaseAgent[ExecutionSettings]):
     def keep_in_step(self) -> None:
         """Compare with the venue on schedule, and ask again for cancels without an answer."""
         for update in tuple(self.blotter.working.values()):
-            if update.status is S.PEND_CANCEL:
+            if update.status is S.PEND_CANCEL or update.order.cloid in self.blotter.unwanted:
                 self.start(self.venue.cancel(update.order))
         self.start(self._settle_open(), lane="reconcile")
 

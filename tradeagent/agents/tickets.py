@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import fsum
 from typing import Literal
 
 from pydantic import Field
@@ -116,35 +117,36 @@ class Tickets:
             return []
         if self._sliced and (way.slices >= self._settings.slices or now < way.due):
             return []
-        parts = self._settings.slices - way.slices if self._sliced else 1
+        due = self._slices_due(way, now) if self._sliced else 1
+        part = due / (self._settings.slices - way.slices) if self._sliced else 1.0
         side: Side = "buy" if weight > 0 else "sell"
-        limit = self._limit(desk, side)
+        limit, steps = self._limit(desk, side), desk.changes(wanted)
         if way.tries:
             leg = f"{leg}:{way.tries}"
         request = _new_order_request(
             intent_id=self._intent(desk, leader.strategy, str(leader.time), leg),
             symbol=desk.symbol,
             side=side,
-            weight=min(1.0, abs(weight) / parts),
+            weight=min(1.0, abs(weight) * part),
             type="market" if limit is None else "limit",
             limit=limit,
             stop_plan=self._plan(leader),
             strategy=leader.strategy,
-            shares=shares(desk.changes(wanted)),
+            shares=shares(steps),
             price=Decimal(repr(desk.price)),
             price_time=desk.price_time,
             valid_until=max(leader.valid_until, way.until),
             votes=desk.votes(wanted),
             rationale=leader.rationale,
         )
-        self._count(way, now)
-        return [self._send(desk, request, desk.towards(wanted, parts), now)]
+        self._count(way, due)
+        return [self._send(desk, request, {name: one * part for name, one in steps.items()}, now)]
 
     def _way(self, desk: Desk, leader: TradeSignal, now: int) -> Entry:
         """Return how far the entry of this signal is; another signal begins anew."""
         name = (leader.strategy, leader.time)
         if desk.entry is None or desk.entry.leader != name:
-            desk.entry = Entry(name, max(leader.valid_until, now + self._longest))
+            desk.entry = Entry(name, now, max(leader.valid_until, now + self._longest))
         return desk.entry
 
     @property
@@ -152,18 +154,30 @@ class Tickets:
         """Return how long an entry may go on that was begun in time, ns."""
         settings = self._settings
         if settings.entry == "twap":
-            return int(settings.twap_s * SECOND)
+            return 2 * int(settings.twap_s * SECOND)  # prices may come rarely
         if not self._rests:
             return 0
         shown = settings.slices if self._sliced else 1
         return self.patience * (settings.reprices + 1) * shown
 
-    def _count(self, way: Entry, now: int) -> None:
+    @property
+    def _step(self) -> int:
+        """Return how far apart the slices of twap are, ns."""
+        return int(self._settings.twap_s / self._settings.slices * SECOND)
+
+    def _slices_due(self, way: Entry, now: int) -> int:
+        """Return how many slices are asked for at once: those that came too rarely are made up."""
+        if self._settings.entry != "twap":
+            return 1
+        left = self._settings.slices - way.slices
+        return min(left, max(1, (now - way.since) // self._step + 1 - way.slices))
+
+    def _count(self, way: Entry, slices: int) -> None:
         way.tries += 1
         if self._sliced:
-            way.slices += 1
+            way.slices += slices
             if self._settings.entry == "twap":
-                way.due = now + int(self._settings.twap_s / self._settings.slices * SECOND)
+                way.due = way.since + way.slices * self._step
 
     def is_entering(self, desk: Desk) -> bool:
         """Tell whether slices of the newest entry are still to come."""
@@ -176,14 +190,18 @@ class Tickets:
     def reprice(self, desk: Desk, now: int) -> str:
         """Return why the resting entry should be moved, nothing where it stands well.
 
-        It is noted on the desk that it moves; the caller cancels it.
+        It is noted on the desk that it moves; the caller cancels it. One that was moved often
+        enough is given up.
         """
         work, way = desk.work, desk.entry
         if work is None or way is None or work.limit is None or work.cloid is None or work.moving:
             return ""
-        if now < work.since + self.patience or way.moves >= self._settings.reprices:
+        if now < work.since + self.patience:
             return ""
-        side: Side = "buy" if sum(desk.changes(work.wanted).values()) > 0 else "sell"
+        if way.moves >= self._settings.reprices:
+            work.since = now
+            return "it did not fill in time"
+        side: Side = "buy" if fsum(work.steps.values()) > 0 else "sell"
         limit = self._limit(desk, side)
         if limit is None or limit == work.limit:
             work.since = now
@@ -231,6 +249,8 @@ class Tickets:
     ) -> OrderRequest:
         leader, before = desk.newest(), desk.closed_by
         trigger = f"{leader.time if leader is not None else now}:{now}:{size}"
+        if before is not None and before.strategy in desk.opinions:
+            before = None  # it has spoken since
         author = before.strategy if before is not None else "operator"
         author = leader.strategy if leader is not None else author
         request = _new_order_request(
@@ -248,7 +268,7 @@ class Tickets:
             follows=before.order.cloid if before is not None else "",
             rationale=reason or (leader.rationale if leader is not None else "no opinion is left"),
         )
-        return self._send(desk, request, wanted if leg == "reduce" else {}, now)
+        return self._send(desk, request, desk.changes(wanted if leg == "reduce" else {}), now)
 
     def move(self, desk: Desk, stop: OrderUpdate, trigger: Decimal, now: int) -> OrderRequest:
         """Ask to put a resting stop to another trigger."""
@@ -275,9 +295,9 @@ class Tickets:
     # -- arithmetic -------------------------------------------------------------------------------
 
     def _send(
-        self, desk: Desk, request: OrderRequest, wanted: dict[str, float], now: int
+        self, desk: Desk, request: OrderRequest, steps: dict[str, float], now: int
     ) -> OrderRequest:
-        desk.work = Work(request.intent_id, now, wanted, request.limit, request.size)
+        desk.work = Work(request.intent_id, now, steps, request.limit, request.size)
         return request
 
     def _intent(self, desk: Desk, author: str, trigger: str, leg: str) -> str:

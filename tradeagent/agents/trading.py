@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from math import fsum
 
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.blotter import VENUE
-from tradeagent.agents.desk import NEVER, OPERATOR, SIGNS, Desk, Work
+from tradeagent.agents.desk import LEAST, NEVER, OPERATOR, SIGNS, Desk, Mandate, Work
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.stops import is_managed, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
@@ -34,8 +35,6 @@ from tradeagent.storage.base import Past
 
 TOLERANCE = 0.05
 """A change of the target weight below this is not worth an order."""
-LEAST = 1e-9
-"""A change of the target weight below this is none."""
 LOST_AFTER = 120 * SECOND
 FLATTENED = "the account is being flattened"
 OPENING = (TradingMode.ACTIVE, TradingMode.REDUCE_ONLY)
@@ -54,19 +53,20 @@ class Trading(BaseAgent[TradingSettings]):
     def __init__(
         self,
         settings: TradingSettings,
-        weights: Mapping[str, float],
+        mandates: Mapping[str, Mandate],
         account: str,
         name: str = "trading",
     ) -> None:
-        """Give each strategy of `weights` its share of a full position."""
+        """Trade for each strategy within its mandate."""
         super().__init__(settings, name)
         self.mode = TradingMode.ACTIVE
         self.desks: dict[str, Desk] = {}
         self.resting: dict[str, StrategyState] = {}
         self.tickets = Tickets(settings, account)
-        self._voices: dict[str, str] = {}
+        self._voices = {name: one.agent for name, one in mandates.items() if one.agent}
         """The agent each strategy was last heard through."""
-        self._weights = dict(weights)
+        self._mandates = dict(mandates)
+        self._weights = {name: one.weight for name, one in mandates.items()}
 
     def desk(self, symbol: str) -> Desk:
         """Return the desk of a symbol."""
@@ -88,17 +88,19 @@ class Trading(BaseAgent[TradingSettings]):
             self._restore_order(update, past.ts)
         for signal in past.signals:
             desk = self.desk(signal.symbol)
-            if self._counts(signal, desk):
+            stopped = past.stopped.get((signal.strategy, signal.symbol), 0)
+            if signal.time >= stopped and self._counts(signal, desk):
                 desk.opinions[signal.strategy] = signal
         for desk in self.desks.values():
             wanted = desk.target(self._weights, self.settings.conflict, past.ts)
             desk.held = {name: part for name, part in wanted.items() if name in desk.parts}
-            desk.take_over(self._weights, adopt=self.settings.removed == "adopt")
+            known = {name for name, one in self._mandates.items() if one.covers(desk.symbol)}
+            desk.take_over(known, adopt=self.settings.removed == "adopt")
             for name, word in self.resting.items():
                 if word.mode == "paused" and name in desk.parts and name not in wanted:
                     desk.adopted[name] = desk.held[name]
             if desk.work is not None:
-                desk.work.wanted = wanted
+                desk.work.steps = desk.changes(wanted)
             desk.alarm = desk.next_exit(past.ts)
 
     def _counts(self, signal: TradeSignal, desk: Desk) -> bool:
@@ -106,7 +108,10 @@ class Trading(BaseAgent[TradingSettings]):
 
         One that was heard while the strategy was paused is not; what it holds then has to show.
         """
+        mandate = self._mandates.get(signal.strategy)
         if signal.confidence < self.settings.min_confidence:
+            return False
+        if mandate is None or not mandate.covers(signal.symbol):
             return False
         word, part = self.resting.get(signal.strategy), desk.parts.get(signal.strategy)
         if word is None:
@@ -208,7 +213,7 @@ class Trading(BaseAgent[TradingSettings]):
         wanted = desk.target(self._weights, self.settings.conflict, now)
         if desk.work is not None:
             return self._call_back(desk, desk.work, wanted)
-        target, held = sum(wanted.values()), sum(desk.held.values())
+        target, held = fsum(wanted.values()), fsum(desk.held.values())
         least = LEAST if tickets.is_entering(desk) else TOLERANCE
         if not desk.size:
             none = abs(target) <= TOLERANCE
@@ -226,7 +231,7 @@ class Trading(BaseAgent[TradingSettings]):
         """Cancel a resting entry that leads where the target does not want to go any more."""
         if work.limit is None or work.cloid is None or work.moving:
             return []
-        step, wish = sum(desk.changes(work.wanted).values()), sum(desk.changes(wanted).values())
+        step, wish = fsum(work.steps.values()), fsum(desk.changes(wanted).values())
         if step * wish > 0 and abs(wish) > LEAST:
             return []
         work.moving = True
@@ -239,7 +244,8 @@ class Trading(BaseAgent[TradingSettings]):
         due = desk.next_exit(self.now())
         work, way = desk.work, desk.entry
         if work is not None:
-            return min(due, work.since + self.tickets.patience) if work.limit is not None else due
+            rests = work.limit is not None and not work.moving
+            return min(due, work.since + self.tickets.patience) if rests else due
         return min(due, way.due) if way is not None and self.tickets.is_entering(desk) else due
 
     # -- what became of it ------------------------------------------------------------------------
@@ -267,17 +273,20 @@ class Trading(BaseAgent[TradingSettings]):
         desk, work = self.desk(update.symbol), self.desk(update.symbol).work
         ended = update.status in TERMINAL
         mine = work is not None and work.intent == update.order.intent_id
+        late = desk.ended is not None and desk.ended.cloid == update.order.cloid
         if update.order.type in PROTECTIVE:
             desk.guard(update, managed=is_managed(update))
-            if ended and update.filled:
-                desk.close_by(update)
-        elif work is not None and mine:
+        if work is not None and mine:
             work.cloid = update.order.cloid
             if ended:
                 moving = work.moving
                 desk.finish(update)
                 if moving and not update.filled:
                     return self.generate_signals(desk)
+        elif late:
+            desk.count(update)
+        elif ended and update.filled:
+            desk.close_by(update)
         return self.manage_positions(desk) if ended and update.filled else []
 
     def manage_positions(self, desk: Desk) -> list[Message]:
@@ -341,8 +350,8 @@ class Trading(BaseAgent[TradingSettings]):
                 lost_after = max(LOST_AFTER, 2 * self.tickets.patience)
             if work is not None and self.now() - work.since > lost_after:
                 messages.extend(self._give_up(desk, work))
-            elif desk.size or self.tickets.is_entering(desk):
-                messages.extend(self.generate_signals(desk))
+            elif desk.size or desk.legs or self.tickets.is_entering(desk):
+                messages.extend(self.manage_positions(desk))
             desk.managed.update((n, one) for n, one in desk.legs.items() if is_managed(one))
         if self.mode is TradingMode.FLATTENING:
             messages.extend(self._flatten())

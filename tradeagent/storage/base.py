@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -57,11 +57,13 @@ class Past:
 
     `epoch` is this start's, `seq` and `ts` (UTC ns) are the last row's. `clean` tells whether the
     run before ended by itself, `digest` names the whole restored state. `orders` are all that may
-    still change and those that ended within a day of `ts`; `fills` are (cloid, tid) of the last
+    still change and those that ended within a day of `ts`, in the order of their last change;
+    `fills` are (cloid, tid) of the last
     10,000. `signals` are the last of each strategy and symbol, `overrides` the last of each rule
     and scope, `strategies` the last word on each; whether they still hold is for the reader to
     judge by their `valid_until`. `alerts` are the last of each code and scope, `records` those of
-    each strategy and symbol, `high_water` is the highest equity the venue ever told.
+    each strategy and symbol, `high_water` is the highest equity the venue ever told. `stopped` is
+    when (UTC ns) a stop or target last took a position off a strategy, by (strategy, symbol).
     """
 
     epoch: int
@@ -71,7 +73,7 @@ class Past:
     digest: str
     trading_state: TradingState | None
     orders: tuple[OrderUpdate, ...]
-    fills: frozenset[tuple[str, str]]
+    fills: tuple[tuple[str, str], ...]
     last_fill_time: int
     payments: frozenset[str]
     last_funding_time: int
@@ -86,6 +88,7 @@ class Past:
     records: tuple[TrackRecord, ...] = ()
     alerts: tuple[RiskAlert, ...] = ()
     restriction: Restriction | None = None
+    stopped: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from tradeagent.storage.base import DayOpen, Past
 DAY = 86_400 * SECOND
 FILLS_KEPT = 10_000
 PAYMENTS_KEPT = 1_000
+RESTING_EXITS = ("stop", "take_profit")
 M = TypeVar("M", bound=Message)
 
 LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
@@ -184,8 +185,8 @@ class Projection:
             clean=clean,
             digest=self.digest(),
             trading_state=self._last(TradingState),
-            orders=tuple(self.orders[cloid][1] for cloid in sorted(self.orders)),
-            fills=frozenset(self.fills),
+            orders=tuple(update for _, update in self._orders()),
+            fills=tuple(self._fill_order),
             last_fill_time=self.last_fill_time,
             payments=frozenset(tid for _, tid in self.payments),
             last_funding_time=max((time for time, _ in self.payments), default=0),
@@ -200,7 +201,18 @@ class Projection:
             records=self._all(TrackRecord),
             alerts=self._all(RiskAlert),
             restriction=self._last(Restriction),
+            stopped={
+                (share.strategy, update.symbol): ts
+                for ts, update in self._orders()
+                if update.order.type in RESTING_EXITS and update.status in TERMINAL
+                if update.filled
+                for share in update.shares
+            },
         )
+
+    def _orders(self) -> list[tuple[int, OrderUpdate]]:
+        known = sorted(self.orders, key=lambda cloid: (self.orders[cloid][0], cloid))
+        return [self.orders[cloid] for cloid in known]
 
     def _order(self, update: OrderUpdate, ts: int) -> None:
         self.remember_order(update, ts)
