@@ -23,6 +23,7 @@ from tradeagent.messages import (
     RiskAssessment,
     RiskOverride,
     StopPlan,
+    StrategyState,
     TradingMode,
     TradingState,
 )
@@ -62,6 +63,7 @@ class Judge:
     booked: set[tuple[str, str]] = field(default_factory=set)
     cash: Decimal = ZERO
     mode: TradingMode = TradingMode.ACTIVE
+    paused: dict[str, int] = field(default_factory=dict)
     lifted_until: int = 0
     now: int = 0
 
@@ -80,12 +82,21 @@ class Judge:
                 self._judged(message)
             case OrderRequest():
                 self.requests[message.intent_id] = message
+                since = self.paused.get(message.strategy, self.now)
+                if genuine and not message.reduce_only and since < self.now:
+                    self.breach(f"{message.strategy} is paused and asks for {message.side}")
             case TradingState() if genuine or envelope.source == "operator":
                 self.mode = message.mode
             case RiskOverride() if message.rule != "STATE" and message.valid_until:
                 self.lifted_until = max(self.lifted_until, message.valid_until)
+            case StrategyState():
+                self.paused.pop(message.strategy, None)
+                if message.mode == "paused":
+                    self.paused[message.strategy] = envelope.ts
             case PositionUpdate() if genuine:
                 self.told[message.symbol] = message
+                if sum(part.size for part in message.parts) != message.size:
+                    self.breach(f"the parts do not add up to {message.size}")
             case Fill() if genuine:
                 name = (message.cloid, message.tid)
                 if name in self.booked:
@@ -115,6 +126,8 @@ class Judge:
             self._leg(order)
         else:
             self._approval(order, now)
+        if order.replaces is not None:
+            self._moved(order)
         if self.mode is TradingMode.HALTED and not protective:
             self.breach(f"{order.type} {order.side} was sent while HALTED")
         if self.mode is not TradingMode.ACTIVE and not order.reduce_only:
@@ -141,6 +154,20 @@ class Judge:
         if order.trigger not in (plan.stop, plan.target) or order.size > sent.filled:
             self.breach(f"{order.cloid} is not the stop that was planned")
         if order.side == sent.order.side or not order.reduce_only:
+            self.breach(f"{order.cloid} does not reduce")
+
+    def _moved(self, order: Order) -> None:
+        """Judge a stop that takes the place of a resting one: no larger, no further away."""
+        before = self.sent.get(order.replaces or "")
+        if before is None or order.trigger is None or before.order.trigger is None:
+            self.breach(f"{order.cloid} replaces no stop")
+            return
+        sign = 1 if order.side == "sell" else -1
+        if order.size > before.order.size - before.filled:
+            self.breach(f"{order.cloid} is larger than the stop it replaces")
+        if (order.trigger - before.order.trigger) * sign < 0:
+            self.breach(f"{order.cloid} protects less than the stop it replaces")
+        if order.side != before.order.side or not order.reduce_only:
             self.breach(f"{order.cloid} does not reduce")
 
     def _worst(self, order: Order) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.adversary.world import BLOWS, Blow, World
+from tests.adversary.world import BLOWS, ENTRIES, Blow, World
 
 SHARDS = 4
 EXAMPLES = int(os.environ.get("TRADEAGENT_SEQUENCES", "1000")) // SHARDS
@@ -22,8 +22,8 @@ def test_every_promise_holds(shard: int) -> None:
     """No order without approval, none beyond a limit, none while halted, and no exit blocked."""
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(BLOW, min_size=50, max_size=80), st.just(shard))
-    def attack(blows: list[Blow], _: int) -> None:
-        assert World().play(blows) == []
+    @given(st.lists(BLOW, min_size=50, max_size=80), st.sampled_from(ENTRIES), st.just(shard))
+    def attack(blows: list[Blow], entry: str, _: int) -> None:
+        assert World(entry).play(blows) == []
 
     attack()

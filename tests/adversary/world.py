@@ -62,6 +62,7 @@ MODES = (TradingMode.ACTIVE, TradingMode.ACTIVE, TradingMode.HALTED, TradingMode
 REPEATED = (TradeSignal, OrderRequest, RiskAssessment, ExecutionReport, CancelRequest, TickerUpdate)
 FUNDING = 0.001
 """What longs pay each hour, as a ratio of the position."""
+ENTRIES = ("market", "limit", "twap", "iceberg")
 LASTING = 10 * 60
 """Seconds after the last blow in which a flattened account must be flat."""
 
@@ -114,7 +115,10 @@ class Watched(SimulatedExchange):
 class World:
     """Plays blows against a daemon and lets the judge watch."""
 
-    def __init__(self) -> None:
+    def __init__(self, entry: str = "market") -> None:
+        self.trading = TradingSettings.model_validate(
+            {"entry": entry, "reprice_s": 5, "reprices": 2, "slices": 3, "twap_s": 9}
+        )
         self.clock = SimulatedClock(START)
         self.judge = Judge(LIMIT)
         self.exchange = Watched(self.judge, lambda: self.clock.now())
@@ -178,7 +182,7 @@ class World:
         if not deaf:
             supervisor.add(lambda: Execution(ExecutionSettings(), self.exchange, "test", KEY))
         supervisor.add(lambda: Risk(RiskSettings(limits=LIMITS), KEY))
-        supervisor.add(lambda: Trading(TradingSettings(), MANDATES, "test"))
+        supervisor.add(lambda: Trading(self.trading, MANDATES, "test"))
         clock.add_stream(steps, lambda step: step())
         await supervisor.run()
         self.store.restart()

@@ -109,6 +109,7 @@ class Desk:
         "managed",
         "opinions",
         "parts",
+        "paused",
         "price",
         "price_time",
         "refused",
@@ -118,8 +119,10 @@ class Desk:
         "work",
     )
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, paused: Collection[str] = ()) -> None:
+        """Hold for the strategies that are `paused` at most what they have."""
         self.symbol = symbol
+        self.paused = paused
         self.opinions: dict[str, TradeSignal] = {}
         self.size = ZERO
         self.entry_price = ZERO
@@ -166,6 +169,7 @@ class Desk:
     def hear(self, opinion: TradeSignal) -> None:
         """Take up a strategy's newest opinion."""
         self.opinions[opinion.strategy] = opinion
+        self.adopted.pop(opinion.strategy, None)
 
     def close_by(self, other: OrderUpdate) -> None:
         """Forget the opinions of those from whom another order than ours took the position.
@@ -252,6 +256,9 @@ class Desk:
             if opinion.exit_at is not None and opinion.exit_at <= now:
                 continue
             weight = SIGNS[opinion.direction] * opinion.strength * weights.get(name, 0.0)
+            if weight and name in self.paused:
+                held = self.held.get(name, 0.0)
+                weight = held if weight * held > 0 else 0.0
             if weight:
                 wanted[name] = weight
         if len(wanted) > 1 and conflict == "strongest":
@@ -273,7 +280,9 @@ class Desk:
         """Return the newest opinion on the side of `weight`; its stop and reason lead."""
         opinions = self.opinions
         agreeing = [
-            opinions[name] for name in wanted if name in opinions and wanted[name] * weight > 0
+            opinions[name]
+            for name in wanted
+            if name in opinions and wanted[name] * weight > 0 and name not in self.paused
         ]
         return max(agreeing, key=lambda signal: signal.time, default=None)
 

@@ -121,6 +121,8 @@ class Tickets:
         part = due / (self._settings.slices - way.slices) if self._sliced else 1.0
         side: Side = "buy" if weight > 0 else "sell"
         limit, steps = self._limit(desk, side), desk.changes(wanted)
+        if self._rests and limit is None:
+            return []
         if way.tries:
             leg = f"{leg}:{way.tries}"
         request = _new_order_request(
@@ -185,7 +187,9 @@ class Tickets:
         if not self._sliced or way is None or way.slices >= self._settings.slices:
             return False
         leader = desk.opinions.get(way.leader[0])
-        return leader is not None and leader.time == way.leader[1] and desk.refused != way.leader
+        if leader is None or leader.strategy in desk.paused:
+            return False
+        return leader.time == way.leader[1] and desk.refused != way.leader
 
     def reprice(self, desk: Desk, now: int) -> str:
         """Return why the resting entry should be moved, nothing where it stands well.
@@ -322,4 +326,5 @@ class Tickets:
             return None
         sign = -1 if side == "buy" else 1
         price = desk.price * (1 + sign * self._settings.limit_offset_bp / 1e4)
-        return instrument.fit_price_against(Decimal(repr(price)), side)
+        limit = instrument.fit_price_against(Decimal(repr(price)), side)
+        return limit if limit > 0 else None

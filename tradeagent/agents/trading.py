@@ -65,6 +65,7 @@ class Trading(BaseAgent[TradingSettings]):
         self.tickets = Tickets(settings, account)
         self._voices = {name: one.agent for name, one in mandates.items() if one.agent}
         """The agent each strategy was last heard through."""
+        self._paused: set[str] = set()
         self._mandates = dict(mandates)
         self._weights = {name: one.weight for name, one in mandates.items()}
 
@@ -72,7 +73,7 @@ class Trading(BaseAgent[TradingSettings]):
         """Return the desk of a symbol."""
         found = self.desks.get(symbol)
         if found is None:
-            found = self.desks[symbol] = Desk(symbol)
+            found = self.desks[symbol] = Desk(symbol, self._paused)
         return found
 
     def restore(self, past: Past) -> None:
@@ -80,6 +81,7 @@ class Trading(BaseAgent[TradingSettings]):
         if past.trading_state is not None:
             self.mode = past.trading_state.mode
         self.resting = {one.strategy: one for one in past.strategies if one.mode != "active"}
+        self._find_paused()
         self.tickets.instruments.update((one.symbol, one) for one in past.instruments)
         for held in past.positions:
             desk = self.desk(held.symbol)
@@ -172,12 +174,14 @@ class Trading(BaseAgent[TradingSettings]):
     @on(StrategyState)
     def direct(self, word: StrategyState) -> list[Message]:
         """Pause a strategy, take it up again, or give up what it holds."""
+        self.resting.pop(word.strategy, None)
+        if word.mode != "active":
+            self.resting[word.strategy] = word
+        self._find_paused()
         if word.mode == "active":
-            self.resting.pop(word.strategy, None)
             return []
-        self.resting[word.strategy] = word
         if word.mode == "paused":
-            return [wish for desk in self.desks.values() for wish in self._stop_entry(desk, word)]
+            return [wish for desk in self.desks.values() for wish in self.generate_signals(desk)]
         messages: list[Message] = []
         through = [name for name, voice in self._voices.items() if voice == word.strategy]
         for desk in self.desks.values():
@@ -188,15 +192,13 @@ class Trading(BaseAgent[TradingSettings]):
             messages.extend(self.generate_signals(desk))
         return messages
 
-    def _stop_entry(self, desk: Desk, word: StrategyState) -> list[Message]:
-        """Ask for no more of an entry that a paused strategy leads, and cancel what rests of it."""
-        way, work = desk.entry, desk.work
-        if way is None or word.strategy not in (way.leader[0], self._voices.get(way.leader[0])):
-            return []
-        desk.refused = way.leader
-        if work is None or work.limit is None or work.cloid is None:
-            return []
-        return [CancelRequest(cloid=work.cloid, reason=f"paused: {word.reason}", actor=self.name)]
+    def _find_paused(self) -> None:
+        """Work out whom the words about strategies and agents keep from opening anything."""
+        self._paused.clear()
+        known = {**self._voices, **dict.fromkeys(self.resting, "")}
+        self._paused.update(
+            name for name, voice in known.items() if name in self.resting or voice in self.resting
+        )
 
     # -- targets ----------------------------------------------------------------------------------
 
@@ -232,12 +234,12 @@ class Trading(BaseAgent[TradingSettings]):
         if work.limit is None or work.cloid is None or work.moving:
             return []
         step, wish = fsum(work.steps.values()), fsum(desk.changes(wanted).values())
-        if step * wish > 0 and abs(wish) > LEAST:
+        idle = sorted(self._paused.intersection(work.steps))
+        if step * wish > 0 and abs(wish) > LEAST and not idle:
             return []
         work.moving = True
-        return [
-            CancelRequest(cloid=work.cloid, reason="it is not wanted any more", actor=self.name)
-        ]
+        reason = f"{', '.join(idle)} may not open any more" if idle else "it is not wanted any more"
+        return [CancelRequest(cloid=work.cloid, reason=reason, actor=self.name)]
 
     def _next(self, desk: Desk) -> int:
         """Return when a desk falls due by itself: an exit, a slice, or a limit to be moved."""
@@ -278,11 +280,12 @@ class Trading(BaseAgent[TradingSettings]):
             desk.guard(update, managed=is_managed(update))
         if work is not None and mine:
             work.cloid = update.order.cloid
-            if ended:
-                moving = work.moving
-                desk.finish(update)
-                if moving and not update.filled:
-                    return self.generate_signals(desk)
+            if not ended:
+                return self.generate_signals(desk) if work.limit is not None else []
+            moving = work.moving
+            desk.finish(update)
+            if moving and not update.filled:
+                return self.generate_signals(desk)
         elif late:
             desk.count(update)
         elif ended and update.filled:
