@@ -73,13 +73,14 @@ class Recount:
 
     def totals(self, symbol: str) -> tuple[Decimal, Decimal, Decimal]:
         """Return buys, sells and exits of a symbol."""
-        pending = [*self.orders.values(), *((one, one.size) for one, _ in self.reserved.values())]
+        known = [(one, left, one.cloid in self.unsure) for one, left in self.orders.values()]
+        coming = [(one, one.size, False) for one, _ in self.reserved.values()]
         buys = sells = exits = ZERO
-        for order, left in pending:
+        for order, left, unsure in known + coming:
             if order.symbol != symbol:
                 continue
             if order.reduce_only:
-                exits += left if order.type == "market" and order.cloid not in self.unsure else ZERO
+                exits += left if order.type == "market" and not unsure else ZERO
             elif order.side == "buy":
                 buys += left
             else:
