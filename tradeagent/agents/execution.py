@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pydantic import Field
@@ -10,12 +10,11 @@ from pydantic import Field
 from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.identity import sealed
-from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.lifecycle import advance
+from tradeagent.agents.router import OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
-from tradeagent.clock import SECOND
-from tradeagent.errors import JournalError, VenueUnavailable
+from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
 from tradeagent.messages import (
     CancelRequest,
@@ -41,8 +40,6 @@ _new_order_update = checked(OrderUpdate)
 S = OrderStatus
 ASKED_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Pauses before a venue is asked again what became of an order, in seconds of the clock."""
-FRESH_FOR = 10 * SECOND
-"""How long after its preparation an order may still be sent, ns."""
 
 
 class ExecutionSettings(AgentSettings):
@@ -78,8 +75,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         super().__init__(settings, name)
         self.venue = Venue(exchange, lambda: self.runtime.time())
         self.blotter = Blotter(account, name)
-        self.mode = TradingMode.ACTIVE
-        self.send_gate = SendGate(settings.max_notional_per_minute)
+        gate = SendGate(settings.max_notional_per_minute)
+        self.router = OrderRouter(self.venue, self.blotter, gate, name, lambda: self.runtime)
         self._key = seal_key
         self._leave: Unsubscribe | None = None
 
@@ -89,7 +86,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         """Take up orders, booked fills, positions and the trading state."""
         self.blotter.restore(past)
         if past.trading_state is not None:
-            self.mode = past.trading_state.mode
+            self.router.mode = past.trading_state.mode
 
     async def setup(self) -> None:
         """Connect, then learn what happened while we were away, before anything is sent."""
@@ -98,7 +95,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         self._leave = exchange.subscribe(self._reported)
         for message in [*await exchange.get_market_data(), *await self.reconcile()]:
             self.publish(message)
-        if self.mode is not TradingMode.ACTIVE:
+        if self.router.mode is not TradingMode.ACTIVE:
             for message in self._withdraw_resting():
                 self.publish(message)
 
@@ -153,7 +150,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         if late:
             return update
         self.blotter.keep(update)
-        self.send_gate.allow(approval)
+        self.router.gate.allow(approval)
         return [update, *self._replacing(order)]
 
     def _replacing(self, order: Order) -> list[Message]:
@@ -170,75 +167,9 @@ class Execution(BaseAgent[ExecutionSettings]):
         """Send an order once its own PREPARED has its place in the journal and is durable."""
         hand = self.hand
         own = hand is None or hand.source == self.name
-        if update.status is S.PREPARED and own and self._is_prepared(update.order):
-            work = self._send(update, self.now(), self.committed())
+        if update.status is S.PREPARED and own and self.router.is_prepared(update.order):
+            work = self.router.send(update, self.now(), self.committed())
             self.start(work, lane=update.symbol)
-
-    async def _send(
-        self, update: OrderUpdate, prepared: int, committed: Awaitable[None]
-    ) -> list[Message]:
-        """Wait for the commit, look once more, and place the order.
-
-        An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
-        Not so a stop that moves: the one before it still protects.
-        So a stop that an earlier run may have sent already is asked for first.
-        """
-        try:
-            await committed
-        except JournalError as error:
-            if not update.order.reduce_only or update.order.replaces is not None:
-                return self._withheld(update.order, str(error))
-        if self.blotter.may_be_out(update.order):
-            known = await self.venue.status(update.order)
-            if known.status is not S.NOT_PLACED:
-                return [known]
-        order = update.order
-        refusal = self._gate(update, prepared)
-        if refusal:
-            return self._withheld(order, refusal)
-        refusal = self.send_gate.refusal(order, self.runtime.time())
-        if refusal:
-            return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
-        if order.replaces is None:
-            return [await self.venue.place(order)]
-        return [await self.venue.replace(order.replaces, order)]
-
-    def _withheld(self, order: Order, reason: str) -> list[Message]:
-        self.send_gate.forget(order)
-        return [self.venue.say(order, S.NOT_PLACED, reason)]
-
-    def _stopped(self, order: Order, reason: str) -> Incident:
-        return Incident(
-            code="SEND_GATE",
-            severity=Severity.CRITICAL,
-            agent=self.name,
-            symbol=order.symbol,
-            text=f"{order.cloid} was stopped on its way out: {reason}",
-        )
-
-    def _is_prepared(self, order: Order) -> bool:
-        known = self.blotter.orders.get(order.cloid)
-        return known is not None and known.status is S.PREPARED
-
-    def _gate(self, update: OrderUpdate, prepared: int) -> str:
-        """Return why an order must not leave now, or nothing."""
-        order = update.order
-        if order.cloid in self.blotter.unwanted:
-            return "cancelled before it was sent"
-        if order.replaces is not None and order.replaces not in self.blotter.working:
-            return "what it replaces is gone"
-        if not self._is_prepared(order):
-            return "it was settled before it was sent"
-        if not order.reduce_only and self.runtime.time() > update.expires_at:
-            return "its approval has expired"
-        if self.runtime.time() - prepared > FRESH_FOR * max(1.0, self.runtime.speed):
-            return "it waited too long to be sent"
-        protective = order.reduce_only and order.type in PROTECTIVE
-        if self.mode is TradingMode.ACTIVE or protective:
-            return ""
-        if order.reduce_only and self.mode in (TradingMode.REDUCE_ONLY, TradingMode.FLATTENING):
-            return ""
-        return f"trading is {self.mode}"
 
     @on(CancelRequest)
     def cancel_order(self, wish: CancelRequest) -> list[Message]:
@@ -275,17 +206,17 @@ class Execution(BaseAgent[ExecutionSettings]):
 
         FLATTENING cancels resting exits, too: what they hold back must not wait for their price.
         """
-        self.mode = state.mode
+        self.router.mode = state.mode
         return [] if state.mode is TradingMode.ACTIVE else self._withdraw_resting()
 
     def _withdraw_resting(self) -> list[Message]:
-        flattening = self.mode is TradingMode.FLATTENING
+        flattening = self.router.mode is TradingMode.FLATTENING
         meant = [
             update
             for update in self.blotter.working.values()
             if not update.order.reduce_only or (flattening and update.order.type == "limit")
         ]
-        reason = f"trading is {self.mode}"
+        reason = f"trading is {self.router.mode}"
         return [message for update in meant for message in self._withdraw(update, reason)]
 
     # -- reports in -------------------------------------------------------------------------------

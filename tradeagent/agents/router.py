@@ -1,0 +1,113 @@
+"""The way of an order out to the venue: its commit, the last look, the sending."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tradeagent.agents.base import Runtime
+from tradeagent.agents.blotter import Blotter
+from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.sendgate import SendGate
+from tradeagent.agents.venue import Venue
+from tradeagent.clock import SECOND
+from tradeagent.errors import JournalError
+from tradeagent.messages import (
+    Incident,
+    Message,
+    Order,
+    OrderStatus,
+    OrderUpdate,
+    Severity,
+    TradingMode,
+)
+
+S = OrderStatus
+FRESH_FOR = 10 * SECOND
+"""How long after its preparation an order may still be sent, ns."""
+
+
+class OrderRouter:
+    """Sends prepared orders to the venue, each after its commit and a last look at it."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        blotter: Blotter,
+        gate: SendGate,
+        agent: str,
+        runtime: Callable[[], Runtime],
+    ) -> None:
+        """Speak for `agent`; `runtime` returns what carries it, once it runs."""
+        self.mode = TradingMode.ACTIVE
+        self.gate = gate
+        self._venue = venue
+        self._blotter = blotter
+        self._agent = agent
+        self._runtime = runtime
+
+    def is_prepared(self, order: Order) -> bool:
+        """Tell whether an order is in the books and has not been settled or sent."""
+        known = self._blotter.orders.get(order.cloid)
+        return known is not None and known.status is S.PREPARED
+
+    async def send(
+        self, update: OrderUpdate, prepared: int, committed: Awaitable[None]
+    ) -> list[Message]:
+        """Wait for the commit, look once more, and place the order `prepared` at (UTC ns).
+
+        An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
+        Not so a stop that moves: the one before it still protects.
+        So a stop that an earlier run may have sent already is asked for first.
+        """
+        order = update.order
+        try:
+            await committed
+        except JournalError as error:
+            if not order.reduce_only or order.replaces is not None:
+                return self._withheld(order, str(error))
+        if self._blotter.may_be_out(order):
+            known = await self._venue.status(order)
+            if known.status is not S.NOT_PLACED:
+                return [known]
+        refusal = self._refusal(update, prepared)
+        if refusal:
+            return self._withheld(order, refusal)
+        refusal = self.gate.refusal(order, self._runtime().time())
+        if refusal:
+            return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
+        if order.replaces is None:
+            return [await self._venue.place(order)]
+        return [await self._venue.replace(order.replaces, order)]
+
+    def _refusal(self, update: OrderUpdate, prepared: int) -> str:
+        """Return why an order must not leave now, or nothing."""
+        order, now = update.order, self._runtime().time()
+        if order.cloid in self._blotter.unwanted:
+            return "cancelled before it was sent"
+        if order.replaces is not None and order.replaces not in self._blotter.working:
+            return "what it replaces is gone"
+        if not self.is_prepared(order):
+            return "it was settled before it was sent"
+        if not order.reduce_only and now > update.expires_at:
+            return "its approval has expired"
+        if now - prepared > FRESH_FOR * max(1.0, self._runtime().speed):
+            return "it waited too long to be sent"
+        protective = order.reduce_only and order.type in PROTECTIVE
+        if self.mode is TradingMode.ACTIVE or protective:
+            return ""
+        if order.reduce_only and self.mode in (TradingMode.REDUCE_ONLY, TradingMode.FLATTENING):
+            return ""
+        return f"trading is {self.mode}"
+
+    def _withheld(self, order: Order, reason: str) -> list[Message]:
+        self.gate.forget(order)
+        return [self._venue.say(order, S.NOT_PLACED, reason)]
+
+    def _stopped(self, order: Order, reason: str) -> Incident:
+        return Incident(
+            code="SEND_GATE",
+            severity=Severity.CRITICAL,
+            agent=self._agent,
+            symbol=order.symbol,
+            text=f"{order.cloid} was stopped on its way out: {reason}",
+        )
