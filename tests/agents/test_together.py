@@ -14,6 +14,7 @@ from tradeagent.agents.desk import Mandate
 from tradeagent.agents.tickets import TradingSettings
 from tradeagent.agents.trading import Trading
 from tradeagent.clock import SECOND
+from tradeagent.config import load
 from tradeagent.errors import VenueUnavailable
 from tradeagent.messages import (
     CancelRequest,
@@ -22,10 +23,12 @@ from tradeagent.messages import (
     Order,
     OrderRequest,
     OrderUpdate,
+    PositionPart,
     PositionUpdate,
     StrategyState,
 )
 from tradeagent.messages import Execution as Done
+from tradeagent.plan import make_plan, unclaimed
 
 
 def both(prices: Mapping[int, float], one: Script, two: Script, **trading: Any) -> Rig:
@@ -160,12 +163,22 @@ async def test_an_unsent_cancel_of_an_order_without_an_answer_is_not_forgotten()
     assert await found.exchange.get_open_orders() == []
 
 
-def test_a_strategy_holds_nothing_in_a_symbol_that_is_not_its_own_any_more() -> None:
-    """A position in a symbol its mandate does not cover counts as one without a strategy."""
-    found = Mandate(1.0, frozenset({"ETH"}))
-    assert not found.covers("BTC")
-    assert found.covers("ETH")
-    assert Mandate(1.0).covers("BTC")
+def test_a_position_in_a_symbol_that_is_not_the_strategys_any_more_is_unclaimed() -> None:
+    """A strategy that trades ETH alone has no claim on the BTC it still holds."""
+    narrowed = {"strategies": {"breakout": {"symbols": ["ETH"]}}}
+    held = PositionUpdate(
+        symbol="BTC",
+        size=Decimal(3),
+        time=START,
+        parts=(
+            PositionPart(strategy="breakout", size=Decimal(1)),
+            PositionPart(strategy="sma_cross", size=Decimal(2)),
+        ),
+    )
+
+    assert unclaimed(make_plan(load("demo", [], {}, {}, None, None)), [held]) == []
+    plan = make_plan(load("demo", [], narrowed, {}, None, None))
+    assert unclaimed(plan, [held]) == ["breakout holds 1 BTC"]
 
 
 def test_an_agent_is_known_by_its_mandate_before_it_has_spoken() -> None:
