@@ -251,7 +251,7 @@ def test_a_strategy_that_leaves_is_flat_to_the_last_digit() -> None:
     desk.fill(last, str(last.size))
 
     assert "a" not in desk.parts() or abs(desk.parts()["a"]) < Decimal("1e-12")
-    assert sum(desk.parts().values()) == desk.agent.desk("BTC").size
+    assert sum(desk.parts().values()) == desk.agent.desks["BTC"].size
 
 
 async def test_a_resting_exit_holds_no_close_back() -> None:

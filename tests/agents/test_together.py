@@ -107,7 +107,7 @@ def test_a_fill_after_the_cancel_counts_towards_the_target() -> None:
     desk.agent.positioned(desk.books.update(START))
     desk.agent.ordered(_cancelled(request, "3"))
 
-    assert desk.agent.desk("BTC").held["a"] == 0.5 * 3 / 4
+    assert desk.agent.desks["BTC"].held["a"] == 0.5 * 3 / 4
     back = desk.one(desk.fill(rest, "3"))
 
     assert back.reduce_only
@@ -191,7 +191,7 @@ def test_an_agent_is_known_by_its_mandate_before_it_has_spoken() -> None:
     inlet.hand = Envelope(bar(100))
     inlet.hand.ts = START
     agent.attach(None, inlet)  # type: ignore[arg-type]
-    desk = agent.desk("BTC")
+    desk = agent.desks["BTC"]
     desk.opinions["a"] = signal("a", "long")
 
     agent.direct(StrategyState(strategy="analysis", mode="closed", reason="so", actor="test"))

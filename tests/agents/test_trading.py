@@ -120,7 +120,7 @@ class Desk:
 
     def parts(self) -> dict[str, Decimal]:
         """Return what each strategy holds."""
-        return self.agent.desk("BTC").parts
+        return self.agent.desks["BTC"].parts
 
 
 def test_an_opinion_opens_a_position_of_its_weight() -> None:
@@ -183,14 +183,14 @@ def test_opposite_opinions_net_out() -> None:
     assert reduce.reduce_only
     assert reduce.size == Decimal("0.3")
     assert desk.parts() == {"a": Decimal("0.5"), "b": Decimal("-0.3")}
-    assert desk.agent.desk("BTC").size == Decimal("0.2")
+    assert desk.agent.desks["BTC"].size == Decimal("0.2")
 
 
 @pytest.mark.parametrize(("rule", "weight"), [("strongest", 0.5), ("agree", None)])
 def test_conflict_rules(rule: str, weight: float | None) -> None:
     """`strongest` follows the heavier opinion, `agree` stays out while opinions differ."""
     desk = Desk(conflict=rule)
-    desk.agent.desk("BTC").opinions["b"] = signal("b", "short")
+    desk.agent.desks["BTC"].opinions["b"] = signal("b", "short")
 
     said = desk.agent.handle_signal(signal("a", "long", 1))
 
@@ -236,7 +236,7 @@ def test_a_position_that_a_stop_closed_stays_closed() -> None:
     )
 
     assert not [message for message in said if isinstance(message, OrderRequest)]
-    assert desk.agent.desk("BTC").size == 0
+    assert desk.agent.desks["BTC"].size == 0
 
 
 def test_flattening_closes_every_position() -> None:

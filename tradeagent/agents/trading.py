@@ -7,8 +7,8 @@ from decimal import Decimal
 from math import fsum
 
 from tradeagent.agents.base import BaseAgent, every, on
-from tradeagent.agents.blotter import VENUE
-from tradeagent.agents.desk import LEAST, NEVER, OPERATOR, SIGNS, Desk, Mandate, Work
+from tradeagent.agents.desk import LEAST, NEVER, Desk, Mandate, Work
+from tradeagent.agents.desks import Desks
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.stops import is_managed, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
@@ -60,79 +60,15 @@ class Trading(BaseAgent[TradingSettings]):
         """Trade for each strategy within its mandate."""
         super().__init__(settings, name)
         self.mode = TradingMode.ACTIVE
-        self.desks: dict[str, Desk] = {}
-        self.resting: dict[str, StrategyState] = {}
+        self.desks = Desks(mandates, settings)
         self.tickets = Tickets(settings, account)
-        self._voices = {name: one.agent for name, one in mandates.items() if one.agent}
-        """The agent each strategy was last heard through."""
-        self._paused: set[str] = set()
-        self._mandates = dict(mandates)
-        self._weights = {name: one.weight for name, one in mandates.items()}
-
-    def desk(self, symbol: str) -> Desk:
-        """Return the desk of a symbol."""
-        found = self.desks.get(symbol)
-        if found is None:
-            found = self.desks[symbol] = Desk(symbol, self._paused)
-        return found
 
     def restore(self, past: Past) -> None:
         """Take up each strategy's positions, last opinions and what is under way."""
         if past.trading_state is not None:
             self.mode = past.trading_state.mode
-        self.resting = {one.strategy: one for one in past.strategies if one.mode != "active"}
-        self._find_paused()
         self.tickets.instruments.update((one.symbol, one) for one in past.instruments)
-        for held in past.positions:
-            desk = self.desk(held.symbol)
-            desk.hold(held)
-        for update in past.orders:
-            self._restore_order(update, past.ts)
-        for signal in past.signals:
-            desk = self.desk(signal.symbol)
-            stopped = past.stopped.get((signal.strategy, signal.symbol), 0)
-            if signal.time >= stopped and self._counts(signal, desk):
-                desk.opinions[signal.strategy] = signal
-        for desk in self.desks.values():
-            wanted = desk.target(self._weights, self.settings.conflict, past.ts)
-            desk.held = {name: part for name, part in wanted.items() if name in desk.parts}
-            known = {name for name, one in self._mandates.items() if one.covers(desk.symbol)}
-            desk.take_over(known, adopt=self.settings.removed == "adopt")
-            for name, word in self.resting.items():
-                if word.mode == "paused" and name in desk.parts and name not in wanted:
-                    desk.adopted[name] = desk.held[name]
-            if desk.work is not None:
-                desk.work.steps = desk.changes(wanted)
-            desk.alarm = desk.next_exit(past.ts)
-
-    def _counts(self, signal: TradeSignal, desk: Desk) -> bool:
-        """Tell whether a signal from before the start is still its strategy's opinion.
-
-        One that was heard while the strategy was paused is not; what it holds then has to show.
-        """
-        mandate = self._mandates.get(signal.strategy)
-        if signal.confidence < self.settings.min_confidence:
-            return False
-        if mandate is None or not mandate.covers(signal.symbol):
-            return False
-        word, part = self.resting.get(signal.strategy), desk.parts.get(signal.strategy)
-        if word is None:
-            return part is not None or desk.work is not None
-        return (
-            word.mode == "paused" and part is not None and SIGNS[signal.direction] * float(part) > 0
-        )
-
-    def _restore_order(self, update: OrderUpdate, now: int) -> None:
-        desk, order = self.desk(update.symbol), update.order
-        if update.strategy in (OPERATOR, VENUE) and order.type not in PROTECTIVE:
-            return
-        if order.type in PROTECTIVE:
-            if update.status not in TERMINAL:
-                desk.guard(update, managed=is_managed(update))
-            elif update.filled:
-                desk.closed_by = update
-        elif update.status not in TERMINAL:
-            desk.work = Work(order.intent_id, now, {}, order.limit, cloid=order.cloid)
+        self.desks.restore(past)
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -144,14 +80,14 @@ class Trading(BaseAgent[TradingSettings]):
     @on(MarketData)
     def handle_market_data(self, bar: MarketData) -> list[Message] | None:
         """Keep the newest price of each symbol, and do what it or the hour calls for."""
-        desk = self.desks.get(bar.symbol) or self.desk(bar.symbol)
+        desk = self.desks[bar.symbol]
         desk.mark(bar.close, bar.close_time)
         return self._look(desk) if desk.managed or desk.alarm < NEVER else None
 
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:
         """Keep the newest price of each symbol, and do what it or the hour calls for."""
-        desk = self.desks.get(tick.symbol) or self.desk(tick.symbol)
+        desk = self.desks[tick.symbol]
         desk.mark(tick.last, tick.time)
         return self._look(desk) if desk.managed or desk.alarm < NEVER else None
 
@@ -159,13 +95,9 @@ class Trading(BaseAgent[TradingSettings]):
     def handle_signal(self, signal: TradeSignal) -> list[Message]:
         """Take up a strategy's new opinion and work out what follows."""
         hand = self.hand
-        voice = hand.source if hand is not None else ""
-        if self.resting and (signal.strategy in self.resting or voice in self.resting):
+        if not self.desks.hears(signal, hand.source if hand is not None else ""):
             return []
-        if signal.confidence < self.settings.min_confidence:
-            return []
-        self._voices[signal.strategy] = voice
-        desk = self.desk(signal.symbol)
+        desk = self.desks[signal.symbol]
         if signal.price and signal.time > desk.price_time:
             desk.mark(signal.price, signal.time)
         desk.hear(signal)
@@ -174,31 +106,10 @@ class Trading(BaseAgent[TradingSettings]):
     @on(StrategyState)
     def direct(self, word: StrategyState) -> list[Message]:
         """Pause a strategy, take it up again, or give up what it holds."""
-        self.resting.pop(word.strategy, None)
-        if word.mode != "active":
-            self.resting[word.strategy] = word
-        self._find_paused()
+        self.desks.heed(word)
         if word.mode == "active":
             return []
-        if word.mode == "paused":
-            return [wish for desk in self.desks.values() for wish in self.generate_signals(desk)]
-        messages: list[Message] = []
-        through = [name for name, voice in self._voices.items() if voice == word.strategy]
-        for desk in self.desks.values():
-            desk.released = desk.released or word.strategy == OPERATOR
-            for name in (word.strategy, *through):
-                desk.opinions.pop(name, None)
-                desk.adopted.pop(name, None)
-            messages.extend(self.generate_signals(desk))
-        return messages
-
-    def _find_paused(self) -> None:
-        """Work out whom the words about strategies and agents keep from opening anything."""
-        self._paused.clear()
-        known = {**self._voices, **dict.fromkeys(self.resting, "")}
-        self._paused.update(
-            name for name, voice in known.items() if name in self.resting or voice in self.resting
-        )
+        return [wish for desk in self.desks for wish in self.generate_signals(desk)]
 
     # -- targets ----------------------------------------------------------------------------------
 
@@ -212,7 +123,7 @@ class Trading(BaseAgent[TradingSettings]):
         if self.mode not in OPENING:
             return []
         now, tickets = self.now(), self.tickets
-        wanted = desk.target(self._weights, self.settings.conflict, now)
+        wanted = self.desks.target(desk, now)
         if desk.work is not None:
             return self._call_back(desk, desk.work, wanted)
         target, held = fsum(wanted.values()), fsum(desk.held.values())
@@ -234,7 +145,7 @@ class Trading(BaseAgent[TradingSettings]):
         if work.limit is None or work.cloid is None or work.moving:
             return []
         step, wish = fsum(work.steps.values()), fsum(desk.changes(wanted).values())
-        idle = sorted(self._paused.intersection(work.steps))
+        idle = self.desks.idle(work)
         if step * wish > 0 and abs(wish) > LEAST and not idle:
             return []
         work.moving = True
@@ -255,8 +166,8 @@ class Trading(BaseAgent[TradingSettings]):
     @on(RiskAssessment)
     def judged(self, verdict: RiskAssessment) -> None:
         """Let go of what Risk refused; the same signal is not tried again."""
-        desk = self.desks.get(verdict.symbol)
-        if desk is None or desk.work is None or desk.work.intent != verdict.intent_id:
+        desk = self.desks[verdict.symbol]
+        if desk.work is None or desk.work.intent != verdict.intent_id:
             return
         if verdict.approved:
             desk.work.approved = True
@@ -267,12 +178,13 @@ class Trading(BaseAgent[TradingSettings]):
     @on(PositionUpdate)
     def positioned(self, held: PositionUpdate) -> None:
         """Take over the position and each strategy's part of it."""
-        self.desk(held.symbol).hold(held)
+        self.desks[held.symbol].hold(held)
 
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:
         """Look at the target again when an order has ended."""
-        desk, work = self.desk(update.symbol), self.desk(update.symbol).work
+        desk = self.desks[update.symbol]
+        work = desk.work
         ended = update.status in TERMINAL
         mine = work is not None and work.intent == update.order.intent_id
         late = desk.ended is not None and desk.ended.cloid == update.order.cloid
@@ -337,7 +249,7 @@ class Trading(BaseAgent[TradingSettings]):
     def _flatten(self) -> list[Message]:
         return [
             message
-            for desk in self.desks.values()
+            for desk in self.desks
             if desk.size and desk.work is None
             for message in self.tickets.close(desk, {}, "flatten", FLATTENED, self.now())
         ]
@@ -346,7 +258,7 @@ class Trading(BaseAgent[TradingSettings]):
     def look_again(self) -> list[Message]:
         """Take up what got lost: orders without an end, and positions still to be flattened."""
         messages: list[Message] = []
-        for desk in self.desks.values():
+        for desk in self.desks:
             work = desk.work
             lost_after = LOST_AFTER
             if work is not None and work.limit is not None:
