@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradeagent.agents.compliance import AUDIT
 from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.overrides import objection
 from tradeagent.api import views
 from tradeagent.api.readiness import lag, obstacles
 from tradeagent.app import Daemon
@@ -29,7 +30,6 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
-from tradeagent.quant.rules import FIXED, RULES
 
 LONGEST = 64 * 1024
 ORDERING = frozenset({"data", "trading", "risk", "execution", "monitor", "compliance"})
@@ -91,8 +91,8 @@ class Override(Reason):
     With `limit` the rule's limit is replaced, in the unit of its setting.
     """
 
-    rule: str
-    scope: str = "*"
+    rule: str = Field(min_length=1)
+    scope: str = Field(default="*", min_length=1)
     limit: Decimal | None = Field(default=None, allow_inf_nan=False)
     minutes: float = Field(gt=0, le=7 * 24 * 60)
 
@@ -260,27 +260,23 @@ class Control:
         return {"strategy": word.strategy, "mode": word.mode}
 
     def _override(self, wish: Override) -> dict[str, str]:
-        liftable = [rule.code for rule in RULES if rule.code not in FIXED]
-        if wish.rule in FIXED:
-            raise CommandError(f"{wish.rule} cannot be lifted; can be: {', '.join(liftable)}")
-        if wish.rule not in liftable:
-            raise CommandError(f"there is no rule {wish.rule}; rules: {', '.join(liftable)}")
+        until = self._daemon.clock.now() + int(wish.minutes * 60 * SECOND)
+        change = RiskOverride(
+            rule=wish.rule,
+            scope=wish.scope,
+            limit=wish.limit,
+            reason=wish.reason,
+            actor=wish.actor,
+            valid_until=until,
+        )
+        if wrong := objection(change):
+            raise CommandError(wrong)
         plans = self._daemon.plan.strategies
         scopes = {"*", *(one.name for one in plans)}.union(*(one.symbols for one in plans))
         if wish.scope not in scopes:
             known = ", ".join(sorted(scopes))
             raise CommandError(f"nothing is called {wish.scope}; scopes: {known}")
-        until = self._daemon.clock.now() + int(wish.minutes * 60 * SECOND)
-        self._publish(
-            RiskOverride(
-                rule=wish.rule,
-                scope=wish.scope,
-                limit=wish.limit,
-                reason=wish.reason,
-                actor=wish.actor,
-                valid_until=until,
-            )
-        )
+        self._publish(change)
         return {"rule": wish.rule, "scope": wish.scope, "minutes": f"{wish.minutes:g}"}
 
     def _audit(self, who: Actor) -> dict[str, object]:

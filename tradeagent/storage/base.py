@@ -51,6 +51,20 @@ class DayOpen(NamedTuple):
     equity: Decimal
 
 
+class Closing(NamedTuple):
+    """A strategy's part of a position that was closed or turned over, at `time` (UTC ns).
+
+    `net` is what its books had gained by then after fees and funding, `stopped` tells whether a
+    protective stop did it.
+    """
+
+    strategy: str
+    symbol: str
+    time: int
+    net: Decimal
+    stopped: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a start restores, all of it folded from the journal.
@@ -60,8 +74,9 @@ class Past:
     still change and those that ended within a day of `ts`; `fills` are (cloid, tid) of the last
     10,000. `signals` are the last of each strategy and symbol, `overrides` the last of each rule
     and scope, `strategies` the last word on each; whether they still hold is for the reader to
-    judge by their `valid_until`. `alerts` are the last of each code and scope, `records` those of
-    each strategy and symbol, `high_water` is the highest equity the venue ever told.
+    judge by their `valid_until`. `alerts` are those of each code and scope that lock longest,
+    `records` the last of each strategy and symbol, `closings` what no record tells of yet, oldest
+    first; `high_water` is the highest equity the venue ever told.
     """
 
     epoch: int
@@ -84,6 +99,7 @@ class Past:
     account: AccountUpdate | None
     high_water: Decimal = ZERO
     records: tuple[TrackRecord, ...] = ()
+    closings: tuple[Closing, ...] = ()
     alerts: tuple[RiskAlert, ...] = ()
     restriction: Restriction | None = None
 
