@@ -44,7 +44,7 @@ BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
 }
 """Our agents in the order they receive a message; they stop in reverse."""
 GROUP = "tradeagent.agents"
-INDIFFERENT = frozenset({"bus", "api", "log"})
+INDIFFERENT = frozenset({"bus", "supervisor", "api", "log"})
 """Sections that decide nothing: equal runs may differ in them."""
 
 

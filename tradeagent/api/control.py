@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tradeagent.agents.compliance import AUDIT
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.overrides import objection
+from tradeagent.agents.states import falls, kept
 from tradeagent.api import views
 from tradeagent.api.readiness import lag, obstacles
 from tradeagent.app import Daemon
@@ -36,7 +37,6 @@ ORDERING = frozenset({"data", "trading", "risk", "execution", "monitor", "compli
 """Agents that signal nothing, so that there is nothing to pause."""
 MOST = 10_000
 """Working orders looked through for those a cancel means."""
-FURTHER_DOWN = (TradingMode.HALTED, TradingMode.SAFE_MODE, TradingMode.LOCKED)
 
 
 class Params(BaseModel):
@@ -61,6 +61,12 @@ class Reason(Params):
 
     reason: str = Field(min_length=3, max_length=500)
     actor: str = Field(default="operator", min_length=1, max_length=80)
+
+
+class Halt(Reason):
+    """Why, and whether only a restart with `--unlock` ends it."""
+
+    lock: bool = False
 
 
 class Cancel(Reason):
@@ -115,7 +121,7 @@ class Control:
             ),
             "positions": (Nothing, lambda _: views.positions(daemon.store)),
             "trades": (Listing, lambda p: views.trades(daemon.store, p.limit)),
-            "halt": (Reason, lambda p: self._go(TradingMode.HALTED, p)),
+            "halt": (Halt, self._halt),
             "resume": (Reason, lambda p: self._go(TradingMode.ACTIVE, p)),
             "flatten": (Reason, lambda p: self._go(TradingMode.FLATTENING, p)),
             "cancel": (Cancel, self._cancel),
@@ -193,24 +199,30 @@ class Control:
             raise CommandError("this process has no Risk agent; ask the one that trades")
         if mode is TradingMode.ACTIVE and (failure := self._daemon.store.journal.failure):
             raise CommandError(f"trading stays {self._daemon.tally.mode}: {failure}")
-        if mode is TradingMode.HALTED and self._daemon.tally.mode not in FURTHER_DOWN:
-            self._publish(self._halted(why))
         self._publish(RiskOverride(rule="STATE", mode=mode, reason=why.reason, actor=why.actor))
         reached = self._daemon.tally.mode
         log.bind(agent="operator").warning("{} asked for {}: {}", why.actor, mode, why.reason)
         if reached is not mode and mode is not TradingMode.FLATTENING:
-            raise CommandError(f"trading stays {reached}: {self._daemon.tally.mode_reason}")
+            remedy = "; " + kept(reached, mode) if reached is TradingMode.LOCKED else ""
+            reason = self._daemon.tally.mode_reason
+            raise CommandError(f"trading stays {reached}: {reason}{remedy}")
         return {"mode": reached.value}
 
-    def _halted(self, why: Reason) -> TradingState:
-        """Return the state itself: a halt waits for no agent."""
-        return TradingState(
-            mode=TradingMode.HALTED,
-            previous=self._daemon.tally.mode,
-            reason=why.reason,
-            actor=why.actor,
-            since=self._daemon.clock.now(),
-        )
+    def _halt(self, why: Halt) -> dict[str, str]:
+        """Say the state itself before Risk is asked for it: a halt waits for no agent."""
+        mode = TradingMode.LOCKED if why.lock else TradingMode.HALTED
+        previous = self._daemon.tally.mode
+        if "risk" in self._daemon.supervisor.lives and falls(previous, mode):
+            self._publish(
+                TradingState(
+                    mode=mode,
+                    previous=previous,
+                    reason=why.reason,
+                    actor=why.actor,
+                    since=self._daemon.clock.now(),
+                )
+            )
+        return self._go(mode, why)
 
     def _cancel(self, wish: Cancel) -> dict[str, str]:
         self._publish(
