@@ -11,10 +11,11 @@ from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.exposure import Exposure
 from tradeagent.agents.pace import Counts, Pace
 from tradeagent.agents.standing import Standing
-from tradeagent.agents.trips import Edge
+from tradeagent.agents.trips import Edge, Trips
 from tradeagent.messages import (
     ZERO,
     InstrumentUpdate,
+    MarketData,
     OrderRequest,
     Restriction,
     TradingMode,
@@ -29,6 +30,7 @@ from tradeagent.quant.sizing import (
     volatility_target,
 )
 from tradeagent.quant.vitals import WatchSettings
+from tradeagent.quant.volatility import Volatility
 
 
 class RiskSettings(AgentSettings):
@@ -119,6 +121,36 @@ class History(NamedTuple):
     volatility: float | None = None
     seen: int = 0
     edge: Edge = Edge()
+
+
+class Histories:
+    """Keeps what sizes rest on, as far as the way of sizing asks for it."""
+
+    def __init__(self, settings: RiskSettings, trips: Trips) -> None:
+        self._sizing = settings.sizing
+        self._bars = settings.volatility_bars
+        self._trips = trips
+        self._volatilities: dict[str, Volatility] = {}
+
+    def bar(self, bar: MarketData) -> None:
+        """Take a candle."""
+        if self._sizing == "volatility_target":
+            self._volatility(bar.symbol).update(bar.close, bar.close_time - bar.time)
+
+    def of(self, request: OrderRequest) -> History:
+        """Return what the size of a request may rest on."""
+        if self._sizing == "volatility_target":
+            volatility = self._volatility(request.symbol)
+            return History(volatility=volatility.annual, seen=volatility.seen)
+        if self._sizing == "capped_kelly":
+            return History(edge=self._trips.edge(request.strategy))
+        return History()
+
+    def _volatility(self, symbol: str) -> Volatility:
+        found = self._volatilities.get(symbol)
+        if found is None:
+            found = self._volatilities[symbol] = Volatility(self._bars)
+        return found
 
 
 def order_size(

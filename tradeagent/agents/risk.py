@@ -9,7 +9,7 @@ from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.exposure import Exposure
 from tradeagent.agents.gate import (
     Ground,
-    History,
+    Histories,
     RiskSettings,
     entry_context,
     exit_context,
@@ -49,7 +49,6 @@ from tradeagent.messages import (
 from tradeagent.quant.protections import REPEATED, Lock, Protections, Trip
 from tradeagent.quant.rules import OrderContext, check_all
 from tradeagent.quant.vitals import Watch
-from tradeagent.quant.volatility import Volatility
 from tradeagent.storage.base import Past
 
 PASSED = attrgetter("passed")
@@ -77,11 +76,11 @@ class Risk(BaseAgent[RiskSettings]):
         self.exposure = Exposure(settings.limits)
         self.pace = Pace(settings.limits)
         self.trips = Trips()
+        self.histories = Histories(settings, self.trips)
         self.protections = Protections(settings.protections)
         self.overrides = Overrides()
         self.restriction: Restriction | None = None
         self.watch = Watch(settings.limits, settings.watch)
-        self._volatilities: dict[str, Volatility] = {}
         self._sources = None if sources is None else frozenset((*sources, "operator"))
         self._key = seal_key
         self._epoch = 0
@@ -134,8 +133,7 @@ class Risk(BaseAgent[RiskSettings]):
         """Mark the symbol at a candle's close, unless it has a ticker."""
         exposure = self.exposure
         marked = exposure.price(bar)
-        if self.settings.sizing == "volatility_target":
-            self._volatility(bar.symbol).update(bar.close, bar.close_time - bar.time)
+        self.histories.bar(bar)
         return self.monitor_risk() if marked and exposure.holds else None
 
     @on(TickerUpdate)
@@ -221,7 +219,7 @@ class Risk(BaseAgent[RiskSettings]):
         """Size and judge a request about a symbol that is known."""
         exposure = self.exposure
         equity = exposure.equity
-        history = self._history(request)
+        history = self.histories.of(request)
         sized = order_size(request, instrument, standing, equity, self.settings, history)
         if sized.size <= 0:
             return rejection(request, now, (too_small(request, instrument),), sized.text)
@@ -258,21 +256,6 @@ class Risk(BaseAgent[RiskSettings]):
         return Ground(
             self.mode, now, known, self.exposure, self.pace, self.protections, self.restriction
         )
-
-    def _history(self, request: OrderRequest) -> History:
-        sizing = self.settings.sizing
-        if sizing == "volatility_target":
-            volatility = self._volatility(request.symbol)
-            return History(volatility=volatility.annual, seen=volatility.seen)
-        if sizing == "capped_kelly":
-            return History(edge=self.trips.edge(request.strategy))
-        return History()
-
-    def _volatility(self, symbol: str) -> Volatility:
-        found = self._volatilities.get(symbol)
-        if found is None:
-            found = self._volatilities[symbol] = Volatility(self.settings.volatility_bars)
-        return found
 
     def _pause(self, request: OrderRequest, counts: Counts | None, now: int) -> list[Message]:
         """Pause every strategy behind a refused entry that repeats itself."""
