@@ -130,7 +130,8 @@ class Rig:
         """Put it together."""
         self.clock = SimulatedClock(START)
         self.supervisor = Supervisor(self.clock, self.store.past, self.store.journal.committed)
-        self.bus = MemoryBus(self.clock, self.supervisor, self.store.journal)
+        past = self.store.past()
+        self.bus = MemoryBus(self.clock, self.supervisor, self.store.journal, past.epoch, past.seq)
         self.supervisor.connect(self.bus)
         self.exchange = SimulatedExchange(
             self.exchange_settings, (BTC,), self.ledger, self.clock.now

@@ -23,32 +23,29 @@ from tradeagent.agents.tickets import TradingSettings
 from tradeagent.agents.trading import Trading
 from tradeagent.bus import open_bus
 from tradeagent.bus.base import Bus, Handler, Subscriber
-from tradeagent.bus.options import BusOptions
+from tradeagent.bus.options import BusOptions, nobody
 from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock, WallClock
-from tradeagent.errors import BusUnavailable, ConfigError, JournalError, StateError
+from tradeagent.errors import (
+    BusUnavailable,
+    CommandError,
+    ConfigError,
+    JournalError,
+    StateError,
+)
 from tradeagent.integrations.base import Exchange, MarketFeed
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.log import log
 from tradeagent.messages import (
     ZERO,
     AccountUpdate,
-    AuditReport,
     Boot,
-    ExecutionReport,
-    Fill,
-    FundingPayment,
     MarketData,
     MarketTrade,
     Message,
     OrderBookUpdate,
-    OrderUpdate,
-    PositionUpdate,
-    Restriction,
-    RiskAssessment,
     TickerUpdate,
-    TrackRecord,
-    TradingState,
 )
+from tradeagent.opening import Spoken, Unlock, counted_crashes, opening
 from tradeagent.plan import AgentPlan, Plan, unclaimed
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger
@@ -58,20 +55,8 @@ from tradeagent.storage.directory import StateDirectory
 from tradeagent.storage.sql import SqlStore
 from tradeagent.supervisor import Supervisor
 from tradeagent.tally import Summary, Tally
+from tradeagent.voices import SPOKEN_BY, frees
 
-SPOKEN_BY: dict[str, tuple[type[Message], ...]] = {
-    "execution": (
-        ExecutionReport,
-        OrderUpdate,
-        Fill,
-        FundingPayment,
-        PositionUpdate,
-        AccountUpdate,
-    ),
-    "risk": (RiskAssessment, TradingState, TrackRecord),
-    "compliance": (Restriction, AuditReport),
-}
-"""What only one agent says: from outside its process it is forged."""
 LEDGER_GROUP = 1_000
 """Writes of the exchange's ledger per commit in a simulation, which is never resumed half way."""
 CROWDED = 10_000
@@ -117,6 +102,8 @@ class Daemon:
         except BusUnavailable as error:
             raise StateError(str(error)) from error
         finally:
+            if clean:
+                self.directory.end()
             after = await self._account()
             if self.exchange is not None:
                 await self.exchange.close()
@@ -162,17 +149,21 @@ class Daemon:
 
 @asynccontextmanager
 async def open_daemon(
-    plan: Plan, state: Path, serve: Sequence[str] = SERVICES
+    plan: Plan, state: Path, serve: Sequence[str] = SERVICES, unlock: Unlock | None = None
 ) -> AsyncIterator[Daemon]:
     """Open every part of a run in `state` and close what is open afterwards.
 
-    Raises an OperatorError with one line for whatever is not there or not usable.
+    With `unlock` it may leave LOCKED. Raises an OperatorError with one line for whatever is not
+    there or not usable.
     """
     settings = plan.settings
+    if unlock is not None and not plan.runs("risk"):
+        raise CommandError("--unlock: this process has no Risk agent; unlock the one that trades")
     async with AsyncExitStack() as stack:
         directory = StateDirectory(state)
         stack.enter_context(directory)
         directory.claim(plan.identity)
+        crashes = stack.enter_context(counted_crashes(plan, directory))
         feed = open_feed(plan)
         if settings.store.fresh:
             directory.fresh()
@@ -190,7 +181,10 @@ async def open_daemon(
         past = store.past()
         _refuse_unclaimed(plan, past, directory)
         clock = open_clock(plan, feed, past.ts)
+        most = settings.supervisor.safe_mode_after
+        words = opening(past, crashes, most, unlock, clock.now()) if plan.runs("risk") else ()
         daemon = _assemble(plan, directory, store, feed, clock)
+        daemon.supervisor.prepare = partial(_join, daemon, words)
         daemons.append(daemon)
         for service in serve:
             module, _, name = service.partition(":")
@@ -226,7 +220,6 @@ def _assemble(
     bus.remember(store.arrived())
     supervisor.connect(bus)
     supervisor.observe(lambda: store.journal.backlog)
-    supervisor.prepare = partial(_join, bus, clock, directory.path)
     exchange: SimulatedExchange | None = None
     if plan.runs("execution"):
         ledger = Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
@@ -300,18 +293,25 @@ def _bus_options(
         group=group,
         identity=f"{group[:40]}-{directory.node()}",
         refused=frozenset(owned),
+        private=frees if plan.runs("risk") else nobody,
         committed=store.journal.committed,
         spawn=supervisor.spawn,
     )
 
 
-async def _join(bus: Bus, clock: Clock, place: Path) -> None:
-    """Align with the processes already on the bus; keep simulated time from running ahead."""
+async def _join(daemon: Daemon, words: Sequence[Spoken]) -> None:
+    """Align with the processes already on the bus, and say what this run begins with.
+
+    Simulated time is kept from running ahead.
+    """
+    bus, clock = daemon.bus, daemon.clock
     if isinstance(clock, AcceleratedClock):
         clock.align(await bus.agree("clock", clock.anchor))
     elif isinstance(clock, SimulatedClock):
         clock.crowded = lambda: bus.outgoing > CROWDED
-    log.bind(agent="app").info("running from {} in {}", iso(clock.now()), place)
+    log.bind(agent="app").info("running from {} in {}", iso(clock.now()), daemon.directory.path)
+    for message, source in words:
+        bus.publish(message, source)
 
 
 def _resume_at(clock: Clock, store: SqlStore) -> int:

@@ -46,7 +46,7 @@ BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
 HOST = "analysis"
 """The agent that hosts the configured strategies."""
 GROUP = "tradeagent.agents"
-INDIFFERENT = frozenset({"bus", "api", "log"})
+INDIFFERENT = frozenset({"bus", "supervisor", "api", "log"})
 """Sections that decide nothing: equal runs may differ in them."""
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.adversary.world import BLOWS, Blow, World
 from tradeagent.agents import execution
 from tradeagent.agents.blotter import Blotter
-from tradeagent.agents.exposure import Exposure
+from tradeagent.agents.claims import Claims
 from tradeagent.messages import ExecutionReport, Order, OrderStatus, OrderUpdate
 from tradeagent.quant import rules
 from tradeagent.simulation.account import Account, Position
@@ -49,19 +49,19 @@ def no_seal(plant: Plant) -> None:
 
 def open_orders_not_counted(plant: Plant) -> None:
     """What may still fill is not part of the worst case."""
-    plant.setattr(Exposure, "_claim", lambda *_, **__: None)
+    plant.setattr(Claims, "_claim", lambda *_, **__: None)
 
 
 def unknown_not_counted(plant: Plant) -> None:
     """An order without an answer is taken for one that never was."""
-    told = Exposure.order
+    told = Claims.order
 
-    def order(self: Exposure, update: OrderUpdate, now: int) -> None:
+    def order(self: Claims, update: OrderUpdate, now: int) -> None:
         if update.status is OrderStatus.UNKNOWN:
             update = update.model_copy(update={"status": OrderStatus.NOT_PLACED})
         told(self, update, now)
 
-    plant.setattr(Exposure, "order", order)
+    plant.setattr(Claims, "order", order)
     plant.setattr(execution, "ASKED_AGAIN", ())  # else it is known within a second
 
 

@@ -7,8 +7,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.agents.risk_desk import FREE, desk, hold, judge, request
 from tests.harness import START, tick
 from tradeagent.agents.exposure import Exposure
+from tradeagent.agents.risk import Risk
 from tradeagent.messages import (
     TERMINAL,
     ZERO,
@@ -16,6 +18,8 @@ from tradeagent.messages import (
     OrderStatus,
     OrderUpdate,
     PositionUpdate,
+    Side,
+    StopPlan,
 )
 
 SYMBOLS = ("BTC", "ETH")
@@ -95,7 +99,7 @@ def test_totals_are_what_a_recount_gives(steps: list[object]) -> None:
     for step in steps:
         match step:
             case OrderUpdate():
-                exposure.order(step, 0)
+                exposure.claims.order(step, 0)
                 recount.reserved.pop(step.order.intent_id, None)
                 recount.orders.pop(step.order.cloid, None)
                 unsure = step.status in (OrderStatus.UNKNOWN, OrderStatus.PEND_CANCEL)
@@ -104,10 +108,10 @@ def test_totals_are_what_a_recount_gives(steps: list[object]) -> None:
                     left = step.order.size - step.filled
                     recount.orders[step.order.cloid] = (step.order, left)
             case (Order() as order, int() as until):
-                exposure.reserve(order, until)
+                exposure.claims.reserve(order, until)
                 recount.reserved[order.intent_id] = (order, until)
             case int() as now:
-                exposure.expire(now)
+                exposure.claims.expire(now)
                 kept = {n: v for n, v in recount.reserved.items() if v[1] >= now}
                 recount.reserved = kept
             case (str() as symbol, Decimal() as size):
@@ -122,4 +126,48 @@ def test_totals_are_what_a_recount_gives(steps: list[object]) -> None:
             assert standing.worst == worst
             other = next(name for name in SYMBOLS if name != symbol)
             if symbol in recount.sizes:
-                assert exposure.others(other).gross == worst * 100
+                assert exposure.totals.others(other, exposure[other]).gross == worst * 100
+
+
+@given(
+    st.sampled_from(("buy", "sell")),
+    st.integers(-20, 20),
+    st.lists(st.tuples(st.integers(-19, 19), st.integers(1, 9)), min_size=1, max_size=4),
+    st.integers(90, 110),
+)
+def test_what_is_approved_is_worth_as_much_afterwards(
+    side: Side, held: int, limits: list[tuple[int, int]], later: int
+) -> None:
+    """For any position and resting limits, the symbol counts against others for what POSITION saw
+    when the last was approved; and never for less than its limits cost when the mark moves."""
+    risk = desk(limits={**FREE, "collar_ratio": 1, "max_slippage_bp": 10_000})
+    if held:
+        hold(risk, str(held))
+    for number, (away, size) in enumerate(limits):
+        price = Decimal(100) + Decimal(away) / 10
+        stop = StopPlan(stop=Decimal(90 if side == "buy" else 110))
+        asked = {"side": side, "size": Decimal(size), "type": "limit", "limit": price}
+        verdict = judge(risk, request(intent_id=f"{number}", stop_plan=stop, **asked))
+        assert verdict.approved, verdict.reasons
+        (seen,) = [one.value for one in verdict.rules if one.rule == "POSITION"]
+        assert others(risk) == seen
+
+    risk.quoted(tick(later))
+    dearest = max(Decimal(100) + Decimal(away) / 10 for away, _ in limits)
+    assert others(risk) == risk.exposure["BTC"].worst * max(dearest, Decimal(later))
+
+
+def others(risk: Risk) -> Decimal:
+    """Return what all but ETH is worth at worst."""
+    return risk.exposure.totals.others("ETH", risk.exposure["ETH"]).gross
+
+
+def test_a_net_that_is_short_is_not_made_shorter_by_a_dear_limit() -> None:
+    """10 short with a buy of 2 at 101: at least 800 short count as long, 1,000 at 101 as short."""
+    risk = desk(limits=FREE)
+    hold(risk, "-10")
+    verdict = judge(risk, request(size=Decimal(2), type="limit", limit=Decimal(101)))
+    assert verdict.approved
+
+    worst = risk.exposure.totals.others("ETH", risk.exposure["ETH"])
+    assert (worst.gross, worst.long, worst.short) == (1010, -800, -1010)

@@ -11,19 +11,23 @@ from hypothesis import strategies as st
 
 from tests.agents.risk_desk import ETH, FREE, at, desk, fund, hold, judge, leave, request, update
 from tests.harness import START, tick
+from tradeagent.agents.pace import Pace, Wish
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     TERMINAL,
     Incident,
     OrderBookUpdate,
+    OrderRequest,
     OrderStatus,
     OrderUpdate,
     Restriction,
     RiskAlert,
     RiskAssessment,
     Severity,
+    Share,
     StopPlan,
     TradingMode,
+    Vote,
 )
 from tradeagent.quant.protections import Lock
 
@@ -356,6 +360,53 @@ def test_repeated_entries_pause_the_strategy_and_say_until_when() -> None:
     at(risk, 700)
     late = {"price_time": START + 700 * SECOND, "valid_until": START + 800 * SECOND}
     assert judge(risk, request(intent_id="5", **late)).approved
+
+
+def test_a_repetition_counts_for_all_who_want_the_order() -> None:
+    """Two strategies lead in turn and want each order both: each has entered three times, so the
+    third is the last of both, after a restart as before it; one outweighed is not counted."""
+    risk = desk(limits={**FREE, "max_repeated_entries": 2, "repeated_pause_s": 100})
+    parts = {"a": "0.7", "b": "0.6", "c": "-0.3"}
+    shares = tuple(Share(strategy=name, part=D(part)) for name, part in parts.items())
+
+    def wish(number: int, leader: str) -> OrderRequest:
+        votes = (Vote(strategy=leader, weight=1, time=START + number),)
+        more = {"strategy": leader, "shares": shares, "votes": votes, "size": D(1 + number)}
+        return request(intent_id=f"{number}", **more)
+
+    for number, leader in enumerate("ab"):
+        assert judge(risk, wish(number, leader)).approved
+    refusal, *alerts = risk.assess_risk(wish(2, "a"))  # type: ignore[misc]
+
+    assert refusal.reasons == ("REPEATED",)
+    assert [(one.code, one.scope) for one in alerts] == [("REPEATED", "a"), ("REPEATED", "b")]
+    for strategy, refused in (("a", True), ("b", True), ("c", False)):
+        alone = judge(risk, request(intent_id=strategy, symbol="ETH", strategy=strategy))
+        assert ("REPEATED" in alone.reasons) is refused
+
+    again = Pace(risk.settings.limits)
+    entries = [
+        OrderUpdate(
+            order=verdict.order, status=S.OPEN, strategy=leader, shares=shares,
+            expires_at=START + number,
+        )
+        for number, leader in enumerate("ab")
+        if (verdict := judge(desk(limits=FREE), wish(number, leader))).order is not None
+    ]  # fmt: skip
+    again.restore(entries, 0)
+    counts = [again.repeats(Wish(name, 9), "BTC", "buy", START + 9) for name in "abc"]
+    assert counts == [2, 2, 0]
+
+
+def test_a_strategy_keeps_its_pace_whoever_leads() -> None:
+    """An entry counts towards RATE for each strategy that wants it."""
+    risk = desk(limits={**FREE, "max_strategy_orders_per_minute": 2})
+    both = (Share(strategy="a", part=D("0.5")), Share(strategy="b", part=D("0.5")))
+    for number, leader in enumerate("ab"):
+        wish = request(intent_id=f"{number}", size=D(1 + number), strategy=leader, shares=both)
+        assert judge(risk, wish).approved
+
+    assert judge(risk, request(intent_id="2", size=D(3), strategy="b")).reasons == ("RATE",)
 
 
 def test_unknown_orders_count_and_are_told() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from tests.agents.risk_desk import FREE, at, desk, fund, hold, judge, request
 from tests.harness import START
+from tradeagent.agents.overrides import Overrides
 from tradeagent.clock import SECOND
 from tradeagent.messages import RiskAlert, RiskOverride
 from tradeagent.quant.protections import Lock
-from tradeagent.quant.rules import FIXED, RULES
+from tradeagent.quant.rules import FIXED, LIMITLESS, RULES
 
 LATER = START + 100 * SECOND
 
@@ -120,3 +121,28 @@ def test_drawdown_is_measured_from_the_highest_equity() -> None:
 
     fund(risk, "14999")
     assert judge(risk, request(intent_id="x", size=Decimal(1))).reasons == ("DRAWDOWN",)
+
+
+def test_every_rule_is_lifted_whole_replaced_or_fixed() -> None:
+    """Of each rule it stands which overrides mean something, and Risk says what does not."""
+    whole = {"RATE", "SELF_TRADE", "COOLDOWN"}
+    assert whole == LIMITLESS
+    for rule in RULES:
+        for limit in (None, "0", "1.5", "-1", "NaN"):
+            risk = desk()
+            change = lift(rule.code).model_copy(
+                update={"limit": None if limit is None else Decimal(limit)}
+            )
+            said = risk.override(change)
+            good = not rule.fixed and (
+                limit is None or (rule.code not in whole and limit not in ("-1", "NaN"))
+            )
+            assert bool(risk.overrides) is good, (rule.code, limit)
+            assert [one.code for one in said] == ([] if good else ["OVERRIDE_REFUSED"])
+
+
+def test_what_means_nothing_is_not_taken_up_after_a_restart_either() -> None:
+    """An old override of SELF_TRADE with a limit, as an earlier version took it, lifts nothing."""
+    overrides = Overrides()
+    overrides.restore([lift("SELF_TRADE", limit="1000"), lift("NO_SUCH_RULE"), lift("STATE")])
+    assert not overrides

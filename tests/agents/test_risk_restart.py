@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from tests.agents.risk_desk import FREE, at, desk, fund, hold, judge, request
+from tests.agents.risk_desk import FREE, at, desk, fund, hold, judge, leave, request
 from tests.harness import BTC, KEY, START, bar, tick
 from tests.storage.examples import envelope, written
 from tradeagent.agents.gate import RiskSettings
@@ -21,8 +21,11 @@ from tradeagent.messages import (
     OrderStatus,
     OrderUpdate,
     Restriction,
+    RiskAlert,
     RiskOverride,
+    Severity,
 )
+from tradeagent.messages.build import changed
 from tradeagent.storage.base import Past
 
 D = Decimal
@@ -146,3 +149,69 @@ def test_instruments_have_their_margin_after_a_restart(tmp_path: Path) -> None:
     risk = revived(past_of(tmp_path / "j.db", listed, account(10_000)), 10)
 
     assert risk.exposure["BTC"].rates == (D("0.5"), D("0.25"))
+
+
+def test_an_order_that_nothing_tells_the_worth_of_fails_closed(tmp_path: Path) -> None:
+    """A market order of before the restart, in a symbol without a price: no entry is approved
+    elsewhere until there is one, then it counts at that; exits go out all the while."""
+    out = OrderUpdate(
+        order=Order(
+            cloid="0x1", intent_id="e", symbol="ETH", side="buy", size=D(500), type="market"
+        ),
+        status=OrderStatus.UNKNOWN,
+        strategy="b",
+        expires_at=START,
+    )
+    eth = BTC.model_copy(update={"symbol": "ETH"})
+    past = past_of(tmp_path / "j.db", BTC, eth, account(10_000), out)
+    risk = revived(past, 10, limits={**FREE, "max_gross_ratio": 4})
+    fund(risk)
+
+    refused = judge(risk, wish(10))
+    assert refused.reasons == ("FRESH",)
+    assert any("ETH" in rule.text for rule in refused.rules)
+    hold(risk, "1")
+    assert judge(risk, leave(price_time=risk.now())).approved
+    hold(risk, "0")
+
+    risk.quoted(tick(100, 10, symbol="ETH"))
+    assert judge(risk, wish(10, "again")).reasons == ("GROSS",)
+    risk.ordered(changed(out, status=OrderStatus.NOT_PLACED))
+    assert judge(risk, wish(10, "once more")).approved
+
+
+def test_an_order_that_filled_in_part_is_worth_its_fills(tmp_path: Path) -> None:
+    """Where no price is known yet, the average of the fills stands for one."""
+    out = OrderUpdate(
+        order=Order(
+            cloid="0x1", intent_id="e", symbol="ETH", side="buy", size=D(500), type="market"
+        ),
+        status=OrderStatus.PARTIAL,
+        filled=D(1),
+        average_price=D(90),
+        strategy="b",
+        expires_at=START,
+    )
+    risk = revived(past_of(tmp_path / "j.db", BTC, account(10_000), out), 10, limits=FREE)
+    fund(risk)
+
+    assert judge(risk, wish(10)).approved
+    assert risk.exposure.totals.others("BTC", risk.exposure["BTC"]).gross == 499 * 90
+
+
+def test_a_lock_that_anybody_told_survives_and_is_never_shortened(tmp_path: Path) -> None:
+    """Of several alerts that lock the same, the longest holds, before a restart and after it."""
+    long, short, none = (
+        RiskAlert(
+            code="NEWS", severity=Severity.WARNING, scope="BTC", until=until, evidence="a rumour"
+        )
+        for until in (START + 100 * SECOND, START + 20 * SECOND, 0)
+    )
+    risk = revived(past_of(tmp_path / "j.db", BTC, account(10_000), long, short, none), 30)
+    fund(risk)
+    assert judge(risk, wish(30)).reasons == ("COOLDOWN",)
+    risk.alerted(short)
+    risk.alerted(none)
+    at(risk, 100)
+    fund(risk)
+    assert judge(risk, wish(100, "free")).approved

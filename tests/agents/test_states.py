@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,19 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.agents.risk_desk import desk
+from tests.agents.risk_desk import FREE, at, desk, judge, request
 from tests.harness import START
 from tradeagent.agents.states import AUTOMATIC, BY_OPERATOR
+from tradeagent.clock import SECOND
 from tradeagent.messages import (
+    CONSEQUENCES,
     Incident,
     Message,
+    Release,
     RiskAlert,
     RiskOverride,
     Severity,
+    Share,
     TradingMode,
     TradingState,
 )
+from tradeagent.quant.vitals import CHECKS
 
+D = Decimal
 M = TradingMode
 DEPTH = [M.ACTIVE, M.REDUCE_ONLY, M.FLATTENING, M.HALTED, M.SAFE_MODE, M.LOCKED]
 """From the freest state down."""
@@ -118,3 +125,50 @@ def test_what_is_not_allowed_is_told() -> None:
     assert alert.code == "STATE_KEPT"
     assert "--unlock" in alert.evidence
     assert risk.mode is M.LOCKED
+
+
+@pytest.mark.parametrize("scope", ["*", "BTC", "a", "b"])
+def test_a_lock_acts_whoever_tells_it(scope: str) -> None:
+    """An alert with an end locks its scope, be its author who it may; an old one locks nothing."""
+    risk = desk(limits=FREE)
+    both = (Share(strategy="a", part=D("0.5")), Share(strategy="b", part=D("0.5")))
+    said = risk.alerted(
+        RiskAlert(code="NEWS", severity=Severity.WARNING, scope=scope, until=START + SECOND)
+    )
+    assert said == []
+    risk.alerted(RiskAlert(code="OLD", severity=Severity.WARNING, scope="ETH", until=START))
+
+    assert judge(risk, request(shares=both)).reasons == ("COOLDOWN",)
+    other = judge(risk, request(intent_id="x", symbol="ETH", strategy="c"))
+    assert other.approved is (scope != "*")
+    at(risk, 1)
+    assert judge(risk, request(intent_id="y", price_time=START + SECOND)).approved
+
+
+@pytest.mark.parametrize("code", [*(check.code for check in CHECKS), "ANY"])
+@pytest.mark.parametrize("severity", Severity)
+def test_an_alert_has_its_consequence_whoever_tells_it(severity: Severity, code: str) -> None:
+    """Told from outside, each alert leads to the state its severity stands for, as our own does."""
+    risk = desk()
+    said = risk.alerted(RiskAlert(code=code, severity=severity, evidence="told by another"))
+
+    mode = CONSEQUENCES[severity]
+    assert risk.mode is (mode or M.ACTIVE)
+    assert [one.mode for one in said if isinstance(one, TradingState)] == ([mode] if mode else [])
+
+
+@pytest.mark.parametrize("ends", [M.LOCKED, M.SAFE_MODE])
+@pytest.mark.parametrize("mode", M)
+def test_a_start_releases_only_what_it_names(mode: TradingMode, ends: TradingMode) -> None:
+    """LOCKED and SAFE_MODE end by a start that says so, and no other state does."""
+    risk = desk()
+    risk.mode = mode
+    said = risk.released(Release(ends=ends, to=M.HALTED, reason="looked", actor="ann"))
+
+    assert risk.mode is (M.HALTED if mode is ends else mode)
+    if mode is ends:
+        (told,) = said
+        assert isinstance(told, TradingState)
+        assert (told.previous, told.actor, told.reason) == (ends, "ann", "looked")
+    else:
+        assert said == []

@@ -116,6 +116,8 @@ def test_an_override_lets_through_and_flatten_leaves_nothing(tmp_path: Path, sta
     assert " fill " not in told(daemon)
     assert "GRID cannot be lifted" in ask("override GRID")
     assert "there is no rule gross" in ask("override gross")
+    assert "SELF_TRADE has no limit that" in ask("override SELF_TRADE --limit 100")
+    assert "-1 is no limit of FUNDS" in ask("override FUNDS --limit=-1")
     assert "nothing is called PEPE" in ask("override GROSS --scope PEPE")
     assert "minutes" in ask("override GROSS --minutes 0")
     assert "reason" in ask("override GROSS", reason="x")

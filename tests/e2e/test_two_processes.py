@@ -80,7 +80,8 @@ def test_the_bus_changes_nothing_in_a_simulation(tmp_path: Path, server: Server)
 
 
 def test_an_operator_may_speak_and_a_forger_may_not(tmp_path: Path, server: Server) -> None:
-    """An alert added by hand halts trading; an approval added by hand is refused."""
+    """An alert added by hand halts trading, and an override locks it or lifts a rule; an approval
+    added by hand is refused, and so is a word that would let trading go on."""
     daemon = Process(tmp_path / "state", "--speed", "300", "--bus", server.url)
     daemon.until_said("equity")
     client = server.client()
@@ -95,6 +96,14 @@ def test_an_operator_may_speak_and_a_forger_may_not(tmp_path: Path, server: Serv
     alert = '{"type":"RISK_ALERT","payload":{"code":"BY_HAND","severity":"CRITICAL"}}'
     client.publish("tradeagent:RISK_ALERT", alert)
     daemon.until_said("trading is HALTED")
+    word = '{"type":"RISK_OVERRIDE","payload":{"rule":"%s","reason":"by hand","actor":"me"%s}}'
+    client.publish("tradeagent:RISK_OVERRIDE", word % ("STATE", ',"mode":"ACTIVE"'))
+    daemon.until_said("RISK_OVERRIDE came from outside")
+    client.publish("tradeagent:RISK_OVERRIDE", word % ("GRID", ""))
+    daemon.until_said("OVERRIDE_REFUSED")
+    client.publish("tradeagent:RISK_OVERRIDE", word % ("STATE", ',"mode":"LOCKED"'))
+    daemon.until_said("trading is LOCKED (was HALTED)")
+    assert "trading is ACTIVE" not in daemon.log.read_text(encoding="utf-8")
 
     assert daemon.interrupt() == 0
     venue, ours = books(tmp_path / "state")

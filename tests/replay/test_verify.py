@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.replay.house import LIVE, a_while, plan, probe, query, record, until, verified
 from tests.replay.planted import Forgetful, Stumbling
+from tradeagent.agents.risk import Risk
 from tradeagent.app import Daemon
-from tradeagent.messages import RiskOverride, TradingMode
+from tradeagent.clock import breathe
+from tradeagent.messages import Message, PositionUpdate, RiskOverride, TrackRecord, TradingMode
+from tradeagent.storage.records import SqlRecords
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +108,7 @@ def test_what_a_slow_handler_says_and_when_is_an_input(tmp_path: Path) -> None:
 
 RECORD = """
 import sys
+from decimal import Decimal
 from pathlib import Path
 from tests.replay.house import plan, probe, record
 for _ in range(int(sys.argv[3])):
@@ -199,3 +204,53 @@ def test_messages_too_many_and_too_few_are_told_with_their_cause(tmp_path: Path)
     assert (more.seq, more.what) == (bar, "a message came that is not in the journal")
     assert fewer.what == "no such message came"
     assert query(state, "SELECT cause FROM journal WHERE seq = ?", fewer.seq) == [(bar,)]
+
+
+def test_a_trip_that_ends_in_a_failing_risk_is_found_and_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Risk fails on the very message that closes a position: the trip is told once it is back, by
+    an input, every closing has its record, and the run follows from its inputs."""
+    position, failed = Risk.position, list[PositionUpdate]()
+
+    def stumble(self: Risk, update: PositionUpdate) -> list[Message]:
+        if not failed and not update.size and self.trips.edge("breakout").trades >= 1:
+            failed.append(update)
+            raise ValueError("stumbled")
+        return position(self, update)
+
+    stumble.__dict__.update(position.__dict__)
+    monkeypatch.setattr(Risk, "position", stumble)
+
+    async def enough(daemon: Daemon) -> None:
+        while not failed or "risk" in _down(daemon):
+            await breathe()
+        await until(daemon, daemon.tally.bars + 300)
+
+    state = record(plan(**LIVE), tmp_path / "state", meanwhile=enough)
+    report = verified(state)
+    assert report.proven, report
+    told = _said(state, TrackRecord)
+    late = [one for derived, one in told if not derived and isinstance(one, TrackRecord)]
+    assert {one.symbol for one in late} == {failed[0].symbol}
+    held: dict[tuple[str, str], Decimal] = {}
+    closed = 0
+    for _, update in _said(state, PositionUpdate):
+        assert isinstance(update, PositionUpdate)
+        for part in update.parts:
+            before = held.get((part.strategy, update.symbol), Decimal(0))
+            closed += bool(before) and before * part.size <= 0
+            held[part.strategy, update.symbol] = part.size
+    assert len(told) == closed
+
+
+def _said(state: Path, kind: type[Message]) -> list[tuple[bool, Message]]:
+    """Return (derived, message) of every message of a class in a journal."""
+    records = SqlRecords.read(state / "journal.db")
+    found = [(one.derived, one.message) for one in records.entries() if one.type == kind.wire]
+    records.close()
+    return found
+
+
+def _down(daemon: Daemon) -> list[str]:
+    return [name for name, life in daemon.supervisor.lives.items() if not life.inlet.up]

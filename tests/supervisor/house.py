@@ -97,6 +97,10 @@ class House:
         """Return every state an agent was said to be in."""
         return [one.state for one in self.heard(AgentStatus) if one.agent == agent]
 
+    async def until_restarted(self, agent: str) -> None:
+        """Let the loop work until an agent that was put down is up again."""
+        await until(lambda: self.restarted(agent) and self.supervisor.lives[agent].inlet.up)
+
     def restarted(self, agent: str) -> int:
         """Return how often an agent came up again."""
         return self.states(agent).count(AgentState.RUNNING)

@@ -7,23 +7,19 @@ running totals, so that the price of a check does not grow with open orders or s
 
 from __future__ import annotations
 
-from collections import deque
 from decimal import Decimal
-from typing import NamedTuple
 
-from tradeagent.agents.standing import Standing, Total, Worst
+from tradeagent.agents.claims import Claims
+from tradeagent.agents.standing import Standing
+from tradeagent.agents.totals import Totals
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
-    TERMINAL,
     TIMEFRAMES,
     ZERO,
     AccountUpdate,
     InstrumentUpdate,
     MarketData,
-    Order,
     OrderBookUpdate,
-    OrderStatus,
-    OrderUpdate,
     PositionUpdate,
     TickerUpdate,
 )
@@ -33,17 +29,6 @@ from tradeagent.quant.vitals import FAR, Vitals
 from tradeagent.storage.base import Past
 
 DAY = 86_400 * SECOND
-JUDGED = 20
-"""Of how many ended orders the part that the venue rejected is told."""
-
-
-class Claim(NamedTuple):
-    """What one order may still do: in which total of which symbol, and how much."""
-
-    symbol: str
-    standing: Standing
-    total: Total
-    left: Decimal
 
 
 class Exposure:
@@ -59,13 +44,8 @@ class Exposure:
         self._standings: dict[str, Standing] = {}
         self._held: dict[str, Standing] = {}
         self._positions: dict[str, PositionUpdate] = {}
-        self._claims: dict[str, Claim] = {}
-        self._reserved: dict[str, int] = {}
-        self._unknown: dict[str, int] = {}
-        self._ended: deque[bool] = deque(maxlen=JUDGED)
-        self._moved: dict[str, Standing] = {}
-        self._total = Worst()
-        self._groups: dict[str, Decimal] = {}
+        self.totals = Totals()
+        self.claims = Claims(self.__getitem__, self.totals.moved)
         self._group_of = {
             symbol: name for name, group in limits.groups.items() for symbol in group.symbols
         }
@@ -92,11 +72,11 @@ class Exposure:
         for held in past.positions:
             self.hold(held)
         for update in past.orders:
-            self.order(update, past.ts)
+            self.claims.order(update, past.ts)
         if past.day_open is not None:
             self._day, self._day_open = past.day_open.day, past.day_open.equity
         self.high_water = past.high_water
-        self._ended.clear()
+        self.claims.forget_ended()
 
     # -- what happens -----------------------------------------------------------------------------
 
@@ -105,7 +85,7 @@ class Exposure:
         self.instruments[instrument.symbol] = instrument
         standing = self[instrument.symbol]
         standing.rates = margin_rates(instrument.max_leverage, self.limits.max_leverage)
-        self._moved[instrument.symbol] = standing
+        self.totals.moved(instrument.symbol, standing)
 
     def price(self, bar: MarketData) -> bool:
         """Take the close of a candle; False where a ticker gives the mark."""
@@ -119,7 +99,7 @@ class Exposure:
             standing.quoted = False
         if not standing.quoted:
             standing.mark = bar.close
-            self._move(bar.symbol, standing)
+            self.totals.moved(bar.symbol, standing)
         return not standing.quoted
 
     def quote(self, tick: TickerUpdate) -> None:
@@ -129,7 +109,7 @@ class Exposure:
         standing.tick = tick
         standing.heard = tick.time
         standing.mark = tick.mark or tick.mid
-        self._move(tick.symbol, standing)
+        self.totals.moved(tick.symbol, standing)
 
     def show(self, book: OrderBookUpdate) -> None:
         """Take a book."""
@@ -145,7 +125,7 @@ class Exposure:
         standing = self[symbol]
         standing.size, standing.entry = update.size, float(update.entry_price)
         standing.units = float(update.size)
-        self._move(symbol, standing)
+        self.totals.moved(symbol, standing)
         if update.size:
             self._held[symbol] = standing
         else:
@@ -164,71 +144,6 @@ class Exposure:
         if day != self._day or self._day_open is None:
             self._day, self._day_open = day, update.equity
 
-    def order(self, update: OrderUpdate, now: int) -> None:
-        """Keep what may still fill; an approval that became an order is reserved no more."""
-        order, status = update.order, update.status
-        if self._reserved.pop(order.intent_id, None) is not None:
-            self._claim(order.intent_id, order, ZERO)
-        left = ZERO if status in TERMINAL else order.size - update.filled
-        unsure = status in (OrderStatus.PEND_CANCEL, OrderStatus.UNKNOWN)
-        self._claim(order.cloid, order, left, holds=not unsure)
-        if unsure:
-            self[order.symbol].resting.pop(order.cloid, None)  # no exit waits for it
-        if status is OrderStatus.UNKNOWN:
-            self._unknown.setdefault(order.cloid, now)
-        else:
-            self._unknown.pop(order.cloid, None)
-        if status in TERMINAL:
-            self._ended.append(status is OrderStatus.REJECTED)
-
-    def reserve(self, order: Order, until: int) -> None:
-        """Count an approved order as pending until it is seen as one or `until` (UTC ns)."""
-        self._reserved[order.intent_id] = until
-        self._claim(order.intent_id, order, order.size)
-
-    def expire(self, now: int) -> None:
-        """Forget reservations that came to nothing."""
-        if not self._reserved:
-            return
-        for intent in [name for name, until in self._reserved.items() if until < now]:
-            del self._reserved[intent]
-            self._drop(intent)
-
-    def _claim(self, name: str, order: Order, left: Decimal, *, holds: bool = True) -> None:
-        """Put an order's claim in the place of the one it had.
-
-        Exits that rest, or that nobody knows to be there, hold no other exit back: the venue cuts
-        what is reduce-only to the position.
-        """
-        self._drop(name)
-        if not left:
-            return
-        standing = self[order.symbol]
-        standing.asked = max(standing.asked, order.limit or order.trigger or ZERO)
-        total: Total = "sells" if order.side == "sell" else "buys"
-        if order.reduce_only:
-            resting: Total = "stops" if order.type == "stop" else "targets"
-            waits = order.type == "market" and holds
-            total = "exits" if waits else resting
-        setattr(standing, total, getattr(standing, total) + left)
-        self._claims[name] = Claim(order.symbol, standing, total, left)
-        if order.type == "limit" and order.limit is not None and order.tif != "IOC":
-            standing.resting[name] = (order.side, order.limit)
-        self._move(order.symbol, standing)
-
-    def _drop(self, name: str) -> None:
-        claim = self._claims.pop(name, None)
-        if claim is not None:
-            standing = claim.standing
-            left = getattr(standing, claim.total) - claim.left
-            setattr(standing, claim.total, left)
-            standing.resting.pop(name, None)
-            self._moved[claim.symbol] = standing
-
-    def _move(self, symbol: str, standing: Standing) -> None:
-        standing.moved()
-        self._moved[symbol] = standing
-
     # -- what follows -----------------------------------------------------------------------------
 
     @property
@@ -239,40 +154,7 @@ class Exposure:
     @property
     def is_flat(self) -> bool:
         """Tell whether every position is closed and no order can open one."""
-        entries = any(claim.total in ("buys", "sells") for claim in self._claims.values())
-        return not self._held and not entries
-
-    @property
-    def open_orders(self) -> int:
-        """Return how many orders are open or approved, stops and targets included."""
-        return len(self._claims)
-
-    def others(self, symbol: str) -> Worst:
-        """Return the worst case of every other symbol."""
-        own = self[symbol]
-        if self._moved and (len(self._moved) > 1 or symbol not in self._moved):
-            self._settle(own)
-        return self._total.less(own.worst_case)
-
-    def group_others(self, symbol: str) -> Decimal:
-        """Return the worst-case gross value of the other symbols of its group; after `others`."""
-        standing = self[symbol]
-        if not standing.group:
-            return ZERO
-        return self._groups.get(standing.group, ZERO) - standing.worst_case.gross
-
-    def _settle(self, own: Standing) -> None:
-        """Bring the totals up to date with all that moved but `own`, which is asked without."""
-        moved, self._moved = self._moved, {}
-        for symbol, standing in moved.items():
-            if standing is own:
-                self._moved[symbol] = own
-                continue
-            before, after = standing.worst_case, standing.reckon()
-            self._total = self._total.changed(before, after)
-            if standing.group:
-                known = self._groups.get(standing.group, ZERO)
-                self._groups[standing.group] = known + after.gross - before.gross
+        return not self._held and not self.claims.can_open
 
     @property
     def _unrealised(self) -> float:
@@ -320,9 +202,9 @@ class Exposure:
             account_age=(now - self.heard) / SECOND if self.heard else 0.0,
             blind=blind,
             unprotected=bare,
-            unknown_orders=len(self._unknown),
-            unknown_age=(now - min(self._unknown.values())) / SECOND if self._unknown else 0.0,
-            venue_rejects=sum(self._ended) / JUDGED if self._ended else 0.0,
+            unknown_orders=self.claims.unknown,
+            unknown_age=self.claims.unknown_age(now),
+            venue_rejects=self.claims.rejected,
         )
 
     def _bare(self, standing: Standing, now: int) -> float:

@@ -8,23 +8,18 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings
-from tradeagent.agents.desk import whole
 from tradeagent.agents.exposure import Exposure
-from tradeagent.agents.identity import cloid, seal
 from tradeagent.agents.pace import Counts, Pace
 from tradeagent.agents.standing import Standing
-from tradeagent.agents.trips import Edge
+from tradeagent.agents.trips import Edge, Trips
 from tradeagent.messages import (
     ZERO,
     InstrumentUpdate,
-    Order,
+    MarketData,
     OrderRequest,
     Restriction,
-    RiskAssessment,
-    RuleVerdict,
     TradingMode,
 )
-from tradeagent.messages.build import checked, trusted
 from tradeagent.quant.protections import REPEATED, Protections, ProtectionSettings
 from tradeagent.quant.rules import Limits, OrderContext
 from tradeagent.quant.sizing import (
@@ -35,10 +30,7 @@ from tradeagent.quant.sizing import (
     volatility_target,
 )
 from tradeagent.quant.vitals import WatchSettings
-
-_new_order = checked(Order)
-_new_risk_assessment = trusted(RiskAssessment)
-"""What an assessment is made of is typed already: validating 30 verdicts costs twice the rules."""
+from tradeagent.quant.volatility import Volatility
 
 
 class RiskSettings(AgentSettings):
@@ -129,6 +121,36 @@ class History(NamedTuple):
     volatility: float | None = None
     seen: int = 0
     edge: Edge = Edge()
+
+
+class Histories:
+    """Keeps what sizes rest on, as far as the way of sizing asks for it."""
+
+    def __init__(self, settings: RiskSettings, trips: Trips) -> None:
+        self._sizing = settings.sizing
+        self._bars = settings.volatility_bars
+        self._trips = trips
+        self._volatilities: dict[str, Volatility] = {}
+
+    def bar(self, bar: MarketData) -> None:
+        """Take a candle."""
+        if self._sizing == "volatility_target":
+            self._volatility(bar.symbol).update(bar.close, bar.close_time - bar.time)
+
+    def of(self, request: OrderRequest) -> History:
+        """Return what the size of a request may rest on."""
+        if self._sizing == "volatility_target":
+            volatility = self._volatility(request.symbol)
+            return History(volatility=volatility.annual, seen=volatility.seen)
+        if self._sizing == "capped_kelly":
+            return History(edge=self._trips.edge(request.strategy))
+        return History()
+
+    def _volatility(self, symbol: str) -> Volatility:
+        found = self._volatilities.get(symbol)
+        if found is None:
+            found = self._volatilities[symbol] = Volatility(self._bars)
+        return found
 
 
 def order_size(
@@ -252,12 +274,11 @@ def entry_context(
 ) -> OrderContext:
     """Return an increase and all that its judgement rests on."""
     _, now, known_source, exposure, pace, protections, restriction = ground
-    symbol, side, strategy, plan = (
-        request.symbol, request.side, request.strategy, request.stop_plan,
-    )  # fmt: skip
-    limits, standing, others = exposure.limits, exposure[symbol], exposure.others(symbol)
+    symbol, side, plan, wishes = request.symbol, request.side, request.stop_plan, counts.wishes
+    limits, standing, totals = exposure.limits, exposure[symbol], exposure.totals
+    others = totals.others(symbol, standing)
     group = limits.groups.get(standing.group)
-    lock = protections.locked(symbol, strategies(request), now)
+    lock = protections.locked(symbol, [wish.strategy for wish in wishes], now)
     return OrderContext(
         instrument=instrument,
         side=side,
@@ -276,6 +297,8 @@ def entry_context(
         target=plan.target if plan is not None else None,
         open_buys=standing.buys,
         open_sells=standing.sells,
+        dearest=standing.dearest,
+        unpriced=totals.unpriced(symbol),
         other_exposure=others.gross,
         equity=equity,
         day_pnl=exposure.day_pnl(equity),
@@ -289,7 +312,7 @@ def entry_context(
         depth=standing.depth(side, now, limits),
         other_long=others.long,
         other_short=others.short,
-        group_others=exposure.group_others(symbol),
+        group_others=totals.group_others(standing),
         group_ratio=group.max_ratio if group is not None else None,
         other_margin=others.margin,
         other_maintenance=others.maintenance,
@@ -297,102 +320,17 @@ def entry_context(
         maintenance_rate=standing.rates[1],
         venue_margin=exposure.venue_margin,
         high_water=exposure.high_water,
-        open_orders=exposure.open_orders,
+        open_orders=len(exposure.claims),
         last_second=counts.second,
         last_minute=counts.minute,
         strategy_minute=counts.strategy,
         known_intent=pace.knows(request.intent_id),
         twin_age=pace.twin_age(request, size, now),
-        repeats=pace.repeats(request, now),
-        paused_until=protections.until(REPEATED, strategy),
+        repeats=max(pace.repeats(wish, symbol, side, now) for wish in wishes),
+        paused_until=max(protections.until(REPEATED, wish.strategy) for wish in wishes),
         locked_until=lock.until if lock is not None else 0,
         lock=lock.text if lock is not None else "",
         restriction=restriction,
         hour_orders=pace.hour_orders(now) if restriction is not None else 0,
         day_notional=pace.day_notional(now),
     )
-
-
-def strategies(request: OrderRequest) -> tuple[str, ...]:
-    """Return the strategies that want an order, not those it outweighed."""
-    if len(request.shares) < 2:
-        return (request.strategy,)
-    return (request.strategy, *(share.strategy for share in request.shares if share.part > 0))
-
-
-def approval(
-    request: OrderRequest,
-    sized: Sized,
-    verdicts: tuple[RuleVerdict, ...],
-    expires: int,
-    key: bytes,
-    epoch: int,
-) -> RiskAssessment:
-    """Return the sealed approval of an order, good until `expires` (UTC ns)."""
-    order = _new_order(
-        cloid=cloid(request.intent_id, 0, epoch),
-        intent_id=request.intent_id,
-        symbol=request.symbol,
-        side=request.side,
-        size=sized.size,
-        type=request.type,
-        limit=request.limit,
-        trigger=request.trigger,
-        tif=request.tif,
-        reduce_only=request.reduce_only,
-        group=request.group,
-        replaces=request.replaces,
-    )
-    return _new_risk_assessment(
-        intent_id=request.intent_id,
-        symbol=request.symbol,
-        verdict="resized" if sized.cut else "approved",
-        reasons=(),
-        rules=verdicts,
-        sizing=sized.text,
-        order=order,
-        price=request.price,
-        stop_plan=request.stop_plan,
-        strategy=request.strategy,
-        shares=request.shares or whole(request.strategy),
-        expires_at=expires,
-        seal=seal(key, order, request.stop_plan, expires),
-    )
-
-
-def rejection(
-    request: OrderRequest, now: int, verdicts: tuple[RuleVerdict, ...], sizing: str = ""
-) -> RiskAssessment:
-    """Return the refusal of a request, with every rule's verdict."""
-    return _new_risk_assessment(
-        intent_id=request.intent_id,
-        symbol=request.symbol,
-        verdict="rejected",
-        reasons=tuple(verdict.rule for verdict in verdicts if not verdict.passed),
-        rules=verdicts,
-        sizing=sizing,
-        order=None,
-        price=None,
-        stop_plan=None,
-        strategy=request.strategy,
-        shares=request.shares,
-        expires_at=now,
-        seal="",
-    )
-
-
-def unknown(symbol: str) -> RuleVerdict:
-    """Return the verdict on a symbol of which too little is known to judge."""
-    text = f"no instrument or no price is known for {symbol}"
-    return RuleVerdict("FRESH", passed=False, text=text)
-
-
-def absurd(error: ArithmeticError) -> RuleVerdict:
-    """Return the verdict on numbers that cannot be reckoned with."""
-    return RuleVerdict("FINITE", passed=False, text=f"the numbers lead to nothing: {error!r}")
-
-
-def too_small(request: OrderRequest, instrument: InstrumentUpdate) -> RuleVerdict:
-    """Return the verdict on a size below the lot."""
-    text = f"the size of {request.symbol} rounds to nothing on lot {instrument.lot}"
-    return RuleVerdict("MIN_NOTIONAL", False, 0, instrument.min_notional, text)

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from tradeagent.messages import RiskOverride, RuleVerdict
-from tradeagent.quant.rules import FIXED
+from tradeagent.quant.rules import FIXED, LIMITLESS, RULES
+
+LIFTABLE = tuple(rule.code for rule in RULES if not rule.fixed)
+
+
+def objection(change: RiskOverride) -> str:
+    """Return why an override of a rule means nothing, or nothing."""
+    rule, limit = change.rule, change.limit
+    if rule in FIXED:
+        return f"{rule} cannot be lifted; can be: {', '.join(LIFTABLE)}"
+    if rule not in LIFTABLE:
+        return f"there is no rule {rule}; rules: {', '.join(LIFTABLE)}"
+    if limit is not None and rule in LIMITLESS:
+        return f"{rule} has no limit that another could replace; lift it whole, without one"
+    if limit is not None and not (limit.is_finite() and limit >= 0):
+        return f"{limit} is no limit of {rule}; it must be a number from 0 on"
+    return ""
 
 
 class Overrides:
@@ -21,12 +38,17 @@ class Overrides:
     def restore(self, overrides: Iterable[RiskOverride]) -> None:
         """Take up what operators said before."""
         for change in overrides:
-            if change.rule != "STATE":
+            if not objection(change):
                 self.take(change)
 
     def take(self, change: RiskOverride) -> None:
         """Take an operator's word in the place of an earlier one."""
         self._known[change.rule, change.scope] = change
+
+    def lets(self, rule: str, value: float, limit: float, now: int) -> bool:
+        """Tell whether an override for the whole account lets a rule pass at `value`."""
+        verdict = RuleVerdict(rule, False, Decimal(repr(value)), Decimal(repr(limit)))
+        return self.lift(verdict, ("*",), now).passed
 
     def lift(self, verdict: RuleVerdict, scopes: Sequence[str], now: int) -> RuleVerdict:
         """Return the verdict, passed where an override in one of `scopes` lets it at `now`."""

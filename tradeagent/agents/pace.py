@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
@@ -49,12 +49,23 @@ class Window:
         return len(times)
 
 
+class Wish(NamedTuple):
+    """One strategy's part in an entry: its name and the decision behind it, 0 for none."""
+
+    strategy: str
+    decision: int
+
+
 class Counts(NamedTuple):
-    """How many entries were asked for of late, the one in hand included."""
+    """How many entries were asked for of late, the one in hand included, and who wants that.
+
+    `strategy` counts those of the strategy with most; `wishes` begin with the leader's.
+    """
 
     second: int
     minute: int
     strategy: int
+    wishes: tuple[Wish, ...]
 
 
 class Pace:
@@ -88,29 +99,34 @@ class Pace:
             plans[line] = plan
             price = order.limit or update.average_price or ZERO
             when = max(update.expires_at - ttl, 0)
-            self.approved(order, update.strategy, price, when, decision)
+            names = strategies(update)
+            self.approved(order, price, when, [Wish(name, decision) for name in names])
 
-    def asked(self, strategy: str, now: int) -> Counts:
-        """Count an entry asked for."""
-        own = self._strategies.get(strategy)
-        if own is None:
-            own = self._strategies[strategy] = Window(MINUTE)
-        return Counts(self._second.more(now), self._minute.more(now), own.more(now))
+    def asked(self, request: OrderRequest, now: int) -> Counts:
+        """Count an entry asked for, for each strategy that wants it."""
+        names, most = strategies(request), 0
+        for name in names:
+            own = self._strategies.get(name)
+            if own is None:
+                own = self._strategies[name] = Window(MINUTE)
+            most = max(most, own.more(now))
+        wishes = tuple([Wish(name, decision_of(request, name)) for name in names])
+        return Counts(self._second.more(now), self._minute.more(now), most, wishes)
 
-    def approved(
-        self, order: Order, strategy: str, price: Decimal, now: int, decision: int
-    ) -> None:
-        """Remember an approved entry, worth `price` a unit, as part of a decision (0 for none)."""
+    def approved(self, order: Order, price: Decimal, now: int, wishes: Sequence[Wish]) -> None:
+        """Remember an approved entry, worth `price` a unit, for all who wanted it, leader first."""
         _forget(self._intents, now - DAY)
         _forget(self._twins, now - self._twin_window)
+        decision = wishes[0].decision
         self._intents[order.intent_id] = (now, decision)
         twin = (order.symbol, order.side, order.size, price)
         self._twins.pop(twin, None)
         self._twins[twin] = (now, decision)
-        line = (strategy, order.symbol, order.side)
-        if not decision or self._decided.get(line) != decision:
-            self._repeats.setdefault(line, Window(self._repeat_window)).add(now)
-        self._decided[line] = decision
+        for wish in wishes:
+            line = (wish.strategy, order.symbol, order.side)
+            if not wish.decision or self._decided.get(line) != wish.decision:
+                self._repeats.setdefault(line, Window(self._repeat_window)).add(now)
+            self._decided[line] = wish.decision
         self._hour.add(now)
         self._day_notional = self.day_notional(now) + order.size * price
         self._day = now // DAY
@@ -126,18 +142,19 @@ class Pace:
         """
         price = request.limit or request.price
         known = self._twins.get((request.symbol, request.side, size, price))
-        if known is None or (known[1] and known[1] == decision_of(request)):
+        if known is None or (known[1] and known[1] == decision_of(request, request.strategy)):
             return None
         return now - known[0]
 
-    def repeats(self, request: OrderRequest, now: int) -> int:
+    def repeats(self, wish: Wish, symbol: str, side: Side, now: int) -> int:
         """Return how many earlier decisions of a strategy entered on this side of the symbol."""
-        line = (request.strategy, request.symbol, request.side)
+        line = (wish.strategy, symbol, side)
         window = self._repeats.get(line)
-        if window is None or request.strategy == "operator":
+        if window is None or wish.strategy == "operator":
             return 0
-        decision, count = decision_of(request), window.count(now)
-        return max(count - 1, 0) if decision and self._decided[line] == decision else count
+        count = window.count(now)
+        again = wish.decision and self._decided[line] == wish.decision
+        return max(count - 1, 0) if again else count
 
     def hour_orders(self, now: int) -> int:
         """Return how many entries were approved within the hour."""
@@ -148,13 +165,21 @@ class Pace:
         return self._day_notional if self._day == now // DAY else ZERO
 
 
-def decision_of(request: OrderRequest) -> int:
-    """Return when the signal behind an entry was made (UTC ns), 0 where none is named.
+def strategies(asked: OrderRequest | OrderUpdate) -> tuple[str, ...]:
+    """Return the strategies that want an order, its leader first, not those it outweighed."""
+    if len(asked.shares) < 2:
+        return (asked.strategy,)
+    wanting = (share.strategy for share in asked.shares if share.part > 0)
+    return tuple(dict.fromkeys((asked.strategy, *wanting)))
+
+
+def decision_of(request: OrderRequest, strategy: str) -> int:
+    """Return when a strategy's signal behind an entry was made (UTC ns), 0 where none is named.
 
     An entry in slices, and one that is moved, asks more than once for one decision.
     """
     for vote in request.votes:
-        if vote.strategy == request.strategy:
+        if vote.strategy == strategy:
             return vote.time
     return 0
 

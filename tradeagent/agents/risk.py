@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from decimal import Decimal
 from operator import attrgetter
 
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.exposure import Exposure
 from tradeagent.agents.gate import (
     Ground,
-    History,
+    Histories,
     RiskSettings,
-    absurd,
-    approval,
     entry_context,
     exit_context,
     order_size,
-    rejection,
-    strategies,
-    too_small,
-    unknown,
 )
-from tradeagent.agents.overrides import Overrides
-from tradeagent.agents.pace import Counts, Pace, decision_of
+from tradeagent.agents.overrides import Overrides, objection
+from tradeagent.agents.pace import Counts, Pace, strategies
 from tradeagent.agents.standing import Standing
-from tradeagent.agents.states import falls, may_order
+from tradeagent.agents.states import falls, kept, may_order
 from tradeagent.agents.trips import Trips
+from tradeagent.agents.verdicts import absurd, approval, rejection, too_small, unknown
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     CONSEQUENCES,
@@ -40,6 +34,7 @@ from tradeagent.messages import (
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
+    Release,
     Restriction,
     RiskAlert,
     RiskAssessment,
@@ -47,18 +42,16 @@ from tradeagent.messages import (
     RuleVerdict,
     Severity,
     TickerUpdate,
+    TrackRecord,
     TradingMode,
     TradingState,
 )
 from tradeagent.quant.protections import REPEATED, Lock, Protections, Trip
 from tradeagent.quant.rules import OrderContext, check_all
 from tradeagent.quant.vitals import Watch
-from tradeagent.quant.volatility import Volatility
 from tradeagent.storage.base import Past
 
 PASSED = attrgetter("passed")
-LOCKS = frozenset({"COOLDOWN", "STOP_GUARD", "LOSSES_IN_A_ROW", REPEATED})
-"""Alerts that lock: they survive a restart."""
 
 
 class Risk(BaseAgent[RiskSettings]):
@@ -83,19 +76,23 @@ class Risk(BaseAgent[RiskSettings]):
         self.exposure = Exposure(settings.limits)
         self.pace = Pace(settings.limits)
         self.trips = Trips()
+        self.histories = Histories(settings, self.trips)
         self.protections = Protections(settings.protections)
         self.overrides = Overrides()
         self.restriction: Restriction | None = None
         self.watch = Watch(settings.limits, settings.watch)
-        self._volatilities: dict[str, Volatility] = {}
         self._sources = None if sources is None else frozenset((*sources, "operator"))
         self._key = seal_key
         self._epoch = 0
+        self._known = 0
+        """Up to which seq the journal was taken up: positions before it are old news."""
+        self._missed: list[Message] = []
+        """What ended unheard, to be told before the first message."""
         self._ttl = int(settings.approval_ttl_s * SECOND)
 
     def restore(self, past: Past) -> None:
         """Take up the trading state, and all that limits and protections are counted from."""
-        self._epoch = past.epoch
+        self._epoch, self._known = past.epoch, past.seq
         if past.trading_state is not None:
             self.mode = past.trading_state.mode
         self.overrides.restore(past.overrides)
@@ -109,12 +106,20 @@ class Risk(BaseAgent[RiskSettings]):
             [
                 Lock(alert.code, alert.scope, alert.until, alert.evidence)
                 for alert in past.alerts
-                if alert.code in LOCKS and alert.until > past.ts
+                if alert.until > past.ts
             ],
         )
+        for closing in past.closings:
+            self._missed += self._ended(self.trips.close(closing), past.ts)
         self.restriction = past.restriction
         speed = self._runtime.speed if self._runtime is not None else 1.0
         self.watch = Watch(self.settings.limits, self.settings.watch, speed)
+
+    async def setup(self) -> None:
+        """Tell of the round trips that ended while nobody listened."""
+        missed, self._missed = self._missed, []
+        for message in missed:
+            self.publish(message)
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -128,8 +133,7 @@ class Risk(BaseAgent[RiskSettings]):
         """Mark the symbol at a candle's close, unless it has a ticker."""
         exposure = self.exposure
         marked = exposure.price(bar)
-        if self.settings.sizing == "volatility_target":
-            self._volatility(bar.symbol).update(bar.close, bar.close_time - bar.time)
+        self.histories.bar(bar)
         return self.monitor_risk() if marked and exposure.holds else None
 
     @on(TickerUpdate)
@@ -145,15 +149,23 @@ class Risk(BaseAgent[RiskSettings]):
 
     @on(PositionUpdate)
     def position(self, update: PositionUpdate) -> list[Message]:
-        """Take over a position; round trips that it ended may lock what went wrong."""
+        """Take over a position; round trips that it ended may lock what went wrong.
+
+        One that waited while we were made anew is known already, and so are its trips.
+        """
+        hand = self.hand
+        if hand is not None and 0 < hand.seq <= self._known:
+            return []
         self.exposure.hold(update)
-        messages: list[Message] = []
-        for record in self.trips.position(update):
-            last = record.recent[-1]
-            trip = Trip(record.strategy, record.symbol, last.time, last.pnl, last.stopped)
-            messages.append(record)
-            messages += [_locked(lock) for lock in self.protections.closed(trip)]
-        return messages
+        records = self.trips.position(update)
+        return [message for record in records for message in self._ended(record)]
+
+    def _ended(self, record: TrackRecord, now: int = 0) -> list[Message]:
+        """Return a round trip's record and the locks it led to that hold after `now` (UTC ns)."""
+        last = record.recent[-1]
+        trip = Trip(record.strategy, record.symbol, last.time, last.pnl, last.stopped)
+        locks = self.protections.closed(trip)
+        return [record, *(_locked(lock) for lock in locks if lock.until > now)]
 
     @on(Fill)
     def filled(self, fill: Fill) -> list[Message]:
@@ -165,7 +177,7 @@ class Risk(BaseAgent[RiskSettings]):
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> None:
         """Keep what may still fill."""
-        self.exposure.order(update, self.now())
+        self.exposure.claims.order(update, self.now())
         self.trips.order(update)
 
     @on(AccountUpdate)
@@ -185,10 +197,10 @@ class Risk(BaseAgent[RiskSettings]):
     def assess_risk(self, request: OrderRequest) -> RiskAssessment | list[Message]:
         """Size a request, judge it by every rule, and seal what is approved."""
         now, exposure = self.now(), self.exposure
-        exposure.expire(now)
+        exposure.claims.expire(now)
         instrument = exposure.instruments.get(request.symbol)
         standing = exposure[request.symbol]
-        counts = None if request.reduce_only else self.pace.asked(request.strategy, now)
+        counts = None if request.reduce_only else self.pace.asked(request, now)
         if instrument is None or not (standing.mark or request.reduce_only):
             return rejection(request, now, (unknown(request.symbol),))
         try:
@@ -207,7 +219,7 @@ class Risk(BaseAgent[RiskSettings]):
         """Size and judge a request about a symbol that is known."""
         exposure = self.exposure
         equity = exposure.equity
-        history = self._history(request)
+        history = self.histories.of(request)
         sized = order_size(request, instrument, standing, equity, self.settings, history)
         if sized.size <= 0:
             return rejection(request, now, (too_small(request, instrument),), sized.text)
@@ -219,15 +231,15 @@ class Risk(BaseAgent[RiskSettings]):
         verdicts = self.check_limits(context, request)
         if not all(map(PASSED, verdicts)):
             refusal = rejection(request, now, verdicts, sized.text)
-            pause = self._pause(request, refusal, context)
-            return refusal if pause is None else [refusal, pause]
+            pauses = self._pause(request, counts, now) if REPEATED in refusal.reasons else []
+            return [refusal, *pauses] if pauses else refusal
         expires = now + self._ttl
         approved = approval(request, sized, verdicts, expires, self._key, self._epoch)
         assert approved.order is not None
-        exposure.reserve(approved.order, expires)
+        exposure.claims.reserve(approved.order, expires)
         if counts is not None:
             price = request.limit or request.price
-            self.pace.approved(approved.order, request.strategy, price, now, decision_of(request))
+            self.pace.approved(approved.order, price, now, counts.wishes)
         return approved
 
     def check_limits(self, context: OrderContext, request: OrderRequest) -> tuple[RuleVerdict, ...]:
@@ -245,52 +257,42 @@ class Risk(BaseAgent[RiskSettings]):
             self.mode, now, known, self.exposure, self.pace, self.protections, self.restriction
         )
 
-    def _history(self, request: OrderRequest) -> History:
-        sizing = self.settings.sizing
-        if sizing == "volatility_target":
-            volatility = self._volatility(request.symbol)
-            return History(volatility=volatility.annual, seen=volatility.seen)
-        if sizing == "capped_kelly":
-            return History(edge=self.trips.edge(request.strategy))
-        return History()
-
-    def _volatility(self, symbol: str) -> Volatility:
-        found = self._volatilities.get(symbol)
-        if found is None:
-            found = self._volatilities[symbol] = Volatility(self.settings.volatility_bars)
-        return found
-
-    def _pause(
-        self, request: OrderRequest, refusal: RiskAssessment, context: OrderContext
-    ) -> RiskAlert | None:
-        """Pause a strategy that was just refused for repeating itself."""
-        limits, now = self.settings.limits, context.now
-        count = context.repeats + 1
-        if REPEATED not in refusal.reasons or now < context.paused_until:
-            return None
-        if count <= limits.max_repeated_entries:
-            return None
-        text = f"{count} entries {request.side} {request.symbol} in {limits.repeated_window_s:g} s"
-        until = now + int(limits.repeated_pause_s * SECOND)
-        lock = Lock(REPEATED, request.strategy, until, text)
-        return _locked(lock) if self.protections.add(lock) else None
+    def _pause(self, request: OrderRequest, counts: Counts | None, now: int) -> list[Message]:
+        """Pause every strategy behind a refused entry that repeats itself."""
+        limits, alerts = self.settings.limits, list[Message]()
+        window, until = limits.repeated_window_s, now + int(limits.repeated_pause_s * SECOND)
+        for wish in counts.wishes if counts is not None else ():
+            count = self.pace.repeats(wish, request.symbol, request.side, now) + 1
+            paused = now < self.protections.until(REPEATED, wish.strategy)
+            if paused or count <= limits.max_repeated_entries:
+                continue
+            text = f"{count} entries {request.side} {request.symbol} in {window:g} s"
+            lock = Lock(REPEATED, wish.strategy, until, text)
+            if self.protections.add(lock):
+                alerts.append(_locked(lock))
+        return alerts
 
     # -- the trading state ------------------------------------------------------------------------
 
     @on(RiskOverride)
     def override(self, change: RiskOverride) -> list[Message]:
         """Take an operator's word: a state to go to, or a rule to lift for a while."""
-        if change.rule != "STATE":
+        if change.rule != "STATE" or change.mode is None:
+            wrong = objection(change)
+            if wrong:
+                return [_warning("OVERRIDE_REFUSED", wrong)]
             self.overrides.take(change)
             return []
-        if change.mode is None or change.mode is self.mode:
+        if change.mode is self.mode:
             return []
         if not may_order(self.mode, change.mode):
-            text = f"{self.mode} does not become {change.mode} by an operator's word"
-            if self.mode is TradingMode.LOCKED:
-                text = "LOCKED ends only with a restart and --unlock"
-            return [RiskAlert(code="STATE_KEPT", severity=Severity.WARNING, evidence=text)]
+            return [_warning("STATE_KEPT", kept(self.mode, change.mode))]
         return [self._go(change.mode, change.reason, change.actor)]
+
+    @on(Release)
+    def released(self, word: Release) -> list[Message]:
+        """Leave LOCKED or SAFE_MODE as the start of this run says; from no other state."""
+        return [self._go(word.to, word.reason, word.actor)] if self.mode is word.ends else []
 
     @on(Incident)
     def incident(self, incident: Incident) -> list[Message]:
@@ -299,7 +301,10 @@ class Risk(BaseAgent[RiskSettings]):
 
     @on(RiskAlert)
     def alerted(self, alert: RiskAlert) -> list[Message]:
-        """Go down as far as the alert's severity asks."""
+        """Lock what the alert locks, and go down as far as its severity asks, whoever tells it."""
+        if alert.until > self.now():
+            lock = Lock(alert.code, alert.scope, alert.until, alert.evidence)
+            self.protections.add(lock)
         return self._descend(alert.severity, f"{alert.code}: {alert.evidence}")
 
     @on(TradingState)
@@ -337,19 +342,16 @@ class Risk(BaseAgent[RiskSettings]):
     @every(300)
     def look(self) -> list[Message]:
         """Check the account now and then, and forget approvals that came to nothing."""
-        self.exposure.expire(self.now())
+        self.exposure.claims.expire(self.now())
         return self.monitor_risk()
 
     def monitor_risk(self) -> list[Message]:
         """Check the account as it stands; each crossing of a limit is told once."""
         if self.mode is TradingMode.FLATTENING and self.exposure.is_flat:
             return [self._go(TradingMode.HALTED, "the account is flat", self.name)]
-        return [*self.watch.look(self.exposure.vitals(self.now()), self._lifted)]
-
-    def _lifted(self, rule: str, value: float, limit: float) -> bool:
-        """Tell whether an override for the whole account lets a rule pass at `value`."""
-        verdict = RuleVerdict(rule, False, Decimal(repr(value)), Decimal(repr(limit)))
-        return self.overrides.lift(verdict, ("*",), self.now()).passed
+        now, lets = self.now(), self.overrides.lets
+        vitals = self.exposure.vitals(now)
+        return [*self.watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))]
 
 
 def _locked(lock: Lock) -> RiskAlert:
@@ -360,3 +362,7 @@ def _locked(lock: Lock) -> RiskAlert:
         until=lock.until,
         evidence=f"{lock.scope} opens nothing new: {lock.text}",
     )
+
+
+def _warning(code: str, text: str) -> RiskAlert:
+    return RiskAlert(code=code, severity=Severity.WARNING, evidence=text)

@@ -52,7 +52,9 @@ class Standing:
 
     `buys` and `sells` are of orders that can raise |position|, `exits` of reduce-only ones; resting
     `stops` and `targets` are in neither, for the venue cuts those to the position. `bar` is how
-    long the shortest candles are, ns. `resting` are limit orders by name, with side and price.
+    long the shortest candles are, ns. `resting` are limit orders by name, with side and price, and
+    `limits` the limits of orders that can raise |position|. `asked` is the highest price that any
+    order named.
     `rates` are initial and maintenance margin of one unit of notional; `heard` is when the symbol
     was last heard of, and `bare` since when its stops do not cover it, 0 while they do (UTC ns).
     """
@@ -68,6 +70,7 @@ class Standing:
         "exits",
         "group",
         "heard",
+        "limits",
         "mark",
         "quoted",
         "rates",
@@ -90,6 +93,7 @@ class Standing:
         self.tick: TickerUpdate | None = None
         self.book: OrderBookUpdate | None = None
         self.resting: dict[str, tuple[Side, Decimal]] = {}
+        self.limits: dict[str, Decimal] = {}
         self.rates = rates
         self.group = group
         self.worst_case = Worst()
@@ -108,19 +112,29 @@ class Standing:
             self._price = Decimal(repr(known)) if known else self.asked
         return self._price
 
+    @property
+    def dearest(self) -> Decimal:
+        """Return the highest limit of an order that can raise |position|, 0 without any."""
+        return max(self.limits.values(), default=ZERO)
+
     def moved(self) -> None:
         """Note that mark, entry or orders changed."""
         self._price = None
 
     def reckon(self) -> Worst:
-        """Work out the worst case at the price of now."""
+        """Work out the worst case: at the mark, or at the dearest limit where that is higher.
+
+        So an order is worth as much here as when it was judged.
+        """
         price, size = self.price, self.size
-        gross = _WIDE.quantize(self.worst * price, _STEP)
+        dear = max(price, self.dearest) if self.limits else price
+        longest, shortest = size + self.buys, size - self.sells
+        gross = _WIDE.quantize(max(longest, -shortest) * dear, _STEP)
         initial, maintenance = self.rates
         self.worst_case = Worst(
             gross,
-            _WIDE.quantize((size + self.buys) * price, _STEP),
-            _WIDE.quantize((size - self.sells) * price, _STEP),
+            _WIDE.quantize(longest * (dear if longest > 0 else price), _STEP),
+            _WIDE.quantize(shortest * (dear if shortest < 0 else price), _STEP),
             _WIDE.quantize(gross * initial, _STEP),
             _WIDE.quantize(gross * maintenance, _STEP),
         )

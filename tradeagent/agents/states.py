@@ -35,3 +35,10 @@ def falls(now: TradingMode, to: TradingMode) -> bool:
 def may_order(now: TradingMode, to: TradingMode) -> bool:
     """Tell whether an operator may take a state there."""
     return to in BY_OPERATOR[now]
+
+
+def kept(now: TradingMode, to: TradingMode) -> str:
+    """Return why an operator cannot take a state there, in words."""
+    if now is M.LOCKED:
+        return "LOCKED ends only with a restart and --unlock"
+    return f"{now} does not become {to} by an operator's word"

@@ -12,11 +12,11 @@ from tradeagent.messages import (
     Closed,
     Fill,
     OrderUpdate,
-    PositionPart,
     PositionUpdate,
     TrackRecord,
 )
 from tradeagent.quant.protections import Trip
+from tradeagent.storage.base import Closing
 
 KEPT = 20
 """How many round trips a record tells one by one."""
@@ -95,28 +95,29 @@ class Trips:
             before = self._held.get(key, ZERO)
             self._held[key] = part.size
             if before * part.size < 0 or (before and not part.size):
-                closed.append(self._close(part, update))
+                net = part.realised_pnl - part.fees - part.funding
+                stopped = self._stopped.get(update.symbol, False)
+                closed.append(self.close(Closing(*key, update.time, net, stopped)))
         return closed
 
-    def _close(self, part: PositionPart, update: PositionUpdate) -> TrackRecord:
-        symbol, strategy = update.symbol, part.strategy
+    def close(self, closing: Closing) -> TrackRecord:
+        """Return the new record that a trip's end leads to."""
+        strategy, symbol, time, net, stopped = closing
         old = self.records.get((strategy, symbol))
         if old is None:
             old = TrackRecord(strategy=strategy, symbol=symbol, time=0)
-        net = part.realised_pnl - part.fees - part.funding
         pnl = net - old.net
         won, lost = max(pnl, ZERO), max(-pnl, ZERO)
-        trip = Closed(time=update.time, pnl=pnl, stopped=self._stopped.get(symbol, False))
         record = TrackRecord(
             strategy=strategy,
             symbol=symbol,
-            time=update.time,
+            time=time,
             trades=old.trades + 1,
             wins=old.wins + (pnl > 0),
             won=old.won + won,
             lost=old.lost + lost,
             net=net,
-            recent=(*old.recent, trip)[-KEPT:],
+            recent=(*old.recent, Closed(time=time, pnl=pnl, stopped=stopped))[-KEPT:],
         )
         self.records[strategy, symbol] = record
         edge = self.edge(strategy)

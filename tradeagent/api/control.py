@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradeagent.agents.compliance import AUDIT
 from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.overrides import objection
+from tradeagent.agents.states import falls, kept
 from tradeagent.api import views
 from tradeagent.api.readiness import lag, obstacles
 from tradeagent.app import Daemon
@@ -29,14 +31,12 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
-from tradeagent.quant.rules import FIXED, RULES
 
 LONGEST = 64 * 1024
 ORDERING = frozenset({"data", "trading", "risk", "execution", "monitor", "compliance"})
 """Agents that signal nothing, so that there is nothing to pause."""
 MOST = 10_000
 """Working orders looked through for those a cancel means."""
-FURTHER_DOWN = (TradingMode.HALTED, TradingMode.SAFE_MODE, TradingMode.LOCKED)
 
 
 class Params(BaseModel):
@@ -61,6 +61,12 @@ class Reason(Params):
 
     reason: str = Field(min_length=3, max_length=500)
     actor: str = Field(default="operator", min_length=1, max_length=80)
+
+
+class Halt(Reason):
+    """Why, and whether only a restart with `--unlock` ends it."""
+
+    lock: bool = False
 
 
 class Cancel(Reason):
@@ -91,8 +97,8 @@ class Override(Reason):
     With `limit` the rule's limit is replaced, in the unit of its setting.
     """
 
-    rule: str
-    scope: str = "*"
+    rule: str = Field(min_length=1)
+    scope: str = Field(default="*", min_length=1)
     limit: Decimal | None = Field(default=None, allow_inf_nan=False)
     minutes: float = Field(gt=0, le=7 * 24 * 60)
 
@@ -115,7 +121,7 @@ class Control:
             ),
             "positions": (Nothing, lambda _: views.positions(daemon.store)),
             "trades": (Listing, lambda p: views.trades(daemon.store, p.limit)),
-            "halt": (Reason, lambda p: self._go(TradingMode.HALTED, p)),
+            "halt": (Halt, self._halt),
             "resume": (Reason, lambda p: self._go(TradingMode.ACTIVE, p)),
             "flatten": (Reason, lambda p: self._go(TradingMode.FLATTENING, p)),
             "cancel": (Cancel, self._cancel),
@@ -193,24 +199,30 @@ class Control:
             raise CommandError("this process has no Risk agent; ask the one that trades")
         if mode is TradingMode.ACTIVE and (failure := self._daemon.store.journal.failure):
             raise CommandError(f"trading stays {self._daemon.tally.mode}: {failure}")
-        if mode is TradingMode.HALTED and self._daemon.tally.mode not in FURTHER_DOWN:
-            self._publish(self._halted(why))
         self._publish(RiskOverride(rule="STATE", mode=mode, reason=why.reason, actor=why.actor))
         reached = self._daemon.tally.mode
         log.bind(agent="operator").warning("{} asked for {}: {}", why.actor, mode, why.reason)
         if reached is not mode and mode is not TradingMode.FLATTENING:
-            raise CommandError(f"trading stays {reached}: {self._daemon.tally.mode_reason}")
+            remedy = "; " + kept(reached, mode) if reached is TradingMode.LOCKED else ""
+            reason = self._daemon.tally.mode_reason
+            raise CommandError(f"trading stays {reached}: {reason}{remedy}")
         return {"mode": reached.value}
 
-    def _halted(self, why: Reason) -> TradingState:
-        """Return the state itself: a halt waits for no agent."""
-        return TradingState(
-            mode=TradingMode.HALTED,
-            previous=self._daemon.tally.mode,
-            reason=why.reason,
-            actor=why.actor,
-            since=self._daemon.clock.now(),
-        )
+    def _halt(self, why: Halt) -> dict[str, str]:
+        """Say the state itself before Risk is asked for it: a halt waits for no agent."""
+        mode = TradingMode.LOCKED if why.lock else TradingMode.HALTED
+        previous = self._daemon.tally.mode
+        if "risk" in self._daemon.supervisor.lives and falls(previous, mode):
+            self._publish(
+                TradingState(
+                    mode=mode,
+                    previous=previous,
+                    reason=why.reason,
+                    actor=why.actor,
+                    since=self._daemon.clock.now(),
+                )
+            )
+        return self._go(mode, why)
 
     def _cancel(self, wish: Cancel) -> dict[str, str]:
         self._publish(
@@ -260,27 +272,23 @@ class Control:
         return {"strategy": word.strategy, "mode": word.mode}
 
     def _override(self, wish: Override) -> dict[str, str]:
-        liftable = [rule.code for rule in RULES if rule.code not in FIXED]
-        if wish.rule in FIXED:
-            raise CommandError(f"{wish.rule} cannot be lifted; can be: {', '.join(liftable)}")
-        if wish.rule not in liftable:
-            raise CommandError(f"there is no rule {wish.rule}; rules: {', '.join(liftable)}")
+        until = self._daemon.clock.now() + int(wish.minutes * 60 * SECOND)
+        change = RiskOverride(
+            rule=wish.rule,
+            scope=wish.scope,
+            limit=wish.limit,
+            reason=wish.reason,
+            actor=wish.actor,
+            valid_until=until,
+        )
+        if wrong := objection(change):
+            raise CommandError(wrong)
         plans = self._daemon.plan.strategies
         scopes = {"*", *(one.name for one in plans)}.union(*(one.symbols for one in plans))
         if wish.scope not in scopes:
             known = ", ".join(sorted(scopes))
             raise CommandError(f"nothing is called {wish.scope}; scopes: {known}")
-        until = self._daemon.clock.now() + int(wish.minutes * 60 * SECOND)
-        self._publish(
-            RiskOverride(
-                rule=wish.rule,
-                scope=wish.scope,
-                limit=wish.limit,
-                reason=wish.reason,
-                actor=wish.actor,
-                valid_until=until,
-            )
-        )
+        self._publish(change)
         return {"rule": wish.rule, "scope": wish.scope, "minutes": f"{wish.minutes:g}"}
 
     def _audit(self, who: Actor) -> dict[str, object]:

@@ -98,7 +98,7 @@ class Incoming:
         kind = type(envelope.payload)
         if kind is Timer:
             return None
-        if kind in self._options.refused:
+        if kind in self._options.refused or self._options.private(envelope.payload):
             self._refuse(envelope, place, entry)
             return None
         wire_id = envelope.wire_id
@@ -131,7 +131,7 @@ class Incoming:
             wire,
             Severity.ERROR,
             f"{wire} came from outside by {place} under the name of {envelope.source}; only this "
-            "process makes it, so it was dropped",
+            "process may say that, so it was dropped",
         )
 
     def bury(self, data: bytes, place: str, reason: str) -> None:

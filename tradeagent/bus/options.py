@@ -17,13 +17,19 @@ Committed = Callable[[int], Awaitable[None]]
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+def nobody(_: Message) -> bool:
+    """Keep no message from those outside."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class BusOptions:
     """What chooses a bus and its connection; `memory://` needs nothing but `url`.
 
     `identity` names this process; no two that live at one time may share it. Processes of one
     `group` share the shards of its streams between them; each group receives everything. Classes
-    in `refused` may be made by this process alone: from outside they are forged. `shards` must be
+    in `refused` may be made by this process alone, and so may each message that `private` tells
+    of: from outside they are forged. `shards` must be
     the same in all processes of a namespace. With `committed`, what leaves waits for the journal.
     `spawn` starts a task that somebody owns. Raises ConfigError.
     """
@@ -33,6 +39,7 @@ class BusOptions:
     group: str = "main"
     identity: str = "main"
     refused: frozenset[type[Message]] = frozenset()
+    private: Callable[[Message], bool] = nobody
     shards: int = 4
     committed: Committed | None = None
     spawn: Spawn | None = None

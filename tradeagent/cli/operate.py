@@ -34,9 +34,16 @@ def _ask(state: Path | None, profile: str | None, method: str, **params: object)
 
 
 @halt.command()
-def do_halt(reason: Reason, state: State = None, profile: Profile = None) -> None:
+def do_halt(
+    reason: Reason,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Until a restart with --unlock: no resume ends it.")
+    ] = False,
+    state: State = None,
+    profile: Profile = None,
+) -> None:
     """Stop all trading at once; protective stops stay in place."""
-    _ask(state, profile, "halt", reason=reason)
+    _ask(state, profile, "halt", reason=reason, lock=lock)
 
 
 @resume.command()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,11 @@ from tradeagent.clock import SECOND
 from tradeagent.errors import ConfigError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+if TYPE_CHECKING:
+    from tradeagent.opening import Unlock
+
+SHORTEST = 3
+"""Letters a reason has at least."""
 run = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -48,8 +54,17 @@ def start(
     summary: Annotated[
         Path | None, typer.Option("--summary", help="Write what the run came to, as JSON.")
     ] = None,
+    unlock: Annotated[
+        bool, typer.Option("--unlock", help="Trade again after LOCKED; needs --reason.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why it is unlocked; it goes on record.")
+    ] = "",
 ) -> None:
     """Run the daemon until interrupted, or as long as --for says."""
+    word = _word(reason) if unlock or reason else None
+    if word is not None and not unlock:
+        raise ConfigError("--reason: there is nothing to give a reason for without --unlock")
     overrides = _overrides(bus, data, symbol, speed)
     loaded = configuration(profile or ("replay" if data else None), config or [], overrides)
     from tradeagent.plan import make_plan
@@ -61,7 +76,15 @@ def start(
     from tradeagent.cli.session import run_session
 
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(run_session(plan, place, length, summary))
+        runner.run(run_session(plan, place, length, summary, word))
+
+
+def _word(reason: str) -> Unlock:
+    if len(reason.strip()) < SHORTEST:
+        raise ConfigError("--unlock: say why with --reason TEXT, in 3 letters at least")
+    from tradeagent.opening import Unlock
+
+    return Unlock(reason.strip(), getpass.getuser())
 
 
 def _place(state: Path | None, profile: str, only: tuple[str, ...]) -> Path:

@@ -17,11 +17,18 @@ from tradeagent.clock import SECOND, monotonic
 from tradeagent.errors import CommandError
 from tradeagent.log import log, setup
 from tradeagent.messages import DataStatus, Message
+from tradeagent.opening import Unlock
 from tradeagent.plan import Plan
 from tradeagent.tally import Summary
 
 
-async def run_session(plan: Plan, state: Path, length: int | None, summary: Path | None) -> None:
+async def run_session(
+    plan: Plan,
+    state: Path,
+    length: int | None,
+    summary: Path | None,
+    unlock: Unlock | None = None,
+) -> None:
     """Run one daemon to its end, show it, and write its summary."""
     settings = plan.settings
     simulated = settings.clock.mode == "simulated"
@@ -30,7 +37,7 @@ async def run_session(plan: Plan, state: Path, length: int | None, summary: Path
     setup(style, "WARNING" if live else settings.log.level)
     if summary is not None:
         _expect(summary)
-    async with open_daemon(plan, state) as daemon:
+    async with open_daemon(plan, state, unlock=unlock) as daemon:
         _on_interrupt(daemon.stop)
         gc.freeze()  # what was loaded stays: no later collection need walk through it
         if live:

@@ -132,6 +132,17 @@ class ClockSettings(Group):
         return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
 
 
+class SupervisorSettings(Group):
+    """Who keeps the agents alive."""
+
+    safe_mode_after: int = Field(
+        default=5,
+        ge=0,
+        description="After how many starts within 10 minutes that did not end in order the next "
+        "one does not trade (SAFE_MODE); set it to 0 where a crash may always trade on.",
+    )
+
+
 class StrategySettings(Group):
     """One strategy at work; the key above it is its name in signals, orders and reports."""
 
@@ -226,6 +237,10 @@ class Settings(Group):
     )
     clock: ClockSettings = Field(
         default=ClockSettings(), description="Change it to run faster than real time."
+    )
+    supervisor: SupervisorSettings = Field(
+        default=SupervisorSettings(),
+        description="Change it to judge repeated crashes otherwise.",
     )
     exchange: Section = Field(
         default={},

@@ -130,6 +130,15 @@ class TradingState(Message, delivery=Delivery.URGENT):
     since: Time
 
 
+class Release(Message, delivery=Delivery.URGENT):
+    """A start lets trading out of the state `ends`, LOCKED or SAFE_MODE; said by starts alone."""
+
+    ends: Literal[TradingMode.LOCKED, TradingMode.SAFE_MODE]
+    to: TradingMode
+    reason: Name
+    actor: Name
+
+
 class Closed(Part):
     """One round trip of a strategy in a symbol, flat to flat: its result after fees and funding."""
 

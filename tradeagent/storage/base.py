@@ -51,6 +51,20 @@ class DayOpen(NamedTuple):
     equity: Decimal
 
 
+class Closing(NamedTuple):
+    """A strategy's part of a position that was closed or turned over, at `time` (UTC ns).
+
+    `net` is what its books had gained by then after fees and funding, `stopped` tells whether a
+    protective stop did it.
+    """
+
+    strategy: str
+    symbol: str
+    time: int
+    net: Decimal
+    stopped: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a start restores, all of it folded from the journal.
@@ -58,12 +72,13 @@ class Past:
     `epoch` is this start's, `seq` and `ts` (UTC ns) are the last row's. `clean` tells whether the
     run before ended by itself, `digest` names the whole restored state. `orders` are all that may
     still change and those that ended within a day of `ts`, in the order of their last change;
-    `fills` are (cloid, tid) of the last
-    10,000. `signals` are the last of each strategy and symbol, `overrides` the last of each rule
-    and scope, `strategies` the last word on each; whether they still hold is for the reader to
-    judge by their `valid_until`. `alerts` are the last of each code and scope, `records` those of
-    each strategy and symbol, `high_water` is the highest equity the venue ever told. `stopped` is
-    when (UTC ns) a stop or target last took a position off a strategy, by (strategy, symbol).
+    `fills` are (cloid, tid) of the last 10,000. `signals` are the last of each strategy and symbol,
+    `overrides` the last of each rule and scope, `strategies` the last word on each; whether they
+    still hold is for the reader to judge by their `valid_until`. `alerts` are those of each code
+    and scope that lock longest, `records` the last of each strategy and symbol, `closings` what no
+    record tells of yet, oldest first; `high_water` is the highest equity the venue ever told.
+    `stopped` is when (UTC ns) a stop or target last took a position off a strategy, by (strategy,
+    symbol).
     """
 
     epoch: int
@@ -86,6 +101,7 @@ class Past:
     account: AccountUpdate | None
     high_water: Decimal = ZERO
     records: tuple[TrackRecord, ...] = ()
+    closings: tuple[Closing, ...] = ()
     alerts: tuple[RiskAlert, ...] = ()
     restriction: Restriction | None = None
     stopped: Mapping[tuple[str, str], int] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from tradeagent.errors import LockedError, StateError
 SOCKET_PATH_LIMIT = 107 if os.uname().sysname == "Linux" else 103
 """Bytes a Unix socket's path may have."""
 SEAL_BYTES = 32
-KEPT = frozenset({"lock", "identity", "seal.key", "previous"})
+KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous"})
 """What `fresh` leaves where it is."""
 
 
@@ -96,7 +96,7 @@ class StateDirectory:
         """
         with _explained(place := self.path / "identity"):
             if not place.exists():
-                _write_once(place, identity.encode() + b"\n")
+                _write(place, identity.encode() + b"\n")
             owner = place.read_text().strip()
         if owner != identity:
             raise StateError(
@@ -107,6 +107,32 @@ class StateDirectory:
     def simulating(self) -> Path:
         """Return the mark of a simulated run, which writes in groups and cannot be resumed."""
         return self.path / "simulating"
+
+    @property
+    def starts(self) -> Path:
+        """Return where the starts stand that have not ended in order; apart from the store."""
+        return self.path / "starts"
+
+    def begin(self, now: int, window: int) -> int:
+        """Note a start at `now`; return how many within `window` before have not ended in order.
+
+        Both are in ns of the wall's clock.
+        """
+        with _explained(self.starts):
+            known = self.starts.read_text().split() if self.starts.exists() else []
+            recent = [one for one in known if one.isdecimal() and int(one) > now - window]
+            _write(self.starts, " ".join([*recent, str(now)]).encode() + b"\n")
+        return len(recent)
+
+    def excuse(self) -> None:
+        """Forget the last start: its end was told in a line, so it was no crash."""
+        with _explained(self.starts):
+            known = self.starts.read_text().split() if self.starts.exists() else []
+            _write(self.starts, " ".join(known[:-1]).encode() + b"\n")
+
+    def end(self) -> None:
+        """Forget all starts: a run has ended in order."""
+        self.starts.unlink(missing_ok=True)
 
     def keep_settings(self, digest: str, record: bytes, inbox_cap: int) -> None:
         """Keep the settings of a run, once for each `digest`: what a replay of it is made from.
@@ -119,7 +145,7 @@ class StateDirectory:
         beside = json.dumps({"folder": os.getcwd(), "inbox_cap": inbox_cap}).encode()
         with _explained(place := folder / f"{digest}.json"):
             if not place.exists():
-                _write_once(place, beside + b"\n" + record + b"\n")
+                _write(place, beside + b"\n" + record + b"\n")
 
     def settings(self, digest: str) -> tuple[bytes, str, int]:
         """Return what `keep_settings` kept: the record, the folder, the cap; raises StateError."""
@@ -140,14 +166,14 @@ class StateDirectory:
         """Return the folder's own name on a bus, made once: the same after each restart."""
         with _explained(place := self.path / "node"):
             if not place.exists():
-                _write_once(place, secrets.token_hex(4).encode() + b"\n")
+                _write(place, secrets.token_hex(4).encode() + b"\n")
             return place.read_text().strip()
 
     def seal_key(self) -> bytes:
         """Return the key Risk seals approvals with: 32 random bytes, made once, mode 0600."""
         with _explained(place := self.path / "seal.key"):
             if not place.exists():
-                _write_once(place, secrets.token_bytes(SEAL_BYTES))
+                _write(place, secrets.token_bytes(SEAL_BYTES))
             key = place.read_bytes()
         if len(key) != SEAL_BYTES:
             raise StateError(f"{place}: has {len(key)} bytes, not {SEAL_BYTES}; delete it")
@@ -195,8 +221,8 @@ def _private(folder: Path) -> Path:
     return folder
 
 
-def _write_once(place: Path, content: bytes) -> None:
-    """Write a private file so that it is there whole or not at all."""
+def _write(place: Path, content: bytes) -> None:
+    """Write a private file, in the place of one, so that it is there whole or not at all."""
     draft = place.with_name(place.name + ".new")
     draft.unlink(missing_ok=True)
     opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

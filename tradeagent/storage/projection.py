@@ -32,12 +32,14 @@ from tradeagent.messages import (
     decode_payload,
     encode_payload,
 )
-from tradeagent.storage.base import DayOpen, Past
+from tradeagent.storage.base import Closing, DayOpen, Past
 
 DAY = 86_400 * SECOND
 FILLS_KEPT = 10_000
 PAYMENTS_KEPT = 1_000
 RESTING_EXITS = ("stop", "take_profit")
+CLOSINGS_KEPT = 100
+"""How many closings in a symbol are kept that no record tells of."""
 M = TypeVar("M", bound=Message)
 
 LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
@@ -74,6 +76,10 @@ class Projection:
         self.positions: dict[str, PositionUpdate] = {}
         self.day_open: DayOpen | None = None
         self.high_water = ZERO
+        self.closings: dict[str, tuple[Closing, ...]] = {}
+        """Those in each symbol that no TrackRecord tells of, oldest first."""
+        self._stopped: set[str] = set()
+        """Symbols in which a stop filled and the position is still to follow."""
         self._fill_order: deque[tuple[str, str]] = deque()
         self._ended: deque[tuple[int, str]] = deque()
         self._folds: dict[type[Message], Callable[[Any, int], None]] = {
@@ -82,18 +88,26 @@ class Projection:
             FundingPayment: self._payment,
             PositionUpdate: self._position,
             AccountUpdate: self._account,
+            TrackRecord: self._record,
         }
 
     def apply(self, seq: int, ts: int, message: Message) -> None:
         """Fold the message of row `seq`, dispatched at `ts` (UTC ns)."""
         kind = type(message)
         key = LATEST.get(kind)
-        if key is not None:
+        if key is not None and not self._outlasted(message):
             self.latest[(kind, *key(message))] = message
         fold = self._folds.get(kind)
         if fold is not None:
             fold(message, ts)
         self.advance(seq, ts)
+
+    def _outlasted(self, message: Message) -> bool:
+        """Tell whether a lock that holds longer is known: nobody shortens one by another alert."""
+        if type(message) is not RiskAlert:
+            return False
+        known = self.latest.get((RiskAlert, *LATEST[RiskAlert](message)))
+        return type(known) is RiskAlert and known.until > message.until
 
     def advance(self, seq: int, ts: int) -> None:
         """Note that the journal reaches up to `seq`."""
@@ -126,6 +140,7 @@ class Projection:
             "fills": [(key, self.last_fill_time) for key in self.fills],
             "payments": [((tid,), time) for time, tid in self.payments],
             "positions": [((symbol,), _plain(m)) for symbol, m in self.positions.items()],
+            "closings": [((symbol,), found) for symbol, found in self.closings.items() if found],
             "day": [((), [self.day_open, self.high_water])],
         }
         state = sha256()
@@ -149,7 +164,22 @@ class Projection:
                 "positions": [_body(m) for m in self.positions.values()],
                 "day_open": None if day is None else [day.day, str(day.equity)],
                 "high_water": str(self.high_water),
+                "closings": [
+                    self.closings_in(one) for one, known in self.closings.items() if known
+                ],
             }
+        )
+
+    def closings_in(self, symbol: str) -> str:
+        """Return as JSON what closed in a symbol and no record tells of."""
+        return json.dumps([symbol, self.closings.get(symbol, ())], default=str)
+
+    def remember_closings(self, text: str) -> None:
+        """Note what `closings_in` wrote."""
+        symbol, found = json.loads(text)
+        self.closings[symbol] = tuple(
+            Closing(strategy, name, time, Decimal(net), stopped)
+            for strategy, name, time, net, stopped in found
         )
 
     @classmethod
@@ -174,6 +204,8 @@ class Projection:
             day, equity = told["day_open"]
             state.day_open = DayOpen(day, Decimal(equity))
         state.high_water = Decimal(told["high_water"])
+        for text in told.get("closings", ()):
+            state.remember_closings(text)
         return state
 
     def past(self, epoch: int, *, clean: bool) -> Past:
@@ -199,6 +231,9 @@ class Projection:
             account=self._last(AccountUpdate),
             high_water=self.high_water,
             records=self._all(TrackRecord),
+            closings=tuple(
+                sorted((one for found in self.closings.values() for one in found), key=_when)
+            ),
             alerts=self._all(RiskAlert),
             restriction=self._last(Restriction),
             stopped={
@@ -228,6 +263,9 @@ class Projection:
                 del self.orders[cloid]
 
     def _fill(self, fill: Fill, _ts: int) -> None:
+        known = self.orders.get(fill.cloid)
+        if known is not None and known[1].order.type == "stop":
+            self._stopped.add(fill.symbol)
         if self.remember_fill((fill.cloid, fill.tid)):
             self.last_fill_time = max(self.last_fill_time, fill.time)
 
@@ -235,7 +273,32 @@ class Projection:
         self.payments.append((payment.time, payment.tid))
 
     def _position(self, position: PositionUpdate, _ts: int) -> None:
-        self.positions[position.symbol] = position
+        symbol = position.symbol
+        known, self.positions[symbol] = self.positions.get(symbol), position
+        stopped = symbol in self._stopped
+        self._stopped.discard(symbol)
+        before = {part.strategy: part.size for part in known.parts if part.size} if known else {}
+        ended = [
+            Closing(
+                part.strategy,
+                symbol,
+                position.time,
+                part.realised_pnl - part.fees - part.funding,
+                stopped,
+            )
+            for part in position.parts
+            if part.strategy in before and before[part.strategy] * part.size <= 0
+        ]
+        if ended:
+            self.closings[symbol] = (*self.closings.get(symbol, ()), *ended)[-CLOSINGS_KEPT:]
+
+    def _record(self, record: TrackRecord, _ts: int) -> None:
+        """Forget the oldest closing of its strategy: each is told in its turn."""
+        found = self.closings.get(record.symbol, ())
+        for number, one in enumerate(found):
+            if one.strategy == record.strategy:
+                self.closings[record.symbol] = (*found[:number], *found[number + 1 :])
+                return
 
     def _account(self, account: AccountUpdate, ts: int) -> None:
         day = ts // DAY
@@ -249,6 +312,10 @@ class Projection:
 
     def _last(self, kind: type[M]) -> M | None:
         return cast(M | None, self.latest.get((kind, "", "")))
+
+
+def _when(closing: Closing) -> tuple[int, str, str]:
+    return closing.time, closing.symbol, closing.strategy
 
 
 def _body(message: Message) -> str:

@@ -16,7 +16,7 @@ from tradeagent.storage import tables
 from tradeagent.storage.chain import first_break
 from tradeagent.storage.projection import Projection
 from tradeagent.storage.records import SqlRecords, read_rows
-from tradeagent.storage.rows import PROJECTED, Place, Sheet, fold
+from tradeagent.storage.rows import NOTHING, PROJECTED, Place, Sheet, fold
 from tradeagent.storage.scribe import insert
 from tradeagent.storage.tables import STATE, STORE
 
@@ -120,7 +120,7 @@ def _compare(table: Table, stored: Connection, folded: Connection, after: int) -
     """Walk both tables side by side in the order of their keys, rows up to seq `after` left out."""
     query = select(table).order_by(*table.primary_key)
     if table is tables.runtime_state:
-        query = query.where(table.c.type != STORE)
+        query = query.where(table.c.type != STORE, table.c.value != NOTHING)
     have, want = iter(stored.execute(query)), iter(folded.execute(query))
     mine, theirs = next(have, None), next(want, None)
     while mine is not None or theirs is not None:

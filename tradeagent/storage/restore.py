@@ -20,7 +20,7 @@ from tradeagent.storage import tables
 from tradeagent.storage.base import DayOpen, Head
 from tradeagent.storage.chain import GENESIS
 from tradeagent.storage.projection import DAY, FILLS_KEPT, LATEST, PAYMENTS_KEPT, Projection
-from tradeagent.storage.rows import DAY_OPEN, FUNDING
+from tradeagent.storage.rows import CLOSINGS, DAY_OPEN, FUNDING, NOTHING
 from tradeagent.storage.tables import STORE
 
 
@@ -58,11 +58,15 @@ def restore(connection: Connection) -> Projection:
 
 def _restore_latest(connection: Connection, state: Projection) -> None:
     table = tables.runtime_state
-    for row in connection.execute(select(table).where(table.c.type != STORE)):
+    kept = select(table).where(table.c.type != STORE, table.c.value != NOTHING)
+    for row in connection.execute(kept):
         if row.type == DAY_OPEN:
             day, equity, *high = json.loads(row.value)
             state.day_open = DayOpen(day, Decimal(equity))
             state.high_water = Decimal(high[0] if high else equity)
+            continue
+        if row.type == CLOSINGS:
+            state.remember_closings(row.value)
             continue
         message: Message = decode_payload(row.type, row.value)
         if type(message) in LATEST:

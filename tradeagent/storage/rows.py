@@ -23,12 +23,14 @@ from tradeagent.messages import (
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
+    Release,
     Restriction,
     RiskAlert,
     RiskAssessment,
     RiskOverride,
     Sentiment,
     StrategyState,
+    TrackRecord,
     TradeSignal,
     TradingState,
 )
@@ -41,6 +43,10 @@ Sheet = defaultdict[Put, list[tuple[Cell, ...]]]
 """Rows to write, in order, by the way of writing them."""
 
 DAY_OPEN = "DAY_OPEN"
+CLOSINGS = "CLOSINGS"
+"""The rows of what closed and no record tells of, one for each symbol."""
+NOTHING = ""
+"""The value of a state row that tells nothing any more, as if it were not there."""
 FUNDING = "FUNDING"
 """The subject of every funding payment among the events."""
 
@@ -227,6 +233,7 @@ ROWS: dict[type[Message], Callable[[Place, Any, Sheet], None]] = {
     TradeSignal: _opinion,
     RiskOverride: lambda at, message, sheet: _event(message.rule, at, message, sheet),
     TradingState: lambda at, message, sheet: _event(message.mode, at, message, sheet),
+    Release: lambda at, message, sheet: _event(message.ends, at, message, sheet),
     Restriction: lambda at, message, sheet: _event("", at, message, sheet),
     AuditReport: lambda at, message, sheet: _event("", at, message, sheet),
     AgentStatus: lambda at, message, sheet: _event(message.agent, at, message, sheet),
@@ -248,12 +255,17 @@ PROJECTED: frozenset[type[Message]] = frozenset((*ROWS, *LATEST))
 def fold(at: Place, message: Message, state: Projection, sheet: Sheet) -> None:
     """Fold a message of a class in PROJECTED into `state` and put its rows on `sheet`."""
     kind = type(message)
+    symbol = message.symbol if isinstance(message, PositionUpdate | TrackRecord) else ""
+    closings = state.closings.get(symbol)
     state.apply(at.seq, at.ts, message)
+    if state.closings.get(symbol) is not closings:
+        value = state.closings_in(symbol) if state.closings[symbol] else NOTHING
+        sheet[RUNTIME].append((CLOSINGS, "", symbol, at.seq, at.ts, value))
     rows = ROWS.get(kind)
     if rows is not None:
         rows(at, message, sheet)
     key = LATEST.get(kind)
-    if key is not None:
+    if key is not None and state.latest[kind, *key(message)] is message:
         sheet[RUNTIME].append((message.wire, *key(message), at.seq, at.ts, at.body))
     if kind is AccountUpdate and state.day_open is not None:
         day, equity = state.day_open

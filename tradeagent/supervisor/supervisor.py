@@ -56,6 +56,7 @@ class Supervisor:
         self.lives: dict[str, Life] = {}
         self.failure: BaseException | None = None
         self.prepare: Callable[[], Awaitable[None]] = nothing
+        """Done before the agents start: what is said there is no past yet, and waits for them."""
         self._past = past
         patience = patience or Patience()
         self._group: asyncio.TaskGroup | None = None
@@ -130,10 +131,10 @@ class Supervisor:
             raise self.failure
 
     async def _go(self, until: int) -> None:
-        await self.prepare()
         past = self._past()
         if past.trading_state is not None:
             self._alarms.follow(past.trading_state)
+        await self.prepare()
         if self._early is not None:
             self.journal_failed(self._early)
         await self._stages.start(past)

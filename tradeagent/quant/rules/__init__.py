@@ -17,6 +17,7 @@ from tradeagent.quant.rules.limits import Correlated, Limits
 
 __all__ = [
     "FIXED",
+    "LIMITLESS",
     "PASSED",
     "RULES",
     "Correlated",
@@ -33,10 +34,11 @@ Judge = Callable[[OrderContext, Limits], Finding]
 class Rule:
     """A rule: its code, the orders it judges, the judgement, and the limits it reads.
 
-    A `fixed` rule is lifted by no override.
+    A `fixed` rule is lifted by no override. One that is not `measured` compares no number with one
+    limit, so an override can lift it but not put another limit in its place.
     """
 
-    __slots__ = ("code", "fixed", "judge", "judges", "passing", "settings")
+    __slots__ = ("code", "fixed", "judge", "judges", "measured", "passing", "settings")
 
     def __init__(
         self,
@@ -46,12 +48,14 @@ class Rule:
         settings: tuple[str, ...] = (),
         *,
         fixed: bool = False,
+        measured: bool = True,
     ) -> None:
         self.code = code
         self.judges = judges
         self.judge = judge
         self.settings = settings
         self.fixed = fixed
+        self.measured = measured
         self.passing = RuleVerdict(code, passed=True)
 
     def check(self, asked: OrderContext, limits: Limits) -> RuleVerdict:
@@ -83,6 +87,7 @@ RULES = (
         "increases",
         pace.rate,
         ("max_orders_per_second", "max_orders_per_minute", "max_strategy_orders_per_minute"),
+        measured=False,  # three counts, each with a limit of its own
     ),
     Rule("DUPLICATE", "increases", pace.duplicate, ("duplicate_window_s",)),
     Rule(
@@ -91,11 +96,11 @@ RULES = (
         pace.repeated,
         ("max_repeated_entries", "repeated_window_s", "repeated_pause_s"),
     ),
-    Rule("SELF_TRADE", "all", market.self_trade),
+    Rule("SELF_TRADE", "all", market.self_trade, measured=False),
     Rule("REDUCE", "all", order.reduce, fixed=True),
     Rule("DAILY_LOSS", "increases", account.daily_loss, ("max_daily_loss_ratio",)),
     Rule("DRAWDOWN", "increases", account.drawdown, ("max_drawdown_ratio",)),
-    Rule("COOLDOWN", "increases", pace.cooldown),
+    Rule("COOLDOWN", "increases", pace.cooldown, measured=False),
     Rule(
         "STOP_PLAN",
         "increases",
@@ -109,6 +114,8 @@ RULES = (
 
 FIXED = frozenset(rule.code for rule in RULES if rule.fixed)
 """Rules that no override lifts."""
+LIMITLESS = frozenset(rule.code for rule in RULES if not (rule.fixed or rule.measured))
+"""Rules that an override lifts whole or not at all."""
 _FOR_EXITS = tuple(rule for rule in RULES if rule.judges == "all")
 _new = tuple.__new__
 

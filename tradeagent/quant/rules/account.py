@@ -52,9 +52,10 @@ def gross(order: OrderContext, limits: Limits) -> Finding:
 
 def net(order: OrderContext, limits: Limits) -> Finding:
     """Refuse what could leave the account too long or too short over all symbols."""
-    longest = order.other_long + order.longest * order.value
-    shortest = order.other_short + order.shortest * order.value
-    return _at_most(max(longest, -shortest), order, limits.max_net_ratio, "net exposure")
+    longest, shortest, value, mark = order.longest, order.shortest, order.value, order.mark
+    long = order.other_long + longest * (value if longest > 0 else mark)
+    short = order.other_short + shortest * (value if shortest < 0 else mark)
+    return _at_most(max(long, -short), order, limits.max_net_ratio, "net exposure")
 
 
 def group(order: OrderContext, limits: Limits) -> Finding:

@@ -33,9 +33,11 @@ class OrderContext:
     None where no quote or book is known. `own_opposite` is the best limit of our own on the other
     side. `protective` is a stop or target that rests at its trigger; its `price` is the mark.
 
-    `open_buys` and `open_sells` are what orders that can raise |position| may still fill;
-    `pending_reduces` what working exits may still close, resting stops and targets not counted, for
-    the venue cuts those to the position. Worst cases of all other symbols: `other_exposure` is
+    `open_buys` and `open_sells` are what orders that can raise |position| may still fill, `dearest`
+    is the highest limit among those, 0 without any; `unpriced` names another symbol in which an
+    order works that nothing tells the worth of, if there is one. `pending_reduces` is what working
+    exits may still close, resting stops and targets not counted, for the venue cuts those to the
+    position. Worst cases of all other symbols: `other_exposure` is
     their gross notional, `other_long` and `other_short` (below 0) what they may net to,
     `group_others` the gross notional of those in the symbol's group, `other_margin` and
     `other_maintenance` the margin they need; `venue_margin` is what the venue says is used.
@@ -72,6 +74,8 @@ class OrderContext:
     target: Decimal | None = None
     open_buys: Decimal = ZERO
     open_sells: Decimal = ZERO
+    dearest: Decimal = ZERO
+    unpriced: str = ""
     other_exposure: Decimal = ZERO
     equity: Decimal = ZERO
     day_pnl: Decimal = ZERO
@@ -130,7 +134,7 @@ class OrderContext:
         else:
             shortest -= size
         self.longest, self.shortest = longest, shortest
-        self.value = max(self.price, self.order_price, self.mark)
+        self.value = max(self.price, self.order_price, self.mark, self.dearest)
         self.worst_value = worst = max(longest, -shortest) * self.value
         self.worst_exposure = self.other_exposure + worst
         self.worst_margin = self.other_margin + worst * self.margin_rate

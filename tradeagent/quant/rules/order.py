@@ -18,6 +18,7 @@ _SUMS = (
     "position",
     "open_buys",
     "open_sells",
+    "dearest",
     "other_exposure",
     "equity",
     "day_pnl",
@@ -50,9 +51,10 @@ def source(order: OrderContext, _: Limits) -> Finding:
 
 
 def fresh(order: OrderContext, limits: Limits) -> Finding:
-    """Refuse a decision that expired, or whose price or account is old.
+    """Refuse a decision that expired, or whose price or account is old, or not known at all.
 
-    The price of a bar may be as old as the bar is long.
+    The price of a bar may be as old as the bar is long. While an order works in another symbol that
+    has no price yet, nobody knows what the account may come to hold.
     """
     now = order.now
     allowed = order.bar_length / SECOND if order.bar_length else limits.max_price_age_s
@@ -66,6 +68,8 @@ def fresh(order: OrderContext, limits: Limits) -> Finding:
     if abs(heard) > limits.max_account_age_s:
         most = limits.max_account_age_s
         return None, None, f"the venue told of the account {heard:.0f} s ago, at most {most:g} s"
+    if order.unpriced:
+        return None, None, f"an order works in {order.unpriced}, of which no price is known"
     return age, allowed, ""
 
 
@@ -101,7 +105,7 @@ def _sum(order: OrderContext) -> Decimal:
     total = order.position + order.open_buys + order.open_sells + order.other_exposure
     total += order.equity + order.day_pnl + order.other_long + order.other_short
     total += order.group_others + order.other_margin + order.other_maintenance
-    return total + order.venue_margin + order.high_water + order.day_notional
+    return total + order.venue_margin + order.high_water + order.day_notional + order.dearest
 
 
 def grid(order: OrderContext, _: Limits) -> Finding:
