@@ -234,7 +234,7 @@ def test_a_foreign_database_is_left_alone(tmp_path: Path) -> None:
     other.close()
     before = path.read_bytes()
 
-    with pytest.raises(StateError, match=r"other\.sqlite: .*no exchange ledger of version 2"):
+    with pytest.raises(StateError, match=r"other\.sqlite: .*no exchange ledger of version 3"):
         Ledger(path)
     assert path.read_bytes() == before
 

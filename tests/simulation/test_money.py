@@ -239,7 +239,7 @@ async def test_an_isolated_margin_like_the_venue_s() -> None:
     held = desk.exchange._clearing.account.position(SYMBOL)
     assert held.margin == Decimal("5.0013825")
 
-    found = margin.liquidation_price(held.paid(held.margin - Decimal("4.967826"), Decimal(0), 0))
+    found = margin.liquidation_price(held.paid(held.margin - Decimal("4.967826")))
     assert found is not None
     assert abs(found - Decimal("2866.26936529")) < Decimal("0.0002")
 

@@ -136,6 +136,68 @@ def test_a_cut_between_writing_and_deleting_loses_nothing(journal: Path, tmp_pat
     whole(journal)
 
 
+def test_what_a_cut_left_behind_goes_with_the_next_archive(journal: Path, tmp_path: Path) -> None:
+    """Orphans and drafts go once their rows are proven to be in the file; what is unsure stays."""
+    before, when = rows(journal), times(journal)
+    old = shutil.copy(journal, tmp_path / "old.db")
+    orphan = archive(journal, when[1200]).path
+    assert orphan is not None
+    shutil.copy(old, journal)
+    folder = folder_of(journal)
+    (folder / "journal-000000000000-000000000001.jsonl.gz.new").write_bytes(b"half")
+    unsure = folder / "journal-000000000000-000000000900.jsonl.gz"
+    unsure.write_bytes(b"damaged")
+
+    moved = archive(journal, when[1500])
+
+    assert moved.path is not None
+    assert sorted(folder.iterdir()) == sorted([unsure, moved.path])
+    assert rows(journal) == before
+    whole(journal)
+
+
+def test_a_segment_of_another_life_is_kept(journal: Path, tmp_path: Path) -> None:
+    """With an older journal put back, what its segments have beyond it is deleted by nobody."""
+    other = Path(shutil.copytree(journal.parent, tmp_path / "other")) / journal.name
+    with closing(sqlite3.connect(other, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM journal WHERE seq > 1100")
+    later = archive(journal, times(journal)[1200]).path
+    assert later is not None
+    shutil.copy(other, journal)
+
+    archive(journal, times(journal)[50])
+
+    assert later.exists()
+
+
+TIGHT = """
+import resource, sys
+from pathlib import Path
+from tradeagent.storage.archive import archive
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+moved = archive(Path(sys.argv[1]), int(sys.argv[2]))
+print(moved.rows, moved.warning)
+"""
+
+
+def test_room_that_is_not_given_back_is_a_warning(journal: Path) -> None:
+    """Where the disk has no room for the file anew, the rows are moved all the same."""
+    before, room = rows(journal), journal.stat().st_size // 2
+
+    ended = subprocess.run(
+        [sys.executable, "-c", TIGHT, str(journal), str(times(journal)[200]), str(room)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.stdout.startswith("200 "), ended.stderr
+    assert "keeps its size for now" in ended.stdout
+    assert rows(journal) == before
+    whole(journal)
+
+
 VICTIM = """
 import sys
 from pathlib import Path

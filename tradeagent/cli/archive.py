@@ -43,3 +43,5 @@ def move(
     sys.stdout.write(
         f"moved {moved.rows} entries, up to {moved.last}, to {moved.path} ({size} B)\n"
     )
+    if moved.warning:
+        sys.stderr.write(f"{moved.warning}\n")

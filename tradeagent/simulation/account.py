@@ -22,8 +22,7 @@ class Position:
     """The netted position in one symbol: `size` is above 0 when long, `cost` is what it cost.
 
     `realised` is before fees; `fees` and `funding` are what was paid; `margin` is what an isolated
-    position has been given of the balance; `rate` is that of the last funding, None before it;
-    `time` is that of the last fill, `funded` of the last funding (UTC ns).
+    position has been given of the balance; `time` is that of the last fill (UTC ns).
     """
 
     symbol: str
@@ -34,8 +33,6 @@ class Position:
     time: int = 0
     funding: Decimal = ZERO
     margin: Decimal = ZERO
-    rate: Decimal | None = None
-    funded: int = 0
 
     @property
     def entry_price(self) -> Decimal:
@@ -71,13 +68,10 @@ class Position:
             time=time,
         )
 
-    def paid(self, payment: Decimal, rate: Decimal, time: int) -> Position:
-        """Return the position after funding of the hour that ends at `time` (UTC ns).
-
-        An isolated position pays from its own margin.
-        """
+    def paid(self, payment: Decimal) -> Position:
+        """Return the position after funding; an isolated one pays from its own margin."""
         margin = self.margin - payment if self.margin else ZERO
-        return replace(self, funding=self.funding + payment, margin=margin, rate=rate, funded=time)
+        return replace(self, funding=self.funding + payment, margin=margin)
 
     def unrealised(self, mark: Decimal) -> Decimal:
         """Return what closing at `mark` would realise."""

@@ -15,7 +15,16 @@ from tradeagent.messages import (
     TickerUpdate,
 )
 from tradeagent.simulation.depth import Depth, Levels, shown
-from tradeagent.simulation.matching import EXHAUSTED, POST_ONLY, UNMATCHED, Match, Resting, Terms
+from tradeagent.simulation.matching import (
+    EXHAUSTED,
+    POST_ONLY,
+    UNMATCHED,
+    Match,
+    Page,
+    Resting,
+    Terms,
+)
+from tradeagent.simulation.record import Record
 from tradeagent.simulation.settings import ExchangeSettings
 
 NOWHERE = float("inf")
@@ -26,16 +35,21 @@ class Book:
 
     `floor` and `ceiling` bracket the prices at which nothing can happen, so that most events cost
     two comparisons however many orders rest; between `brink_low` and `brink_high` no position here
-    can be short of margin. Once a quote was seen, bars change nothing. `rate` is the hourly funding
-    rate, `hour` when it is due next (UTC ns; 0 before the first price).
+    can be short of margin. Once a quote was seen, bars change nothing. What changes on its `page`
+    or in how an order stands, without a match that tells of it, goes on record.
 
     Matches are yielded one at a time: the caller carries each out before it asks for the next, and
     an order that was removed meanwhile matches no more.
     """
 
-    def __init__(self, instrument: InstrumentUpdate, settings: ExchangeSettings) -> None:
-        """Start empty."""
+    def __init__(
+        self, instrument: InstrumentUpdate, settings: ExchangeSettings, record: Record, page: Page
+    ) -> None:
+        """Start without orders and prices."""
         self.instrument = instrument
+        self.page = page
+        self._record = record
+        self._usual_rate = settings.funding_rate
         self.terms = Terms(instrument, settings)
         self.orders: dict[str, Resting] = {}
         self.bid: float | None = None
@@ -43,8 +57,6 @@ class Book:
         self.mark: float | None = None
         self.floor, self.ceiling = -NOWHERE, NOWHERE
         self.brink_low, self.brink_high = -NOWHERE, NOWHERE
-        self.rate: float | Decimal = settings.funding_rate
-        self.hour = 0
         self._stated: float | None = None
         self._depth: Depth | None = None
         self._tick: TickerUpdate | None = None
@@ -52,7 +64,12 @@ class Book:
         self._before: float | None = None
         self._bar_end = 0
         self._bar: MarketData | None = None
-        self._entry_bar: MarketData | None = None
+
+    @property
+    def rate(self) -> Decimal:
+        """Return the hourly funding rate."""
+        told = self.page.rate
+        return self._usual_rate if told is None else Decimal(str(told))
 
     def add(self, resting: Resting) -> None:
         """Let an order rest; the market does not see it before it wakes."""
@@ -83,6 +100,8 @@ class Book:
 
         Without a mark the middle stands in for it. A book that shows another touch counts no more.
         """
+        if self.page.entry is not None:
+            self._enter(None)
         bid, ask, mark = tick.bid, tick.ask, tick.mark
         self.bid, self.ask, self._stated = bid, ask, mark
         self.mark = mark = (bid + ask) / 2 if mark is None else mark
@@ -95,6 +114,8 @@ class Book:
 
     def deepen(self, update: OrderBookUpdate) -> Iterable[Match]:
         """Take in a book, which has both sides; the mark last stated with a quote stays."""
+        if self.page.entry is not None:
+            self._enter(None)
         self.bid, self.ask = bid, ask = update.bids[0][0], update.asks[0][0]
         self._depth = Depth(update, self.instrument)
         self.mark = mark = (bid + ask) / 2 if self._stated is None else self._stated
@@ -122,7 +143,9 @@ class Book:
         """
         if not self.hears(bar):
             return ()
-        self._bar, self._bar_end, self._entry_bar = bar, bar.close_time, None
+        self._bar, self._bar_end = bar, bar.close_time
+        if self.page.entry is not None:
+            self._enter(None)
         self._before, self.mark = self.mark, bar.close
         if bar.low > self.floor and bar.high < self.ceiling:
             return ()
@@ -135,7 +158,7 @@ class Book:
     def entered(self) -> None:
         """Note that a fill has just raised the position; its first stop is still to come."""
         if self.bid is None:
-            self._entry_bar = self._bar
+            self._enter(self._bar)
 
     def arrive(self, resting: Resting) -> Iterator[Match]:
         """Show an order to the market; yield what happens to it at once.
@@ -150,8 +173,8 @@ class Book:
                 depth = self._depth
                 sides = _touch(self._tick) if depth is None else (depth.bids, depth.asks)
                 resting.ahead = self._shown(resting, *sides)
-        elif resting.stop and self._entry_bar is not None:
-            bar, self._entry_bar = self._entry_bar, None
+        elif resting.stop and (bar := self.page.entry) is not None:
+            self._enter(None)
             found = self.terms.in_bar(resting, bar, None)
             if found is not None:
                 yield found[1]._replace(time=None)
@@ -167,6 +190,10 @@ class Book:
         """Return what a position of signed `size` would be closed at: the touch, else the mark."""
         touch = self.bid if size > 0 else self.ask
         return self.mark if touch is None else touch
+
+    def _enter(self, bar: MarketData | None) -> None:
+        self.page.entry = bar
+        self._record.note(self.page)
 
     def _bracket(self) -> None:
         self.floor, self.ceiling = -NOWHERE, NOWHERE
@@ -217,6 +244,7 @@ class Book:
             if mark > level if resting.falls else mark < level:
                 return
             resting.triggered = True
+            self._record.keep(resting)
             self._widen(resting)
         yield from self._take(resting, mark)
 

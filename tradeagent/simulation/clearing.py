@@ -25,7 +25,7 @@ from tradeagent.simulation.book import Book
 from tradeagent.simulation.fees import Fees
 from tradeagent.simulation.ledger import Ledger
 from tradeagent.simulation.margin import Margin
-from tradeagent.simulation.matching import Match, Resting
+from tradeagent.simulation.matching import Match, Page, Resting
 from tradeagent.simulation.record import Record
 from tradeagent.simulation.settings import ExchangeSettings
 
@@ -40,20 +40,27 @@ LIQUIDATED = "the position is being liquidated"
 class Clearing:
     """The books, the account and the ledger, which change together.
 
-    `while_down` marks fills that happen while the daemon catches up; `unbraced` tells that the
-    account has changed since the books were told where it is short of margin.
+    `missed` tells that what happens now was missed, being older than `opened` (UTC ns): fills of
+    what stood before that are marked `while_down`. `unbraced` tells that the account has changed
+    since the books were told where it is short of margin.
     """
 
     def __init__(
         self, settings: ExchangeSettings, instruments: Sequence[InstrumentUpdate], ledger: Ledger
     ) -> None:
         """Stand where `ledger` stood; raises StateError when that needs an unlisted symbol."""
-        self.books = {one.symbol: Book(one, settings) for one in instruments}
-        self.account = Account(ledger.deposit(settings.balance), ledger.positions())
-        self.margin = Margin(settings, self.books, self.account)
-        self.while_down = False
-        self.unbraced = True
         self.record = Record(ledger)
+        pages = ledger.pages()
+        self.books = {
+            one.symbol: Book(one, settings, self.record, pages.get(one.symbol) or Page(one.symbol))
+            for one in instruments
+        }
+        flat = {symbol: Position(symbol) for symbol in self.books}
+        self.account = Account(ledger.deposit(settings.balance), flat | ledger.positions())
+        self.margin = Margin(settings, self.books, self.account)
+        self.opened = 0
+        self.missed = False
+        self.unbraced = True
         self._fees = Fees(settings, ledger.volumes())
         self._groups: dict[str, list[Resting]] = {}
         waiting = ledger.open_orders()
@@ -71,7 +78,8 @@ class Clearing:
         self, order: Order, now: int, placed: int, replaces: str = ""
     ) -> tuple[ExecutionReport, Resting]:
         """Let an order rest that reaches the market at `placed`; returns its acknowledgement."""
-        resting = Resting(order, str(self.record.number()), placed, replaces=replaces)
+        number = self.record.number()
+        resting = Resting(order, str(number), placed, replaces=replaces, rank=number)
         self._rest(resting)
         report = _report(order, OrderStatus.OPEN, now, resting.oid)
         self.record.enter(report, resting, tell=False)
@@ -99,7 +107,8 @@ class Clearing:
         """Let `new`, which rests already, stand exactly where `old` stood, and end `old`."""
         book = self.books[old.order.symbol]
         new.placed, new.ahead, new.live = old.placed, old.ahead, old.live
-        new.triggered = old.triggered
+        new.triggered, new.rank = old.triggered, old.rank
+        self.record.keep(new)
         book.remove(new)
         book.put_in_place(old, new)
         group = self._groups.get(old.order.group or "")
@@ -161,7 +170,7 @@ class Clearing:
         size * mark * rate: a long pays where the rate is above 0, a short receives.
         """
         payment = (position.size * mark * rate).quantize(CENT)
-        self._book(position.paid(payment, rate, hour))
+        self._book(position.paid(payment))
         told = FundingPayment(
             symbol=position.symbol,
             time=hour,
@@ -196,7 +205,7 @@ class Clearing:
             size=size,
             fee=fee,
             liquidity=liquidity,
-            while_down=self.while_down,
+            while_down=self.missed and (liquidation or resting.placed < self.opened),
             liquidation=liquidation,
         )
         whole = resting.filled == order.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from tradeagent.errors import StateError
 from tradeagent.integrations.base import Unsubscribe, VenueEvent
@@ -35,8 +35,10 @@ class SimulatedExchange:
     It learns prices through `on_market`, which must run before anyone who trades on them. With
     quotes an order that can trade does so at once; its fill is delivered before `place_order`
     returns the acknowledgement. With bars only, orders wait for the next bar. Acknowledgements and
-    answers to cancels are returned, everything else is delivered. Its calls never suspend. After a
-    restart, `catch_up` works through the candles that were missed before anything else happens.
+    answers to cancels are returned, everything else is delivered. Its calls never suspend.
+
+    Prices from before it was started were missed: what they do happens at their own time, and fills
+    of orders from before are marked `while_down`. No restart turns its time back.
     """
 
     def __init__(
@@ -57,15 +59,18 @@ class SimulatedExchange:
         self._instruments = tuple(instruments)
         self._ledger = ledger
         self._now = now
+        self._time = ledger.latest
         self._clearing = Clearing(settings, instruments, ledger)
         self._books = self._clearing.books
-        self._pit = Pit(settings, self._clearing, now())
+        self._clearing.opened = now()
+        self._pit = Pit(settings, self._clearing, ledger)
         self._listeners: list[Callable[[VenueEvent], None]] = []
         self._outbox: deque[VenueEvent] = deque()
         self._delivering = False
 
     async def start(self) -> None:
-        """Do nothing: the ledger is open from the beginning."""
+        """Take this moment for the one before which all prices were missed."""
+        self._clearing.opened = self._now()
 
     async def close(self) -> None:
         """Close the ledger; orders stay where they are."""
@@ -97,17 +102,16 @@ class SimulatedExchange:
         known = self._ledger.find(order.cloid)
         if known is not None:
             return known
-        self._land(self._now())
+        now = self._land()
         replaced = self._resting(order.symbol, cloid)
         if replaced is None or replaced.buy != (order.side == "buy"):
             reason = NOT_RESTING if replaced is None else OTHER_SIDE
-            return self._answer(self._clearing.refuse(order, reason, self._now()))
+            return self._answer(self._clearing.refuse(order, reason, now))
         return self._admit(order, replaced)
 
     def _admit(self, order: Order, replaced: Resting | None = None) -> ExecutionReport:
         """Judge an order and, unless it is refused, let it go to the market."""
-        now = self._now()
-        self._land(now)
+        now = self._land()
         clearing = self._clearing
         reason = refusal(order, self._books, clearing.account, clearing.margin, replaced)
         if not reason and order.group and self._ledger.group_filled(order.group):
@@ -121,8 +125,7 @@ class SimulatedExchange:
 
         With a delay on cancels the answer is how the order stands now; its end is delivered.
         """
-        now = self._now()
-        self._land(now)
+        now = self._land()
         resting = self._resting(symbol, cloid)
         if resting is not None:
             return self._answer(self._pit.withdraw(resting, now))
@@ -182,29 +185,19 @@ class SimulatedExchange:
 
         A book with both sides moves the touch and leaves the mark of the last ticker.
         """
-        self._pit.take(event, self._now())
+        time = event.close_time if isinstance(event, MarketData) else event.time
+        clearing = self._clearing
+        clearing.missed = missed = time < clearing.opened
+        self._time = max(self._time, time if missed else self._now())
+        self._pit.take(event, self._time)
         self._publish()
 
-    def catch_up(self, bars: Iterable[MarketData]) -> Sequence[VenueEvent]:
-        """Work through the candles missed while the exchange was down; returns what they did.
-
-        To be called once after opening, before the first price and the first order; each thing
-        happens at its candle's close, and fills are marked `while_down`. Symbols may be mixed.
-        """
-        happened: list[VenueEvent] = []
-        leave = self.subscribe(happened.append)
-        self._clearing.while_down = True
-        for bar in sorted(bars, key=lambda bar: bar.close_time):
-            self._pit.take(bar, bar.close_time)
-            self._publish()
-        self._clearing.while_down = False
-        leave()
-        return happened
-
-    def _land(self, now: int) -> None:
-        """Let what is due reach the market before anything else is decided."""
-        self._pit.land(now)
+    def _land(self) -> int:
+        """Let what is due reach the market before anything else is decided; returns the time."""
+        self._time = max(self._time, self._now())
+        self._pit.land(self._time)
         self._publish()
+        return self._time
 
     def _resting(self, symbol: str, cloid: str) -> Resting | None:
         book = self._books.get(symbol)

@@ -34,6 +34,8 @@ class Fees:
         """Count a fill; returns its day and what that day has traded so far."""
         day = time // DAY
         total = self.volumes[day] = self.volumes.get(day, ZERO) + notional
+        if day < self._day:
+            self._begin(self._day)
         return day, total
 
     def _begin(self, day: int) -> None:

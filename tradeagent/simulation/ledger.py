@@ -1,8 +1,9 @@
 """Keep what the simulated exchange answered for, durably and apart from the store.
 
 The table `events` only grows: one row for the deposit, for every order, refusal, cancel, fill and
-funding. Beside it stand orders, positions and volumes as of the last event, changed in the same
-transaction, so that opening costs no more after a year than after a minute. A transaction is
+funding. Beside it stands how the exchange is: orders, what is on its way, positions, volumes and a
+page for each symbol, changed in the same transaction as what brought that about, so that opening
+costs no more after a year than after a minute. A transaction is
 committed before its reports leave: a killed process forgets nothing it told anyone. With
 synchronous NORMAL a commit survives the process, not a power cut; the exchange is a simulation.
 """
@@ -21,19 +22,26 @@ from pydantic import ValidationError
 
 from tradeagent.errors import LockedError, StateError
 from tradeagent.integrations.base import VenueEvent
-from tradeagent.messages import ExecutionReport, FundingPayment, Order, OrderStatus
+from tradeagent.messages import (
+    ExecutionReport,
+    FundingPayment,
+    MarketData,
+    Order,
+    OrderStatus,
+)
 from tradeagent.simulation.account import Position
 from tradeagent.simulation.fees import WINDOW
-from tradeagent.simulation.matching import Resting
+from tradeagent.simulation.matching import Landing, Page, Resting
 from tradeagent.simulation.tables import connect
 
 ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED})
 INSERT = (
-    "INSERT INTO orders (cloid, oid, placed, open, time, symbol, status, reason, body, replaces)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO orders (cloid, oid, placed, open, time, symbol, status, reason, body, replaces,"
+    " rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 CHANGE = "UPDATE orders SET open=?, time=?, symbol=?, status=?, reason=? WHERE cloid=?"
-HOLD = "REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+KEEP = "UPDATE orders SET placed=?, filled=?, shrunk=?, triggered=?, rank=? WHERE cloid=?"
+HOLD = "REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 KINDS = {OrderStatus.CANCELED: "cancel", OrderStatus.REJECTED: "rejection"}
 
 
@@ -47,14 +55,18 @@ class Entry(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What the events of a transaction left behind: positions, orders and volumes by day.
+    """What a transaction leaves behind besides its events.
 
-    `orders` are those of which something has filled or shrunk.
+    `orders` are those that stand otherwise than when they came, `volumes` go by day, `sent` is what
+    is on its way now, `landed` the numbers of what is no more.
     """
 
     positions: Iterable[Position] = ()
     orders: Iterable[Resting] = ()
     volumes: Mapping[int, Decimal] = {}
+    pages: Iterable[Page] = ()
+    sent: Iterable[Landing] = ()
+    landed: Iterable[int] = ()
 
 
 class Ledger:
@@ -62,7 +74,9 @@ class Ledger:
 
     Raises StateError when the file is damaged, foreign or cannot be written, LockedError when
     another process has it open. After a failed write every later one fails: what the exchange
-    believes is then ahead of its ledger, and only opening it again makes them equal.
+    believes is then ahead of its ledger, and only opening it again makes them equal. `seq` is the
+    number of the last event, as order and fill ids are; `latest` is the time of the last there was
+    on opening (UTC ns).
     """
 
     def __init__(self, path: Path | None, group: int = 1) -> None:
@@ -79,8 +93,10 @@ class Ledger:
             self._db = connect(path)
         self._forgotten = finalize(self, self._db.close)
         with self._guard:
-            self.seq: int = self._db.execute("SELECT max(seq) FROM events").fetchone()[0] or 0
-            """The number of the last event; order and fill ids are numbers of events."""
+            last = self._db.execute("SELECT seq, time FROM events ORDER BY seq DESC LIMIT 1")
+            found = last.fetchone() or (0, 0)
+        self.seq: int = found[0]
+        self.latest: int = found[1]
 
     def close(self) -> None:
         """Close the file; whatever is asked later raises StateError."""
@@ -113,10 +129,10 @@ class Ledger:
             return {day: Decimal(volume) for day, volume in rows}
 
     def open_orders(self) -> list[Resting]:
-        """Return the orders that rest, oldest first."""
+        """Return the orders that rest, in the order in which they stand."""
         rows = self._rows(
-            "SELECT body, oid, placed, filled, shrunk, replaces FROM orders WHERE open = 1 "
-            "ORDER BY placed, oid"
+            "SELECT body, oid, placed, filled, shrunk, replaces, triggered, rank FROM orders "
+            "WHERE open = 1 ORDER BY rank"
         )
         with self._guard:
             return [
@@ -127,9 +143,22 @@ class Ledger:
                     Decimal(filled),
                     Decimal(shrunk),
                     replaces,
+                    bool(triggered),
+                    rank,
                 )
-                for body, oid, placed, filled, shrunk, replaces in rows
+                for body, oid, placed, filled, shrunk, replaces, triggered, rank in rows
             ]
+
+    def landings(self) -> list[Landing]:
+        """Return what is on its way; what it is about may have ended."""
+        rows = self._rows("SELECT * FROM landings")
+        return [Landing(*row) for row in rows]
+
+    def pages(self) -> dict[str, Page]:
+        """Return the page of each symbol that has one."""
+        rows = self._rows("SELECT * FROM pages")
+        with self._guard:
+            return {row[0]: _page(*row) for row in rows}
 
     def write(self, entries: Sequence[Entry], changes: Changes) -> None:
         """Commit events, and all that changed with them, in one transaction."""
@@ -139,7 +168,7 @@ class Ledger:
         with self._guard:
             self._commit(entries, changes)
         self._unusable = ""
-        self.seq = entries[-1].seq
+        self.seq += len(entries)
 
     def find(self, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, None when it was never seen."""
@@ -198,9 +227,9 @@ class Ledger:
             if order is not None:
                 body = order.order
                 text = body.__pydantic_serializer__.to_json(body).decode()
-                new[cloid] = (cloid, seq, order.placed, *state, text, order.replaces)
+                new[cloid] = (cloid, seq, order.placed, *state, text, order.replaces, order.rank)
             elif cloid in new:
-                new[cloid] = (*new[cloid][:3], *state, *new[cloid][-2:])
+                new[cloid] = (*new[cloid][:3], *state, *new[cloid][-3:])
             else:
                 db.execute(CHANGE, (*state, cloid))
         for row in new.values():
@@ -218,14 +247,22 @@ class Ledger:
     def _keep(self, changes: Changes) -> None:
         for one in changes.positions:
             numbers = (str(one.size), str(one.cost), str(one.realised), str(one.fees))
-            rate = None if one.rate is None else str(one.rate)
-            more = (str(one.funding), str(one.margin), rate, one.funded)
+            more = (str(one.funding), str(one.margin))
             self._db.execute(HOLD, (one.symbol, *numbers, one.time, *more))
         for order in changes.orders:
-            parts = (str(order.filled), str(order.shrunk), order.order.cloid)
-            self._db.execute("UPDATE orders SET filled = ?, shrunk = ? WHERE cloid = ?", parts)
+            parts = (order.placed, str(order.filled), str(order.shrunk), order.triggered)
+            self._db.execute(KEEP, (*parts, order.rank, order.order.cloid))
         for day, volume in changes.volumes.items():
             self._db.execute("REPLACE INTO volumes VALUES (?, ?)", (day, str(volume)))
+        for page in changes.pages:
+            rate = None if page.rate is None else str(page.rate)
+            entry = None if page.entry is None else page.entry.model_dump_json()
+            row = (page.symbol, rate, page.hour, entry)
+            self._db.execute("REPLACE INTO pages VALUES (?, ?, ?, ?)", row)
+        for landing in changes.sent:
+            self._db.execute("INSERT INTO landings VALUES (?, ?, ?, ?, ?)", landing)
+        for number in changes.landed:
+            self._db.execute("DELETE FROM landings WHERE number = ?", (number,))
 
     def _reports(self, condition: str, bound: int) -> list[ExecutionReport]:
         rows = self._rows(f"SELECT body FROM events {condition} ORDER BY seq", bound)  # noqa: S608
@@ -238,7 +275,7 @@ class Ledger:
 
 
 def _position(symbol: str, *row: Any) -> Position:
-    size, cost, realised, fees, time, funding, margin, rate, funded = row
+    size, cost, realised, fees, time, funding, margin = row
     return Position(
         symbol,
         Decimal(size),
@@ -248,8 +285,15 @@ def _position(symbol: str, *row: Any) -> Position:
         time,
         Decimal(funding),
         Decimal(margin),
+    )
+
+
+def _page(symbol: str, rate: str | None, hour: int, entry: str | None) -> Page:
+    return Page(
+        symbol,
         None if rate is None else Decimal(rate),
-        funded,
+        hour,
+        None if entry is None else MarketData.model_validate_json(entry),
     )
 
 

@@ -90,7 +90,16 @@ class Margin:
         return needed <= self._account.balance + self._account.unrealised(free)
 
     def is_short(self, position: Position, at: float | None = None) -> bool:
-        """Tell whether `position` is to be liquidated when its mark is `at`, else at its mark."""
+        """Tell whether `position` is to be liquidated when its mark is `at`, else at its mark.
+
+        After a restart it is not, as long as it stands on others whose marks are not known yet.
+        """
+        if not self.is_isolated(position.symbol) and any(
+            self._books[one.symbol].mark is None
+            for one in self._account.held()
+            if one.symbol != position.symbol and not self.is_isolated(one.symbol)
+        ):
+            return False
         mark = self._mark(position) if at is None else Decimal(repr(at))
         value, keep = self._stand(position)
         return value + position.size * mark < keep + self._maintenance(position, mark)

@@ -31,6 +31,7 @@ class Resting:
     before it at its price (None: nobody knows). `level` is the price it waits for, None when it
     takes any price. `falls` tells that it waits for the price to fall to `level`, `at_once` that it
     matches the next price or ends. `replaces` names the order it takes the place of on arrival.
+    `triggered` tells that its trigger was reached, `rank` its place among the orders of its book.
     """
 
     order: Order
@@ -39,13 +40,14 @@ class Resting:
     filled: Decimal = ZERO
     shrunk: Decimal = ZERO
     replaces: str = ""
+    triggered: bool = False
+    rank: int = 0
     live: bool = False
     ahead: Decimal | None = None
     buy: bool = field(init=False)
     stop: bool = field(init=False)
     falls: bool = field(init=False)
     at_once: bool = field(init=False)
-    triggered: bool = field(init=False)
     level: float | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,12 +58,39 @@ class Resting:
         self.at_once = order.type == "limit" and order.tif == "IOC"
         price = None if order.type == "market" else order.trigger or order.limit
         self.level = None if price is None else float(price)
-        self.triggered = order.trigger is not None and self.filled > 0
 
     @property
     def left(self) -> Decimal:
         """Return what may still fill: its size less fills and what its group took from it."""
         return self.order.size - self.filled - self.shrunk
+
+
+class Landing(NamedTuple):
+    """What reaches the market at `due` (UTC ns): an order, or the cancel of one.
+
+    `number` orders what is due at once: what was sent first lands first.
+    """
+
+    due: int
+    number: int
+    symbol: str
+    cloid: str
+    cancels: bool
+
+
+@dataclass(slots=True)
+class Page:
+    """What is kept of a symbol's book besides its orders.
+
+    `rate` is the hourly funding rate last told, None before any; `hour` is when funding is due next
+    (UTC ns; 0 before the first price). `entry` is the bar in which a fill has raised the position,
+    until the first stop after it, the next bar or a quote.
+    """
+
+    symbol: str
+    rate: float | Decimal | None = None
+    hour: int = 0
+    entry: MarketData | None = None
 
 
 class Match(NamedTuple):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from heapq import heappop, heappush
-from typing import NamedTuple
+from heapq import heapify, heappop, heappush
 
 from tradeagent.messages import (
     ExecutionReport,
@@ -19,7 +18,8 @@ from tradeagent.messages import (
 from tradeagent.simulation.account import Position
 from tradeagent.simulation.book import Book
 from tradeagent.simulation.clearing import Clearing, standing
-from tradeagent.simulation.matching import POST_ONLY, UNMATCHED, Match, Resting
+from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.matching import POST_ONLY, UNMATCHED, Landing, Match, Resting
 from tradeagent.simulation.settings import ExchangeSettings
 
 PriceEvent = MarketData | TickerUpdate | OrderBookUpdate | MarketTrade
@@ -31,38 +31,25 @@ KEPT = ("type", "limit", "trigger", "tif", "reduce_only", "group")
 GONE = "the order it was to replace had ended"
 
 
-class Landing(NamedTuple):
-    """What reaches the market at `due` (UTC ns): an order, or the cancel of one."""
-
-    due: int
-    number: int
-    resting: Resting
-    cancels: bool
-
-
 class Pit:
     """The market's side of the exchange: it moves orders and the account as prices come.
 
     What is on its way lands before the first event after it is due, at the prices known then.
     """
 
-    def __init__(self, settings: ExchangeSettings, clearing: Clearing, now: int) -> None:
-        """Take up what the ledger left at `now` (UTC ns), on its way or at the market."""
+    def __init__(self, settings: ExchangeSettings, clearing: Clearing, ledger: Ledger) -> None:
+        """Take up what `ledger` has on its way and at the market."""
         self._clearing = clearing
         self._books = clearing.books
         self._order_delay = settings.order_delay_ms * MILLISECOND
         self._cancel_delay = settings.cancel_delay_ms * MILLISECOND
-        self._landings: list[Landing] = []
-        self._number = 0
-        for position in clearing.account.held():
-            book = self._books[position.symbol]
-            book.hour = _next_hour(max(position.time, position.funded))
-            book.rate = book.rate if position.rate is None else position.rate
+        self._landings = ledger.landings()
+        heapify(self._landings)
+        self._number = max((one.number for one in self._landings), default=0)
+        coming = {one.cloid for one in self._landings if not one.cancels}
         for book in self._books.values():
             for resting in book.orders.values():
-                if resting.placed > now or resting.replaces in book.orders:
-                    self._send(resting, resting.placed)
-                else:
+                if resting.order.cloid not in coming:
                     book.wake(resting)
 
     def place(self, order: Order, now: int, replaced: Resting | None = None) -> ExecutionReport:
@@ -95,13 +82,16 @@ class Pit:
     def land(self, now: int) -> None:
         """Let what is due by `now` (UTC ns) reach the market."""
         while self._landings and self._landings[0].due <= now:
-            due, _, resting, cancels = heappop(self._landings)
-            if self._books[resting.order.symbol].orders.get(resting.order.cloid) is not resting:
+            landing = heappop(self._landings)
+            self._clearing.record.land(landing)
+            book = self._books.get(landing.symbol)
+            resting = None if book is None else book.orders.get(landing.cloid)
+            if resting is None:
                 continue
-            if cancels:
-                self._clearing.end(resting, CANCELED, due)
-            elif not resting.live:
-                self._arrive(resting, due)
+            if landing.cancels:
+                self._clearing.end(resting, CANCELED, landing.due)
+            else:
+                self._arrive(resting, landing.due)
 
     def take(self, event: PriceEvent, now: int) -> None:
         """Take in what the market shows at `now` (UTC ns), and all that follows from it.
@@ -120,14 +110,15 @@ class Pit:
             return
         matches: Iterable[Match] = ()
         if isinstance(event, TickerUpdate):
-            if event.funding is not None:
-                book.rate = event.funding
+            if event.funding is not None and event.funding != book.page.rate:
+                book.page.rate = event.funding
+                self._clearing.record.note(book.page)
             matches = book.quote(event)
         elif isinstance(event, MarketTrade):
             matches = book.trade(event)
         elif event.bids and event.asks:
             matches = book.deepen(event)
-        if event.time >= book.hour:
+        if event.time >= book.page.hour:
             self._fund(book, event.time)
         for match in matches:
             self._clearing.settle(match, now)
@@ -149,7 +140,7 @@ class Pit:
         self._watch(book, bar, now, None)
         if moved:
             self._call_all(book, now)
-        if bar.close_time >= book.hour:
+        if bar.close_time >= book.page.hour:
             self._fund(book, bar.close_time)
 
     def _watch(self, book: Book, bar: MarketData, now: int, price: float | None) -> None:
@@ -215,20 +206,24 @@ class Pit:
 
     def _fund(self, book: Book, time: int) -> None:
         """Pay the funding of every full hour up to `time` (UTC ns)."""
-        symbol = book.instrument.symbol
+        symbol, page, rate = book.instrument.symbol, book.page, book.rate
         if book.mark is None and self._clearing.account.position(symbol).size:
             return  # after a restart: the hours are paid once the mark is known
-        if book.hour and book.rate and book.mark is not None:
-            mark, rate = Decimal(repr(book.mark)), Decimal(str(book.rate))
-            for hour in range(book.hour, time + 1, HOUR):
+        if page.hour and rate and book.mark is not None:
+            mark = Decimal(repr(book.mark))
+            for hour in range(page.hour, time + 1, HOUR):
                 position = self._clearing.account.position(symbol)
                 if position.size:
                     self._clearing.fund(position, mark, rate, hour)
-        book.hour = _next_hour(time)
+        page.hour = _next_hour(time)
+        self._clearing.record.note(page)
 
     def _send(self, resting: Resting, due: int, *, cancels: bool = False) -> None:
         self._number += 1
-        heappush(self._landings, Landing(due, self._number, resting, cancels))
+        order = resting.order
+        landing = Landing(due, self._number, order.symbol, order.cloid, cancels)
+        heappush(self._landings, landing)
+        self._clearing.record.send(landing)
 
     def _arrive(self, resting: Resting, now: int) -> None:
         """Let an order meet the market, in the place of another if it replaces one."""

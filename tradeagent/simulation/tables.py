@@ -10,7 +10,7 @@ from tradeagent.messages import ExecutionReport
 from tradeagent.simulation.fees import DAY, WINDOW
 
 APPLICATION_ID = 0x7A6E_4C31
-VERSION = 2
+VERSION = 3
 SCHEMA = """
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, cloid TEXT NOT NULL,
@@ -38,6 +38,27 @@ ALTER TABLE positions ADD COLUMN rate TEXT;
 ALTER TABLE positions ADD COLUMN funded INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE volumes (day INTEGER PRIMARY KEY, volume TEXT NOT NULL);
 """
+TO_3 = """
+ALTER TABLE orders ADD COLUMN triggered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE orders ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
+UPDATE orders SET rank = oid WHERE open = 1;
+UPDATE orders SET triggered = 1 WHERE open = 1 AND CAST(filled AS REAL) > 0
+    AND json_extract(body, '$.trigger') IS NOT NULL;
+CREATE TABLE landings (
+    due INTEGER NOT NULL, number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, cloid TEXT NOT NULL,
+    cancels INTEGER NOT NULL);
+INSERT INTO landings SELECT placed, oid, symbol, cloid, 0 FROM orders AS new WHERE open = 1
+    AND (placed > (SELECT max(time) FROM events)
+    OR EXISTS (SELECT 1 FROM orders WHERE cloid = new.replaces AND open = 1));
+CREATE TABLE pages (
+    symbol TEXT PRIMARY KEY, rate TEXT, hour INTEGER NOT NULL, entry TEXT) WITHOUT ROWID;
+INSERT INTO pages SELECT symbol, rate,
+    (max(time, funded) / 3600000000000 + 1) * 3600000000000, NULL
+    FROM positions WHERE CAST(size AS REAL) <> 0;
+ALTER TABLE positions DROP COLUMN rate;
+ALTER TABLE positions DROP COLUMN funded;
+"""
+"""Version 2 did not note which orders had arrived: those that may be on their way arrive."""
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -53,9 +74,11 @@ def connect(path: Path | None) -> sqlite3.Connection:
         marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
         if marks == [0, 0, 0]:
             db.execute("PRAGMA journal_mode = WAL")
-            _run(db, f"PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} {TO_2}")
+            _run(db, f"PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} {TO_2} {TO_3}")
         elif marks[:2] == [APPLICATION_ID, 1]:
-            _run(db, TO_2, fill_volumes=True)
+            _run(db, TO_2 + TO_3, fill_volumes=True)
+        elif marks[:2] == [APPLICATION_ID, 2]:
+            _run(db, TO_3)
         elif marks[:2] != [APPLICATION_ID, VERSION]:
             raise ValueError(f"it is no exchange ledger of version {VERSION} or earlier")
         db.execute("BEGIN IMMEDIATE")

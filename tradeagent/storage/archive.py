@@ -17,7 +17,14 @@ from tradeagent.storage.projection import Projection
 from tradeagent.storage.records import SqlRecords, read_journal
 from tradeagent.storage.rows import PROJECTED, RUNTIME
 from tradeagent.storage.scribe import insert, note
-from tradeagent.storage.segments import Anchor, Segment, folder_of, write_segment
+from tradeagent.storage.segments import (
+    Anchor,
+    Segment,
+    all_segments,
+    drafts,
+    folder_of,
+    write_segment,
+)
 from tradeagent.storage.sql import ARRIVED, connect
 
 STAYS = 1_000
@@ -26,21 +33,27 @@ FOLDED = frozenset(kind.wire for kind in PROJECTED)
 
 
 class Archived(NamedTuple):
-    """What was moved: how many rows, up to which seq, and where to; nothing when there was none."""
+    """What was moved: how many rows, up to which seq, and where to; nothing when there was none.
+
+    `warning` tells that the rows were moved but the room they took was not given back.
+    """
 
     rows: int
     last: int
     path: Path | None
+    warning: str = ""
 
 
 def archive(journal: Path, before: int) -> Archived:
     """Move the rows of a stopped daemon's journal from before a time (UTC ns) into a segment.
 
     The segment is on disk and was read back before a row is deleted, and rows go together with the
-    new anchor or not at all. Raises StateError where the journal is broken.
+    new anchor or not at all. What an archive that was cut off left behind goes first. Raises
+    StateError where the journal is broken.
     """
     with closing(SqlRecords.read(journal)) as records:
         anchor, head = records.anchor(), records.head()
+        _clear_orphans(records, folder_of(journal), anchor, head)
         last = _last(records, head, before)
         if last <= anchor.seq:
             return Archived(0, anchor.seq, None)
@@ -51,7 +64,7 @@ def archive(journal: Path, before: int) -> Archived:
     reached = folded.anchor
     _read_back(segment, reached)
     _cut(journal, reached, head)
-    return Archived(reached.entries - anchor.entries, last, segment.path)
+    return Archived(reached.entries - anchor.entries, last, segment.path, _shrink(journal))
 
 
 class Folded:
@@ -118,6 +131,29 @@ def _last(records: SqlRecords, head: Head, before: int) -> int:
         return ask("SELECT max(seq) FROM journal WHERE seq < ?", first) or 0
 
 
+def _clear_orphans(records: SqlRecords, folder: Path, anchor: Anchor, head: Head) -> None:
+    """Delete half written segments, and those whose rows are all still in the journal file.
+
+    Whatever else lies there may be the only copy of something and stays.
+    """
+    for draft in drafts(folder):
+        draft.unlink()
+    for segment in all_segments(folder):
+        if anchor.seq <= segment.after and segment.last <= head.seq:
+            kept = next(read_journal(records.engine, segment.last, segment.last), None)
+            if kept is not None and _end(segment) == kept[-1]:
+                segment.path.unlink()
+
+
+def _end(segment: Segment) -> bytes | None:
+    """Return the last hash of a segment that holds, None of one that does not."""
+    try:
+        broken, last = first_break(segment.rows(), bytes.fromhex(segment.anchor().hash))
+    except StateError:
+        return None
+    return last if broken is None else None
+
+
 def _read_back(segment: Segment, reached: Anchor) -> None:
     anchor = segment.anchor()
     broken, last = first_break(segment.rows(), bytes.fromhex(anchor.hash))
@@ -126,16 +162,25 @@ def _read_back(segment: Segment, reached: Anchor) -> None:
 
 
 def _cut(journal: Path, reached: Anchor, head: Head) -> None:
-    """Delete the rows up to `reached` together with noting it, then give their room back."""
+    """Delete the rows up to `reached` together with noting it."""
     with closing(connect(journal)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
             insert(connection, RUNTIME, [note("anchor", json.dumps(reached), head)])
             connection.execute("DELETE FROM journal WHERE seq <= ?", (reached.seq,))
             connection.execute("COMMIT")
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
             raise StateError(
                 f"{journal}: {error}; make room or check the disk, then again"
             ) from error
+
+
+def _shrink(journal: Path) -> str:
+    """Give back the room of what was deleted; returns why that failed, or nothing."""
+    with closing(connect(journal)) as connection:
+        try:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            return f"{journal}: keeps its size for now: {error}; it is filled again from within"
+    return ""

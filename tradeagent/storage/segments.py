@@ -18,6 +18,7 @@ from tradeagent.storage.projection import Projection
 from tradeagent.storage.tables import FORMAT
 
 NAME = re.compile(r"journal-(\d{12})-(\d{12})\.jsonl\.gz")
+DRAFT = ".new"
 DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError)
 
 
@@ -96,19 +97,29 @@ def folder_of(journal: Path) -> Path:
     return journal.parent / "segments"
 
 
-def find_segments(folder: Path, anchor: Anchor) -> list[Segment]:
-    """Return the segments that lead up to `anchor` without a gap, oldest first.
-
-    What was written but is still in the journal file, as after a power cut, is not among them.
-    """
+def all_segments(folder: Path) -> list[Segment]:
+    """Return whatever segments are there, oldest first."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
         name = NAME.fullmatch(path.name)
         if name is not None:
             found.append(Segment(int(name[1]), int(name[2]), path))
+    return sorted(found)
+
+
+def drafts(folder: Path) -> list[Path]:
+    """Return the segments that were never finished."""
+    return sorted(folder.glob(f"journal-*.jsonl.gz{DRAFT}"))
+
+
+def find_segments(folder: Path, anchor: Anchor) -> list[Segment]:
+    """Return the segments that lead up to `anchor` without a gap, oldest first.
+
+    What was written but is still in the journal file, as after a power cut, is not among them.
+    """
     whole: list[Segment] = []
     wanted = anchor.seq
-    for one in sorted(found, reverse=True):
+    for one in reversed(all_segments(folder)):
         if one.last == wanted and one.after < wanted:
             whole.insert(0, one)
             wanted = one.after
@@ -120,8 +131,9 @@ def write_segment(
 ) -> Segment:
     """Write rows up to `last` as a segment that is there whole or not at all."""
     folder.mkdir(mode=0o700, exist_ok=True)
+    _sync(folder.parent)
     place = folder / f"journal-{anchor.seq:012d}-{last:012d}.jsonl.gz"
-    draft = place.with_name(place.name + ".new")
+    draft = place.with_name(place.name + DRAFT)
     draft.unlink(missing_ok=True)
     opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(opened, "wb") as raw:
@@ -132,12 +144,17 @@ def write_segment(
         raw.flush()
         os.fsync(raw.fileno())
     draft.rename(place)
+    _sync(folder)
+    return Segment(anchor.seq, last, place)
+
+
+def _sync(folder: Path) -> None:
+    """Make durable which names a folder has."""
     directory = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
-    return Segment(anchor.seq, last, place)
 
 
 def _line(row: Sequence[object]) -> bytes:
