@@ -59,6 +59,29 @@ async def test_missed_candles_are_worked_through_before_anything_new(tmp_path: P
     await again.exchange.close()
 
 
+async def test_a_restart_changes_nothing_about_what_is_held(tmp_path: Path) -> None:
+    """Before the first price it is worth what it was: at a stop, to the cent; killed, nearly."""
+    path = tmp_path / "ledger.sqlite"
+    desk = Desk(path=path)
+    desk.tick(100, 100)
+    await desk.place("buy", 2)
+    desk.tick(110, 110)
+    await desk.place("buy", 1, "limit", 50)
+    desk.tick(130, 130)
+
+    copy = tmp_path / "killed.sqlite"
+    with sqlite3.connect(copy) as killed:
+        desk.ledger._db.backup(killed)
+    at_the_end = await desk.exchange.get_account_info()
+    await desk.exchange.close()
+    stopped = await Desk(path=path).exchange.get_account_info()
+    cut_off = await Desk(path=copy).exchange.get_account_info()
+
+    assert (stopped.equity, stopped.margin_used) == (at_the_end.equity, at_the_end.margin_used)
+    assert at_the_end.unrealised_pnl == 60
+    assert cut_off.unrealised_pnl == 20
+
+
 async def test_what_is_ordered_while_it_catches_up_was_not_away(tmp_path: Path) -> None:
     """An order of now fills as one of now, at a time no earlier, though the price is an old one."""
     path = tmp_path / "ledger.sqlite"

@@ -191,6 +191,17 @@ class Book:
         touch = self.bid if size > 0 else self.ask
         return self.mark if touch is None else touch
 
+    @property
+    def last_mark(self) -> float | None:
+        """Return the mark, before the first price since the start the one it ended with."""
+        return self.page.mark if self.mark is None else self.mark
+
+    def remember(self) -> None:
+        """Keep the mark with the next transaction."""
+        if self.mark is not None and self.mark != self.page.mark:
+            self.page.mark = self.mark
+            self._record.note(self.page)
+
     def _enter(self, bar: MarketData | None) -> None:
         self.page.entry = bar
         self._record.note(self.page)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tradeagent.errors import StateError
+from tradeagent.integrations.base import VenueEvent
 from tradeagent.messages import (
     Execution,
     ExecutionReport,
@@ -73,6 +74,17 @@ class Clearing:
                 )
         for one in waiting:
             self._rest(one)
+
+    def commit(self) -> list[VenueEvent]:
+        """Write what has changed, with the marks of what is held; returns what may now be told."""
+        if not self.record.written:
+            self.remember()
+        return self.record.commit()
+
+    def remember(self) -> None:
+        """Keep the marks of what is held with the next transaction."""
+        for one in self.account.held():
+            self.books[one.symbol].remember()
 
     def accept(
         self, order: Order, now: int, placed: int, replaces: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from tradeagent.errors import StateError
 from tradeagent.integrations.base import Unsubscribe, VenueEvent
@@ -74,6 +75,9 @@ class SimulatedExchange:
 
     async def close(self) -> None:
         """Close the ledger; orders stay where they are."""
+        self._clearing.remember()
+        with suppress(StateError):  # the marks alone: what was told is written
+            self._clearing.commit()
         self._ledger.close()
 
     def subscribe(self, deliver: Callable[[VenueEvent], None]) -> Unsubscribe:
@@ -209,7 +213,7 @@ class SimulatedExchange:
 
     def _publish(self) -> None:
         """Commit, then deliver; reports caused by a listener wait for those before them."""
-        self._outbox.extend(self._clearing.record.commit())
+        self._outbox.extend(self._clearing.commit())
         if self._delivering:
             return
         self._delivering = True

@@ -257,8 +257,8 @@ class Ledger:
         for page in changes.pages:
             rate = None if page.rate is None else str(page.rate)
             entry = None if page.entry is None else page.entry.model_dump_json()
-            row = (page.symbol, rate, page.hour, entry)
-            self._db.execute("REPLACE INTO pages VALUES (?, ?, ?, ?)", row)
+            row = (page.symbol, rate, page.hour, entry, page.mark)
+            self._db.execute("REPLACE INTO pages VALUES (?, ?, ?, ?, ?)", row)
         for landing in changes.sent:
             self._db.execute("INSERT INTO landings VALUES (?, ?, ?, ?, ?)", landing)
         for number in changes.landed:
@@ -288,12 +288,13 @@ def _position(symbol: str, *row: Any) -> Position:
     )
 
 
-def _page(symbol: str, rate: str | None, hour: int, entry: str | None) -> Page:
+def _page(symbol: str, rate: str | None, hour: int, entry: str | None, mark: float | None) -> Page:
     return Page(
         symbol,
         None if rate is None else Decimal(rate),
         hour,
         None if entry is None else MarketData.model_validate_json(entry),
+        mark,
     )
 
 

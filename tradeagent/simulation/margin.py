@@ -41,7 +41,7 @@ class Margin:
         return {
             one.symbol: Decimal(repr(mark))
             for one in self._account.held()
-            if (mark := self._books[one.symbol].mark) is not None
+            if (mark := self._books[one.symbol].last_mark) is not None
         }
 
     def used(self) -> Decimal:
@@ -162,7 +162,7 @@ class Margin:
         return value, keep
 
     def _mark(self, position: Position) -> Decimal:
-        mark = self._books[position.symbol].mark
+        mark = self._books[position.symbol].last_mark
         return position.entry_price if mark is None else Decimal(repr(mark))
 
     def _maintenance(self, position: Position, mark: Decimal) -> Decimal:

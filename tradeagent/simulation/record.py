@@ -43,6 +43,11 @@ class Record:
         if tell:
             self._unsent.append(told)
 
+    @property
+    def written(self) -> bool:
+        """Tell whether nothing has changed since the last commit."""
+        return self._written
+
     def hold(self, position: Position) -> None:
         """Keep how a position stands now."""
         self._positions[position.symbol] = position

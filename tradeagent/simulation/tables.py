@@ -51,9 +51,10 @@ INSERT INTO landings SELECT placed, oid, symbol, cloid, 0 FROM orders AS new WHE
     AND (placed > (SELECT max(time) FROM events)
     OR EXISTS (SELECT 1 FROM orders WHERE cloid = new.replaces AND open = 1));
 CREATE TABLE pages (
-    symbol TEXT PRIMARY KEY, rate TEXT, hour INTEGER NOT NULL, entry TEXT) WITHOUT ROWID;
+    symbol TEXT PRIMARY KEY, rate TEXT, hour INTEGER NOT NULL, entry TEXT, mark REAL
+    ) WITHOUT ROWID;
 INSERT INTO pages SELECT symbol, rate,
-    (max(time, funded) / 3600000000000 + 1) * 3600000000000, NULL
+    (max(time, funded) / 3600000000000 + 1) * 3600000000000, NULL, NULL
     FROM positions WHERE CAST(size AS REAL) <> 0;
 ALTER TABLE positions DROP COLUMN rate;
 ALTER TABLE positions DROP COLUMN funded;
