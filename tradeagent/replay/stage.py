@@ -140,6 +140,8 @@ class ReplayRuntime:
         self.speed = speed
         self._referred = referred
         self.streams: list[Stream] = []
+        self.feeds: set[str] = set()
+        """The agents that play a feed."""
         self._bus = bus
         self._clock = clock
 
@@ -178,11 +180,12 @@ class ReplayRuntime:
 
     def play(
         self,
-        agent: str,  # noqa: ARG002
+        agent: str,
         events: Iterator[tuple[int, E]],
         deliver: Callable[[E], None],
     ) -> None:
         """Keep recorded events for when the journal leaves room; live ones stand in it."""
+        self.feeds.add(agent)
         if self._referred:
             self.streams.append(Stream(events, deliver))
 
@@ -196,9 +199,20 @@ class Player:
         agent = self.agent
         self.inlet = Subscriber(agent.name, *bound(agent), cap=cap, essential=agent.essential)
         self.inlet.up = self.inlet.idle = False
-        self.fresh = True
-        """Whether it has not been up yet."""
+        self.present = False
+        """Whether it takes messages, by the record."""
+        self.down = 0
+        """The row it went down at last, 0 if it never did."""
+        self.retried = self.feigned = 0
+        """The message it failed on last, and the last it was made to fail on against its nature."""
         self.leave: Unsubscribe | None = None
+        """Ends the delivery of messages to it; None before it listens and when it is gone."""
+
+    @property
+    def busy_with(self) -> int:
+        """Return the `seq` of the message a slow handler works on, 0 when none does."""
+        hand = self.inlet.hand
+        return hand.seq if hand is not None and self.inlet.working else 0
 
     def renew(self, runtime: ReplayRuntime, past: Past) -> None:
         """Put a fresh agent in the place of the old one."""
@@ -210,21 +224,22 @@ class Player:
 
     async def come_up(self) -> None:
         """Prepare and take messages; raises NotVerifiable for an agent that cannot."""
-        self.fresh = False
         _, error = await attempt(self.agent.setup())
         if error is not None:
             raise NotVerifiable(f"{self.agent.name} cannot be set up again: {error!r}") from error
-        self.inlet.up = True
+        self.inlet.up = self.present = True
 
     def stumble(self, seq: int) -> None:
-        """Fail on the message `seq`, as it did: why does not matter, for it is made anew."""
+        """Fail on the message `seq`, as it did, by itself or because it must."""
         inlet = self.inlet
 
         def guarded(handler: Handler) -> Handler:
             def handle(payload: Message) -> Out:
+                said = handler(payload)
                 if inlet.hand is not None and inlet.hand.seq == seq:
+                    self.feigned = seq
                     raise Stumbled
-                return handler(payload)
+                return said
 
             return handle
 
@@ -232,14 +247,13 @@ class Player:
         inlet.rebind(handlers, inlet.slow)
         inlet.rebound = False
 
-    def lie_down(self, waiting: int) -> bool:
-        """Let messages wait, `waiting` in front; False if that is not the one in hand."""
+    def lie_down(self, seq: int, *, waiting: bool) -> None:
+        """Let messages wait from row `seq` on, the one in hand in front if it is `waiting`."""
         inlet = self.inlet
-        held = inlet.hand is not None and inlet.hand.seq == waiting
-        if waiting and held and inlet.hand is not None:
+        if waiting and inlet.hand is not None:
             inlet.inbox.put_back(inlet.hand)
-        inlet.up = inlet.idle = inlet.working = False
-        return held or not waiting
+        inlet.up = inlet.idle = inlet.working = self.present = False
+        self.down = seq
 
 
 @dataclass
@@ -254,6 +268,10 @@ class Stage:
     players: dict[str, Player]
     files: dict[tuple[str, str], str]
     """The digest of each recorded file, by name and symbol."""
+    alone: bool
+    """Whether no other process was on the bus."""
+    since: int
+    """The row whose state the run began with."""
 
     def check_file(self, told: DataReference) -> None:
         """Raise NotVerifiable for a recorded file that is not what it was."""
@@ -288,7 +306,8 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
         player.agent.attach(runtime, player.inlet)
         player.agent.restore(past)
     files = {(one.name, one.symbol): one.sha256 for one in feed.references()}
-    return Stage(boot, clock, host, bus, runtime, players, files)
+    alone = plan.settings.bus.url.startswith("memory:")
+    return Stage(boot, clock, host, bus, runtime, players, files, alone, past.seq)
 
 
 def _plan(directory: StateDirectory, boot: Boot, data: Path | None) -> tuple[Plan, int]:
