@@ -31,7 +31,7 @@ class Roll:
         if not isinstance(told, Attendance) or not told.failed or self._stage.runtime.exact:
             return
         player = self._stage.players.get(told.agent)
-        if player is not None and player.present:
+        if player is not None:
             player.stumble(told.failed)
             self._stage.bus.routes.forget()
 

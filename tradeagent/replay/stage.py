@@ -205,6 +205,8 @@ class Player:
         """The row it went down at last, 0 if it never did."""
         self.retried = self.feigned = 0
         """The message it failed on last, and the last it was made to fail on against its nature."""
+        self._doom = 0
+        """The message it must fail on next, 0 for none."""
         self.leave: Unsubscribe | None = None
         """Ends the delivery of messages to it; None before it listens and when it is gone."""
 
@@ -221,6 +223,8 @@ class Player:
         self.inlet.hand = None
         self.agent.attach(runtime, self.inlet)
         self.agent.restore(past)
+        if self._doom:
+            self.stumble(self._doom)
 
     async def come_up(self) -> None:
         """Prepare and take messages; raises NotVerifiable for an agent that cannot."""
@@ -231,21 +235,21 @@ class Player:
 
     def stumble(self, seq: int) -> None:
         """Fail on the message `seq`, as it did, by itself or because it must."""
-        inlet = self.inlet
+        self._doom = seq
+        handlers = {kind: self._guarded(one) for kind, one in self.inlet.handlers.items()}
+        self.inlet.rebind(handlers, self.inlet.slow)
+        self.inlet.rebound = False
 
-        def guarded(handler: Handler) -> Handler:
-            def handle(payload: Message) -> Out:
-                said = handler(payload)
-                if inlet.hand is not None and inlet.hand.seq == seq:
-                    self.feigned = seq
-                    raise Stumbled
-                return said
+    def _guarded(self, handler: Handler) -> Handler:
+        def handle(payload: Message) -> Out:
+            said = handler(payload)
+            hand = self.inlet.hand
+            if hand is not None and hand.seq == self._doom:
+                self.feigned = hand.seq
+                raise Stumbled
+            return said
 
-            return handle
-
-        handlers = {kind: guarded(handler) for kind, handler in inlet.handlers.items()}
-        inlet.rebind(handlers, inlet.slow)
-        inlet.rebound = False
+        return handle
 
     def lie_down(self, seq: int, *, waiting: bool) -> None:
         """Let messages wait from row `seq` on, the one in hand in front if it is `waiting`."""
@@ -254,6 +258,7 @@ class Player:
             inlet.inbox.put_back(inlet.hand)
         inlet.up = inlet.idle = inlet.working = self.present = False
         self.down = seq
+        self._doom = 0
 
 
 @dataclass
