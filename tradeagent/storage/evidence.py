@@ -128,9 +128,10 @@ class Evidence:
             _analyses.symbol == symbol,
             _analyses.seq <= before,
         )
-        for row in self._rows(query.order_by(_analyses.seq.desc()).limit(BACK)):
-            if TradeSignal.model_validate_json(row.payload).time == time:
-                return self.entry(row.seq)
+        with self._connection.execute(query.order_by(_analyses.seq.desc()).limit(BACK)) as rows:
+            for row in rows:  # one by one: it is nearly always among the first
+                if TradeSignal.model_validate_json(row.payload).time == time:
+                    return self.entry(row.seq)
         return None
 
     def file(self, symbol: str, *, before: int) -> DataReference | None:

@@ -112,6 +112,8 @@ class Names:
     def _starts(self, name: str) -> Iterator[str]:
         """Yield what an order's id may begin with: a name, and each run's shared part before it."""
         yield name
+        if name.startswith("0x"):
+            return
         after = ""
         query = select(func.min(_orders.cloid))
         while (found := self._rows(query.where(_orders.cloid > after))[0][0]) is not None:
