@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,7 @@ def test_what_a_slow_handler_says_and_when_is_an_input(tmp_path: Path) -> None:
 
 RECORD = """
 import sys
+from functools import partial
 from pathlib import Path
 from tests.replay.house import plan, probe, record
 for _ in range(int(sys.argv[3])):
@@ -199,3 +201,16 @@ def test_messages_too_many_and_too_few_are_told_with_their_cause(tmp_path: Path)
     assert (more.seq, more.what) == (bar, "a message came that is not in the journal")
     assert fewer.what == "no such message came"
     assert query(state, "SELECT cause FROM journal WHERE seq = ?", fewer.seq) == [(bar,)]
+
+
+def test_a_live_run_over_midnight_is_proven(tmp_path: Path) -> None:
+    """What an agent reports of its day begins with a message, not with the clock of its start."""
+    fast = {**LIVE, "clock__speed": 60_000.0}
+    origin = {"clock__origin": "2026-01-01T22:00:00Z"}
+    record(plan(**fast, **origin), tmp_path / "state", meanwhile=partial(until, bars=600))
+    told = "SELECT 1 FROM journal WHERE type = 'AUDIT_REPORT'"
+    assert query(tmp_path / "state", told)
+
+    report = verified(tmp_path / "state")
+
+    assert report.proven, report
