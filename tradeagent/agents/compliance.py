@@ -12,8 +12,8 @@ from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.agents.pace import DAY, HOUR, Window
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
-    AccountUpdate,
     ZERO,
+    AccountUpdate,
     AuditReport,
     Fill,
     Message,
