@@ -81,12 +81,16 @@ class Judge:
     def _placed(self, envelope: Envelope[Message], line: Line) -> Envelope[Message]:
         """Compare a row's epoch and time; where the clock stood still, the latter is known."""
         if line.epoch != self._bus.epoch:
-            self.differ(line.seq, "another run's epoch", str(line.epoch), str(self._bus.epoch))
+            self.other_epoch(line)
         if not self._exact:
             envelope.ts = line.ts
         elif line.ts != envelope.ts:
             self.differ(line.seq, "another time", str(line.ts), str(envelope.ts))
         return envelope
+
+    def other_epoch(self, line: Line) -> None:
+        """Note a row of another run."""
+        self.differ(line.seq, "another run's epoch", str(line.epoch), str(self._bus.epoch))
 
     def trust(self, seq: int, what: str) -> None:
         """Note what the journal says, does not come again, and need not."""

@@ -273,8 +273,6 @@ class Stage:
     players: dict[str, Player]
     files: dict[tuple[str, str], str]
     """The digest of each recorded file, by name and symbol."""
-    alone: bool
-    """Whether no other process was on the bus."""
     since: int
     """The row whose state the run began with."""
 
@@ -311,8 +309,7 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
         player.agent.attach(runtime, player.inlet)
         player.agent.restore(past)
     files = {(one.name, one.symbol): one.sha256 for one in feed.references()}
-    alone = plan.settings.bus.url.startswith("memory:")
-    return Stage(boot, clock, host, bus, runtime, players, files, alone, past.seq)
+    return Stage(boot, clock, host, bus, runtime, players, files, past.seq)
 
 
 def _plan(directory: StateDirectory, boot: Boot, data: Path | None) -> tuple[Plan, int]:
