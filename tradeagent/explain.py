@@ -25,7 +25,8 @@ from tradeagent.messages import (
     TradeSignal,
 )
 from tradeagent.storage.base import Entry
-from tradeagent.storage.evidence import Evidence, Found
+from tradeagent.storage.evidence import Evidence
+from tradeagent.storage.names import SHORTEST, Found
 from tradeagent.storage.records import SqlRecords
 
 Subject = Literal["fill", "order", "signal", "rejection", "message"]
@@ -37,6 +38,8 @@ SUBJECTS: dict[type[Message], Subject] = {
 }
 ORIGINS: frozenset[type[Message]] = frozenset({TradeSignal, RiskOverride, RiskAlert, Incident})
 """What an order can begin with."""
+SHOWN = 5
+"""Choices that are named where a reference means several."""
 OUTCOME = ("order", "fill")
 """Subjects whose explanation must reach from a cause to an order."""
 
@@ -75,8 +78,8 @@ class Explanation(BaseModel):
 
 
 def explain(records: SqlRecords, reference: str) -> Explanation:
-    """Return the story behind `reference`: a row's number, the first characters of an order's or
-    intent's id, a fill's tid, or `last`, `last:order`, `last:signal`, `last:rejection`.
+    """Return the story behind `reference`: what `Names.find` knows, or `last`, `last:order`,
+    `last:signal`, `last:rejection`.
 
     Raises CommandError when it names nothing, or more than one thing.
     """
@@ -97,18 +100,18 @@ def _resolve(evidence: Evidence, reference: str) -> Found:
         if last is None:
             raise CommandError(f"there is no {what} yet")
         return last
-    found = evidence.find(reference)
-    known = [one for one in found if one.intent or evidence.entry(one.seq or 0) is not None]
-    named = dict.fromkeys(known)
+    named = {one.intent or one.seq: one for one in evidence.find(reference)}
     if not named:
         raise CommandError(
             f"nothing on record is called {reference!r}; 'tradeagent orders' and 'tradeagent "
-            "trades' list ids, of which the first ten characters do, and 'last' is the last fill"
+            f"trades' list ids, of which the first {SHORTEST} characters after the part all share "
+            "do, and 'last' is the last fill"
         )
     if len(named) > 1:
-        choices = ", ".join(str(one.intent or one.seq) for one in list(named)[:5])
-        raise CommandError(f"{reference!r} may mean {choices}; name one of them")
-    return next(iter(named))
+        choices = [one.name for one in named.values()]
+        more = " or more" if len(choices) > SHOWN else ""
+        raise CommandError(f"{reference!r} may mean {', '.join(choices[:SHOWN])}{more}; name one")
+    return next(iter(named.values()))
 
 
 class _Story:
@@ -135,7 +138,7 @@ class _Story:
             seq=seq,
             steps=tuple(self._steps[seq] for seq in sorted(self._steps)),
             files=self._files,
-            missing=tuple(self._missing(subject)),
+            missing=tuple(self._missing(subject, seq)),
         )
 
     def _about_intent(self, intent: str) -> tuple[Subject, int]:
@@ -283,21 +286,22 @@ class _Story:
         because = tuple(dict.fromkeys((*step.because, on)))
         self._steps[seq] = step.model_copy(update={"because": because})
 
-    def _missing(self, subject: Subject) -> Sequence[str]:
+    def _missing(self, subject: Subject, seq: int) -> Sequence[str]:
         """Return which links of the chain are not on record."""
         told = {type(step.message) for step in self._steps.values()}
-        if subject == "message" or any(_imposed(one.message) for one in self._steps.values()):
+        if subject == "message":
             return ()
         missing = []
-        if subject in OUTCOME and OrderRequest not in told:
+        imposed = subject in OUTCOME and self._imposed(seq)
+        if subject in OUTCOME and OrderRequest not in told and not imposed:
             missing.append("the request")
-        if subject in (*OUTCOME, "rejection") and RiskAssessment not in told:
+        if subject in (*OUTCOME, "rejection") and RiskAssessment not in told and not imposed:
             missing.append("Risk's verdict")
         if subject in OUTCOME and OrderUpdate not in told:
             missing.append("the order")
         if subject == "fill" and PositionUpdate not in told:
             missing.append("the position after it")
-        if not told & ORIGINS:
+        if not told & ORIGINS and not imposed:
             missing.append("the signal or the operator's word that led to it")
         missing.extend(
             f"the market data of the signal in row {seq}"
@@ -305,6 +309,17 @@ class _Story:
             if isinstance(step.message, TradeSignal) and not self._has_market(step)
         )
         return missing
+
+    def _imposed(self, seq: int) -> bool:
+        """Tell whether the venue made the order in question itself, as in a liquidation: nobody
+        here asked for it."""
+        message = self._steps[seq].message
+        cloid = message.order.cloid if isinstance(message, OrderUpdate) else None
+        if isinstance(message, Fill):
+            cloid = message.cloid
+        told = (step.message for step in self._steps.values())
+        reports = (one for one in told if isinstance(one, ExecutionReport))
+        return any(one.order is not None and one.order.cloid == cloid for one in reports)
 
     def _has_market(self, step: Step) -> bool:
         if step.seq in self._files:
@@ -318,11 +333,6 @@ class _Story:
 def _order(step: Step) -> Order:
     assert isinstance(step.message, OrderUpdate)
     return step.message.order
-
-
-def _imposed(message: Message) -> bool:
-    """Tell whether the venue made an order itself, as in a liquidation: nobody here asked."""
-    return isinstance(message, ExecutionReport) and message.order is not None
 
 
 def _settles(message: Message, fill: Fill) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -12,13 +14,19 @@ from typing import TypeVar
 import pytest
 
 from tests.e2e.daemon import run
+from tests.storage.examples import envelope, written
 from tradeagent.errors import CommandError
 from tradeagent.explain import Explanation, explain
 from tradeagent.messages import (
+    Execution,
+    ExecutionReport,
     Fill,
     Message,
+    Order,
     OrderRequest,
+    OrderStatus,
     OrderUpdate,
+    PositionUpdate,
     RiskAssessment,
     TradeSignal,
 )
@@ -140,17 +148,118 @@ def test_a_signal_tells_what_came_of_it(records: SqlRecords) -> None:
 
 
 def test_short_and_shared_names(records: SqlRecords) -> None:
-    """Six characters do where they name one thing; otherwise the answer says what to type."""
+    """Four characters do where they name one thing, without the part all order ids of a run begin
+    with; otherwise the answer lists what they may mean, each of which can be typed."""
     fill = filled(records)[0]
     whole = explain(records, fill.cloid)
     assert explain(records, fill.intent_id[:10]).steps == whole.steps
-    with pytest.raises(CommandError, match="may mean"):
+    tail = fill.cloid[10:]
+    assert explain(records, tail[:8]).steps == whole.steps
+    assert explain(records, f"order:{tail[:8]}").steps == whole.steps
+    same = f"{tail[:8]}:{fill.tid}"
+    assert explain(records, same).seq == explain(records, f"{fill.cloid}:{fill.tid}").seq
+    with pytest.raises(CommandError, match="may mean") as vague:
         explain(records, fill.cloid[:7])
+    named = str(vague.value).partition("may mean ")[2].partition(" or more; name one")[0]
+    assert len(named.split(", ")) == 5
+    for one in named.split(", "):
+        explain(records, one)
     for nonsense in ("", "nobody", "0xffffffff", "999999999", "'; drop table journal", "%%%%%%%"):
         with pytest.raises(CommandError, match="nothing on record"):
             explain(records, nonsense)
     with pytest.raises(CommandError, match="last:orders names nothing"):
         explain(records, "last:orders")
+
+
+def test_the_shortest_unique_name_is_enough(records: SqlRecords) -> None:
+    """Any order is named by four or more characters as soon as no other thing is."""
+    cloids = [record.message.order.cloid for record in records.orders(limit=10_000)]
+    intents = {record.message.order.intent_id for record in records.orders(limit=10_000)}
+    intents |= {record.message.intent_id for record in records.assessments(10_000)}
+    for cloid in cloids[:50]:
+        others = [one[10:] for one in cloids if one != cloid] + sorted(intents)
+        tail = cloid[10:]
+        length = next(
+            size
+            for size in range(4, len(tail))
+            if not any(one.startswith(tail[:size]) for one in others)
+        )
+        start = tail[:length]
+        if start.isdigit():
+            start = f"order:{start}"
+        assert explain(records, start).steps == explain(records, cloid).steps
+
+
+def test_a_word_before_a_name_says_what_is_meant(records: SqlRecords) -> None:
+    """A row and a fill of one number are told apart; a strategy names its last signal."""
+    fill = next(one for one in filled(records) if int(one.tid) > 1)
+    with pytest.raises(CommandError, match=f"may mean row:{fill.tid}, fill:{fill.cloid}:"):
+        explain(records, fill.tid)
+    assert explain(records, f"row:{fill.tid}").seq == int(fill.tid)
+    told = explain(records, f"fill:{fill.tid}")
+    assert told.subject == "fill"
+    assert told.steps == explain(records, f"fill:{fill.cloid}:{fill.tid}").steps
+    assert explain(records, f"intent:{fill.intent_id[:8]}").subject == "order"
+
+    signals = [one for one in records.analyses(10_000) if isinstance(one.message, TradeSignal)]
+    (last, *_) = signals
+    assert isinstance(last.message, TradeSignal)
+    whose, what = last.message.strategy, last.message.symbol
+    for name in (f"signal:{last.seq}", f"signal:{whose}", f"signal:{whose}:{what}"):
+        assert (explain(records, name).subject, explain(records, name).seq) == ("signal", last.seq)
+    for wrong in (f"signal:{fill.tid}", "row:99999999", "fill:0x", "order:0x", "signal:nobody"):
+        with pytest.raises(CommandError, match="nothing on record"):
+            explain(records, wrong)
+
+
+def test_an_intent_of_digits_alone_can_be_named(
+    state: Path, records: SqlRecords, tmp_path: Path
+) -> None:
+    """An id that looks like a number is found by its first digits, and by all of them."""
+    refused = next(one for one in records.assessments(10_000) if not one.message.approved)
+    digits = "98765432109876543210987654321098"
+    copy = Path(shutil.copytree(state, tmp_path / "state"))
+    with closing(sqlite3.connect(copy / "journal.db")) as writer:
+        change = "UPDATE intents SET intent_id = ? WHERE assessed_seq = ?"
+        writer.execute(change, (digits, refused.seq))
+        writer.commit()
+    others = SqlRecords.read(copy / "journal.db")
+    for name in (digits, digits[:9], f"intent:{digits[:4]}"):
+        assert explain(others, name).seq == refused.seq
+    others.close()
+
+
+def test_a_liquidation_tells_what_else_is_missing(tmp_path: Path) -> None:
+    """Nobody here asked for the venue's own order, but its booking must be on record."""
+    order = Order(
+        cloid="liquidation-7", intent_id="liquidation-7", symbol="BTC", side="sell",
+        size=Decimal(1), type="market", reduce_only=True,
+    )  # fmt: skip
+    done = Execution(tid="8", price=Decimal(50), size=Decimal(1), fee=Decimal(0), liquidation=True)
+    status = OrderStatus.FILLED
+    report = ExecutionReport(
+        cloid=order.cloid, symbol="BTC", status=status, time=1, execution=done, order=order
+    )
+    fill = Fill(
+        cloid=order.cloid, tid="8", intent_id=order.intent_id, symbol="BTC", side="sell",
+        size=done.size, price=done.price, fee=done.fee, liquidity="taker", strategy="venue", time=1,
+    )  # fmt: skip
+    update = OrderUpdate(
+        order=order, status=status, filled=done.size, strategy="venue", expires_at=0
+    )
+    held = PositionUpdate(symbol="BTC", size=Decimal(0), entry_price=Decimal(0), time=1)
+    for rows, missing in (
+        ([report, update, fill, held], ()),
+        ([report, update, fill], ("the position after it",)),
+        ([report, fill], ("the order", "the position after it")),
+    ):
+        path = tmp_path / f"{len(missing)}{len(rows)}{missing}.db"
+        said = (
+            envelope(seq, row, cause=0 if row is report else 1) for seq, row in enumerate(rows, 1)
+        )
+        store = written(path, said)
+        assert explain(store, "fill:8").missing == missing
+        store.close()
 
 
 def test_the_command_prints_text_json_and_a_picture(state: Path) -> None:

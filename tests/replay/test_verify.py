@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,6 @@ def test_what_a_slow_handler_says_and_when_is_an_input(tmp_path: Path) -> None:
 
 RECORD = """
 import sys
-from decimal import Decimal
 from pathlib import Path
 from tests.replay.house import plan, probe, record
 for _ in range(int(sys.argv[3])):
@@ -254,3 +254,16 @@ def _said(state: Path, kind: type[Message]) -> list[tuple[bool, Message]]:
 
 def _down(daemon: Daemon) -> list[str]:
     return [name for name, life in daemon.supervisor.lives.items() if not life.inlet.up]
+
+
+def test_a_live_run_over_midnight_is_proven(tmp_path: Path) -> None:
+    """What an agent reports of its day begins with a message, not with the clock of its start."""
+    fast = {**LIVE, "clock__speed": 60_000.0}
+    origin = {"clock__origin": "2026-01-01T22:00:00Z"}
+    record(plan(**fast, **origin), tmp_path / "state", meanwhile=partial(until, bars=600))
+    told = "SELECT 1 FROM journal WHERE type = 'AUDIT_REPORT'"
+    assert query(tmp_path / "state", told)
+
+    report = verified(tmp_path / "state")
+
+    assert report.proven, report

@@ -13,6 +13,7 @@ from tradeagent.agents.pace import DAY, HOUR, Window
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     ZERO,
+    AccountUpdate,
     AuditReport,
     Fill,
     Message,
@@ -137,12 +138,16 @@ class Compliance(BaseAgent[ComplianceSettings]):
         """Tell what is allowed, where that is news."""
         if self.restriction != self._told:
             self.publish(self.restriction)
-        self._since = self.runtime.time()
 
     @on(Restriction)
     def told(self, restriction: Restriction) -> None:
         """Note what is in force."""
         self._told = restriction
+
+    @on(AccountUpdate)
+    def begun(self, _account: AccountUpdate) -> None:
+        """Begin the day with the first account, which stands at the start of every run."""
+        self._since = self._since or self.now()
 
     @on(RiskAssessment)
     def judged(self, verdict: RiskAssessment) -> list[Message]:
@@ -228,7 +233,7 @@ class Compliance(BaseAgent[ComplianceSettings]):
 
     def _report(self, reason: str) -> AuditReport:
         return AuditReport(
-            since=self._since,
+            since=self._since or self.now(),
             until=self.now(),
             entries=self._entries,
             exits=self._exits,

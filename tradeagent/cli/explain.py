@@ -19,7 +19,8 @@ Reference = Annotated[
     typer.Argument(
         help="The first characters of an order's or intent's id, a fill's tid (or ORDER:TID), the "
         "number of a row of the journal, `last` for the last fill, or `last:order`, `last:signal`, "
-        "`last:rejection`."
+        "`last:rejection`. Where that is vague: `row:N`, `fill:TID`, `order:ID`, `intent:ID`, "
+        "`signal:N`, or `signal:STRATEGY:SYMBOL` for its last one."
     ),
 ]
 Mermaid = Annotated[

@@ -80,6 +80,7 @@ def _verify(directory: StateDirectory, data: Path | None, *, as_json: bool) -> i
         found = {**asdict(report), "proven": report.proven}
         for run, of in zip(found["runs"], report.runs, strict=True):
             run["differences"] = [one._asdict() for one in of.differences]
+            run["trusted"] = [one._asdict() for one in of.trusted]
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     else:
         _tell(report)
@@ -94,6 +95,8 @@ def _tell(report: Report) -> None:
         write(f"entry {one.seq}: {one.what}\n")
         if one.journal or one.replay:
             write(f"  journal: {one.journal}\n  replay:  {one.replay}\n")
+    for one in (one for run in report.runs for one in run.trusted):
+        write(f"entry {one.seq}: taken on trust: {one.what}\n")
     for run in report.unproven:
         write(f"run {run.epoch} (entries {run.first} to {run.last}) is not verifiable: ")
         write(f"{run.unproven}\n")

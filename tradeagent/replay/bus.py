@@ -81,7 +81,8 @@ class ReplayBus(MemoryBus):
     """The bus of a daemon, but nothing is handed over unless the journal says that it was.
 
     What handlers return waits in the run queue, as it did then, until `take` fetches it to be
-    compared with the journal's row.
+    compared with the journal's row. Until then it bears the number and the time of the row that was
+    in hand when it came.
     """
 
     def __init__(self, clock: ReplayClock, host: ReplayHost, epoch: int) -> None:
@@ -117,7 +118,8 @@ class ReplayBus(MemoryBus):
         """Return what waits in the lane of a class, the next to be handed over first."""
         return self._urgent if kind.delivery is Delivery.URGENT else self._queue
 
-    def lane_urgent(self) -> deque[Envelope[Message]]:
+    @property
+    def urgent(self) -> deque[Envelope[Message]]:
         """Return what waits in the urgent lane."""
         return self._urgent
 
@@ -152,6 +154,11 @@ class ReplayBus(MemoryBus):
     def idle(self) -> bool:
         """Tell whether nothing waits."""
         return not (self._queue or self._urgent)
+
+    def _enqueue(self, envelope: Envelope[Message]) -> None:
+        """Let a message wait; until it is handed over it bears those of the row in hand."""
+        envelope.seq, envelope.ts = self.seq, self._shown.time
+        super()._enqueue(envelope)
 
     def _dispatch(self, envelope: Envelope[Message]) -> None:
         if self.witness is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tradeagent.messages import Delivery, Envelope, Message, Origin, Trace, encode_payload
@@ -25,11 +26,18 @@ class Difference(NamedTuple):
 class Judge:
     """Compares the derived rows of one run with what its agents return now."""
 
-    def __init__(self, bus: ReplayBus, *, other_code: bool) -> None:
-        """Judge what waits on `bus`; `other_code` tells that another version recorded the run."""
+    def __init__(self, bus: ReplayBus, *, exact: bool, other_code: bool) -> None:
+        """Judge what waits on `bus`.
+
+        `exact` tells that the clock stood still until all was handed over, `other_code` that
+        another version recorded the run.
+        """
         self.compared = 0
         self.differences: list[Difference] = []
+        self.trusted: list[Difference] = []
+        """What the journal says, does not come again, and need not."""
         self._bus = bus
+        self._exact = exact
         self._other_code = other_code
 
     @property
@@ -39,23 +47,26 @@ class Judge:
 
     def note_left(self) -> None:
         """Note all that waits and is not in the journal, and let go of it."""
-        for envelope in list(self._bus.left()):
+        if not self._bus.idle:
+            self.note(self._bus.left())
+
+    def note(self, waiting: Iterable[Envelope[Message]]) -> None:
+        """Note what waits and is not in the journal, or not here, and let go of it."""
+        for envelope in list(waiting):
             self._unexpected(envelope)
             self._bus.take(envelope)
 
     def compare(self, line: Line, kind: type[Message]) -> Envelope[Message]:
-        """Compare a derived row with what waits; returns what is to be handed over."""
+        """Compare a derived row with what waits; returns what is to be handed over, and when."""
         self.compared += 1
         bus = self._bus
         lane = bus.lane(kind)
         if kind.delivery is not Delivery.URGENT:
-            for envelope in list(bus.lane_urgent()):
-                self._unexpected(envelope)
-                bus.take(envelope)
+            self.note(bus.urgent)
         first = lane[0] if lane else None
         if first is not None and self._equal(first, line):
             bus.take(first)
-            return first
+            return self._placed(first, line)
         found = next((one for one in lane if self._equal(one, line)), None)
         if found is None:
             recorded = _recorded(line)
@@ -65,7 +76,25 @@ class Judge:
             self._unexpected(lane[0])
             bus.take(lane[0])
         bus.take(found)
-        return found
+        return self._placed(found, line)
+
+    def _placed(self, envelope: Envelope[Message], line: Line) -> Envelope[Message]:
+        """Compare a row's epoch and time; where the clock stood still, the latter is known."""
+        if line.epoch != self._bus.epoch:
+            self.other_epoch(line)
+        if not self._exact:
+            envelope.ts = line.ts
+        elif line.ts != envelope.ts:
+            self.differ(line.seq, "another time", str(line.ts), str(envelope.ts))
+        return envelope
+
+    def other_epoch(self, line: Line) -> None:
+        """Note a row of another run."""
+        self.differ(line.seq, "another run's epoch", str(line.epoch), str(self._bus.epoch))
+
+    def trust(self, seq: int, what: str) -> None:
+        """Note what the journal says, does not come again, and need not."""
+        self.trusted.append(Difference(seq, what))
 
     def _equal(self, envelope: Envelope[Message], line: Line) -> bool:
         """Tell whether a message is that of a row; fields later code added stand by default."""
@@ -106,9 +135,11 @@ class Judge:
 
 def _recorded(line: Line) -> Envelope[Message]:
     """Return the message as the journal has it, so that one difference is not told over again."""
-    return Envelope(
+    envelope = Envelope(
         line.message, line.source, line.epoch, line.cause, Trace(line.trace), Origin.DERIVED
     )
+    envelope.ts = line.ts
+    return envelope
 
 
 def _fields(line: Line, payload: Message) -> str:

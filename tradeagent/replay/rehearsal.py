@@ -9,17 +9,28 @@ from tradeagent.errors import TradeAgentError
 from tradeagent.messages import (
     Attendance,
     DataReference,
+    Delivery,
     Envelope,
+    Fill,
+    Heartbeat,
+    MarketData,
     Message,
+    OrderUpdate,
+    PositionUpdate,
+    Timer,
     Trace,
 )
 from tradeagent.replay.judge import Difference, Judge
 from tradeagent.replay.read import Line
-from tradeagent.replay.stage import NotVerifiable, Stage, Stream
+from tradeagent.replay.roll import Roll
+from tradeagent.replay.stage import Stage, Stream
+from tradeagent.replay.turns import Turns
 from tradeagent.storage.projection import Projection
 
 TRACES = 10_000
 """Chains of messages whose length is kept in mind."""
+EXECUTED = (OrderUpdate, Fill, PositionUpdate)
+"""What Execution makes of the venue's words, and nobody else says."""
 
 
 class EnoughSeen(TradeAgentError):
@@ -39,10 +50,14 @@ class Rehearsal:
         self.stage = stage
         self.bus = stage.bus
         self.inputs = 0
-        self._judge = Judge(stage.bus, other_code=other_code)
-        self._state_at = state_at
+        exact = stage.runtime.exact
+        self._judge = Judge(stage.bus, exact=exact, other_code=other_code)
+        self._roll = Roll(stage, self._judge, state_at)
+        feeds = stage.runtime.feeds if not stage.boot.agents else ()  # others may play it, too
+        self._turns = Turns(feeds, exact=exact)
         self._traces: OrderedDict[int, Trace] = OrderedDict()
         self._joined = False
+        self._time = 0
 
     async def play(self, line: Line, following: Line | None) -> Message:
         """Play one row; returns its message. What follows tells whether a handler failed on it.
@@ -52,25 +67,39 @@ class Rehearsal:
         if self._judge.tired:
             raise EnoughSeen
         if following is not None and following.type == Attendance.wire:
-            self._foresee(following)
+            self._roll.foresee(following)
         self.bus.skip_unrecorded()
         if self.stage.runtime.streams:
             self._fill_gap(line)
+        if line.ts < self._time:
+            self._judge.differ(line.seq, "it is older than what comes before it", "", "")
+        self._time = line.ts
         kind = Message.kinds.get(line.type)
         if line.derived and kind is not None:
             envelope = self._judge.compare(line, kind)
-            self.bus.hand_over(envelope, line.seq, line.ts)
+            if kind.delivery is not Delivery.URGENT:
+                self._turns.passed(envelope.seq)
+            self.bus.hand_over(envelope, line.seq, envelope.ts)
+            self._turns.handed(line.seq, kind)
             return envelope.payload
+        return await self._receive(line)
+
+    async def _receive(self, line: Line) -> Message:
+        """Play an input."""
         message = line.message
         self.inputs += 1
+        if isinstance(message, Timer | Attendance) and line.epoch != self.bus.epoch:  # never sent
+            self._judge.other_epoch(line)
         if isinstance(message, Attendance):
             await self._attend(message, line)
             return message
         if isinstance(message, DataReference):
             self.stage.check_file(message)
         if self.stage.host.raised:
-            self._look_at_failures()
+            self._roll.look_at_failures()
+        self._check_turn(line, message)
         self.bus.hand_over(self._envelope(line, message), line.seq, line.ts)
+        self._turns.handed(line.seq, type(message))
         if not self._joined:
             self._join()
         return message
@@ -88,6 +117,11 @@ class Rehearsal:
     def differences(self) -> list[Difference]:
         """Return what is not as it was."""
         return self._judge.differences
+
+    @property
+    def trusted(self) -> list[Difference]:
+        """Return what is taken on trust."""
+        return self._judge.trusted
 
     def _join(self) -> None:
         """Let the agents listen: they did so once the BOOT row was written."""
@@ -118,10 +152,12 @@ class Rehearsal:
             room = bus.seq + 1 < line.seq
             if stream.time > line.ts or (stream.time == line.ts and not room):
                 return
-            if not bus.idle:
-                self._judge.note_left()
+            self._begin_turn()
             clock.time = max(clock.time, stream.time)
+            before = bus.seq
             stream.play()
+            if bus.seq > before:
+                self._turns.handed(bus.seq, MarketData)
             if bus.seq >= line.seq:
                 text = "more rows of recorded files come before this entry than then"
                 self._judge.differ(line.seq, text, "", "")
@@ -132,45 +168,39 @@ class Rehearsal:
         streams = [one for one in self.stage.runtime.streams if one.time is not None]
         return min(streams, key=lambda one: one.time or 0, default=None)
 
-    # -- agents that come and go ------------------------------------------------------------------
+    # -- order ------------------------------------------------------------------------------------
+
+    def _check_turn(self, line: Line, message: Message) -> None:
+        """Note an input that cannot be one, or not here: before what was derived earlier."""
+        kind = type(message)
+        self._check_speaker(line, message)
+        bus, urgent = self.bus, kind.delivery is Delivery.URGENT
+        if not urgent:
+            self._judge.note(bus.urgent)
+        lane = bus.lane(kind)
+        by = lane[0].seq if lane else bus.seq
+        if not self._turns.may_wait(line, kind, by, urgent=urgent):
+            self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        """Begin a drain: nothing waits then."""
+        self._judge.note_left()
+        self._turns.begin(self.bus.seq + 1)
+
+    def _check_speaker(self, line: Line, message: Message) -> None:
+        """Note an input from who only ever answers, but for what it has to say at its start."""
+        kind, owed = type(message), self.stage.runtime.owed.get(line.source)
+        if owed is not None:
+            if message in owed:
+                owed.remove(message)
+            elif kind is not Heartbeat:
+                self._judge.differ(line.seq, f"{line.source} says this of its own accord", "", "")
+        elif kind in EXECUTED and "execution" in self.stage.players:
+            self._judge.differ(line.seq, f"nobody but execution says {line.type}", "", "")
 
     async def _attend(self, told: Attendance, line: Line) -> None:
-        player = self.stage.players.get(told.agent)
+        if told.state == "up" and not self._turns.interrupted(line.seq):
+            self._begin_turn()
         self.stage.clock.time = line.ts
         self.bus.seq = line.seq
-        if player is None:
-            raise NotVerifiable(f"{told.agent} takes part in the journal, but not now")
-        self.stage.host.raised.pop(told.agent, None)
-        if told.state == "gone":
-            if player.leave is not None:
-                player.leave()
-        elif told.state == "down":
-            if not player.lie_down(told.waiting):
-                text = f"{told.agent} fails on {told.waiting}, which it does not hold now"
-                self._judge.differ(line.seq, text, "", "")
-        else:
-            if told.restored is not None:
-                if not player.fresh:
-                    past = self._state_at(told.restored).past(
-                        line.epoch, clean=self.stage.boot.clean
-                    )
-                    player.renew(self.stage.runtime, past)
-                await player.come_up()
-            self.bus.serve_again(player.inlet, line.seq, line.ts)
-
-    def _look_at_failures(self) -> None:
-        """Note who raised now and did not then."""
-        raised, self.stage.host.raised = self.stage.host.raised, {}
-        for agent, (seq, error) in raised.items():
-            self._judge.differ(seq, f"{agent} fails", "no failure", repr(error))
-            inlet = self.stage.players[agent].inlet
-            inlet.up = True
-            self.bus.resume(inlet)
-
-    def _foresee(self, following: Line) -> None:
-        told = following.message
-        if isinstance(told, Attendance) and told.failed:
-            player = self.stage.players.get(told.agent)
-            if player is not None:
-                player.stumble(told.failed)
-                self.bus.routes.forget()
+        await self._roll.note(told, line)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tradeagent.agents.base import BaseAgent
+from tradeagent.agents.risk import Risk
+from tradeagent.agents.trading import Trading
 from tradeagent.app import agent_makers, open_clock, open_feed, simulated_key
 from tradeagent.bus.base import Handler, Out, Subscriber, Unsubscribe
 from tradeagent.config.load import recall
@@ -140,6 +142,10 @@ class ReplayRuntime:
         self.speed = speed
         self._referred = referred
         self.streams: list[Stream] = []
+        self.feeds: set[str] = set()
+        """The agents that play a feed."""
+        self.owed: dict[str, list[Message]] = {}
+        """What agents that only ever answer have to say at their start."""
         self._bus = bus
         self._clock = clock
 
@@ -151,6 +157,8 @@ class ReplayRuntime:
         origin: Origin = Origin.INPUT,
     ) -> None:
         """Hand over a row of a recorded file; all else that is published stands in the journal."""
+        if agent in self.owed:
+            self.owed[agent].append(message)
         if origin is Origin.RECORDED:
             envelope = Envelope(message, agent, self._bus.epoch, origin=origin)
             self._bus.hand_over(envelope, self._bus.seq + 1, self._clock.time)
@@ -178,11 +186,12 @@ class ReplayRuntime:
 
     def play(
         self,
-        agent: str,  # noqa: ARG002
+        agent: str,
         events: Iterator[tuple[int, E]],
         deliver: Callable[[E], None],
     ) -> None:
         """Keep recorded events for when the journal leaves room; live ones stand in it."""
+        self.feeds.add(agent)
         if self._referred:
             self.streams.append(Stream(events, deliver))
 
@@ -196,9 +205,22 @@ class Player:
         agent = self.agent
         self.inlet = Subscriber(agent.name, *bound(agent), cap=cap, essential=agent.essential)
         self.inlet.up = self.inlet.idle = False
-        self.fresh = True
-        """Whether it has not been up yet."""
+        self.present = False
+        """Whether it takes messages, by the record."""
+        self.down = 0
+        """The row it went down at last, 0 if it never did."""
+        self.retried = self.feigned = 0
+        """The message it failed on last, and the last it was made to fail on against its nature."""
+        self._doom = 0
+        """The message it must fail on next, 0 for none."""
         self.leave: Unsubscribe | None = None
+        """Ends the delivery of messages to it; None before it listens and when it is gone."""
+
+    @property
+    def busy_with(self) -> int:
+        """Return the `seq` of the message a slow handler works on, 0 when none does."""
+        hand = self.inlet.hand
+        return hand.seq if hand is not None and self.inlet.working else 0
 
     def renew(self, runtime: ReplayRuntime, past: Past) -> None:
         """Put a fresh agent in the place of the old one."""
@@ -207,39 +229,42 @@ class Player:
         self.inlet.hand = None
         self.agent.attach(runtime, self.inlet)
         self.agent.restore(past)
+        if self._doom:
+            self.stumble(self._doom)
 
     async def come_up(self) -> None:
         """Prepare and take messages; raises NotVerifiable for an agent that cannot."""
-        self.fresh = False
         _, error = await attempt(self.agent.setup())
         if error is not None:
             raise NotVerifiable(f"{self.agent.name} cannot be set up again: {error!r}") from error
-        self.inlet.up = True
+        self.inlet.up = self.present = True
 
     def stumble(self, seq: int) -> None:
-        """Fail on the message `seq`, as it did: why does not matter, for it is made anew."""
+        """Fail on the message `seq`, as it did, by itself or because it must."""
+        self._doom = seq
+        handlers = {kind: self._guarded(one) for kind, one in self.inlet.handlers.items()}
+        self.inlet.rebind(handlers, self.inlet.slow)
+        self.inlet.rebound = False
+
+    def _guarded(self, handler: Handler) -> Handler:
+        def handle(payload: Message) -> Out:
+            said = handler(payload)
+            hand = self.inlet.hand
+            if hand is not None and hand.seq == self._doom:
+                self.feigned = hand.seq
+                raise Stumbled
+            return said
+
+        return handle
+
+    def lie_down(self, seq: int, *, waiting: bool) -> None:
+        """Let messages wait from row `seq` on, the one in hand in front if it is `waiting`."""
         inlet = self.inlet
-
-        def guarded(handler: Handler) -> Handler:
-            def handle(payload: Message) -> Out:
-                if inlet.hand is not None and inlet.hand.seq == seq:
-                    raise Stumbled
-                return handler(payload)
-
-            return handle
-
-        handlers = {kind: guarded(handler) for kind, handler in inlet.handlers.items()}
-        inlet.rebind(handlers, inlet.slow)
-        inlet.rebound = False
-
-    def lie_down(self, waiting: int) -> bool:
-        """Let messages wait, `waiting` in front; False if that is not the one in hand."""
-        inlet = self.inlet
-        held = inlet.hand is not None and inlet.hand.seq == waiting
-        if waiting and held and inlet.hand is not None:
+        if waiting and inlet.hand is not None:
             inlet.inbox.put_back(inlet.hand)
-        inlet.up = inlet.idle = inlet.working = False
-        return held or not waiting
+        inlet.up = inlet.idle = inlet.working = self.present = False
+        self.down = seq
+        self._doom = 0
 
 
 @dataclass
@@ -254,6 +279,8 @@ class Stage:
     players: dict[str, Player]
     files: dict[tuple[str, str], str]
     """The digest of each recorded file, by name and symbol."""
+    since: int
+    """The row whose state the run began with."""
 
     def check_file(self, told: DataReference) -> None:
         """Raise NotVerifiable for a recorded file that is not what it was."""
@@ -285,10 +312,12 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=exact and feed.recorded)
     players = {player.agent.name: player for player in (Player(make, cap) for make in makers)}
     for player in players.values():
+        if isinstance(player.agent, Risk | Trading):
+            runtime.owed[player.agent.name] = []
         player.agent.attach(runtime, player.inlet)
         player.agent.restore(past)
     files = {(one.name, one.symbol): one.sha256 for one in feed.references()}
-    return Stage(boot, clock, host, bus, runtime, players, files)
+    return Stage(boot, clock, host, bus, runtime, players, files, past.seq)
 
 
 def _plan(directory: StateDirectory, boot: Boot, data: Path | None) -> tuple[Plan, int]:

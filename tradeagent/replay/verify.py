@@ -33,6 +33,8 @@ class RunReport:
     unproven: str = ""
     """Why the run could not be played again, or nothing."""
     note: str = ""
+    trusted: list[Difference] = field(default_factory=list)
+    """What the run says, does not come again, and need not: failures for a passing reason."""
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -150,8 +152,11 @@ class Replay:
     def _begin(self, line: Line) -> None:
         boot = line.message
         assert isinstance(boot, Boot)
+        before = max((one.epoch for one in self.report.runs), default=0)
         run = self._run = RunReport(boot.epoch, line.seq)
         self.report.runs.append(run)
+        if not before < boot.epoch == line.epoch:
+            run.differences.append(Difference(line.seq, "another run's epoch", str(line.epoch)))
         past = self._state.past(boot.epoch, clean=boot.clean)
         if boot.state != past.digest:
             text = "the state that was restored is not what the journal gives"
@@ -197,6 +202,7 @@ class Replay:
         if played is not None:
             run.inputs, run.derived = played.inputs, played.derived
             run.differences.extend(played.differences)
+            run.trusted.extend(played.trusted)
 
 
 async def verify(directory: StateDirectory, data: Path | None = None) -> Report:

@@ -104,7 +104,7 @@ class Ledger:
             with self._guard:
                 self._db.execute("COMMIT")
         self._unusable = "it is closed"
-        self._db.close()
+        self._forgotten()
 
     def deposit(self, amount: Decimal) -> Decimal:
         """Return what the account started with: `amount` when the ledger is new."""

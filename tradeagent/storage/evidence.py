@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
 from tradeagent.messages import DataReference, TradeSignal
 from tradeagent.storage import tables
 from tradeagent.storage.base import Entry
+from tradeagent.storage.names import Found, Names
 from tradeagent.storage.records import SqlRecords, read_entry
 
 SPAN = 500
@@ -19,20 +20,9 @@ BACK = 2_000
 LONGEST_CHAIN = 1_000
 STRETCH = 5_000
 """Archived rows that are read at a time."""
-LAST = "\U0010ffff"
-"""What comes after every character of an id."""
-SHORTEST = 6
-"""Characters of an id that are enough to name it, where they name one alone."""
 
 _journal, _orders, _fills = tables.journal.c, tables.orders.c, tables.fills.c
 _intents, _events, _analyses = tables.intents.c, tables.events.c, tables.analyses.c
-
-
-class Found(NamedTuple):
-    """What a reference names: a row of the journal, or an intent with or without an order."""
-
-    seq: int | None = None
-    intent: str | None = None
 
 
 class Evidence:
@@ -45,6 +35,7 @@ class Evidence:
         """Open a snapshot; `close` ends it."""
         self._records = records
         self._connection: Connection = records.engine.connect()
+        self._names = Names(self._connection)
         self._archived_to = records.anchor().seq
         self._stretches: dict[int, dict[int, Entry]] = {}
 
@@ -55,34 +46,10 @@ class Evidence:
     # -- by name ----------------------------------------------------------------------------------
 
     def find(self, reference: str) -> Sequence[Found]:
-        """Return what `reference` may name: a row's number, an order, a fill's tid or an intent.
-
-        The first characters of an id are enough; several answers mean that they were too few.
-        """
-        if reference.isascii() and reference.isdigit() and len(reference) < 19:
-            rows = self._rows(select(_fills.seq).where(_fills.tid == reference))
-            return [Found(seq=int(reference)), *(Found(seq=row[0]) for row in rows)]
-        cloid, _, tid = reference.partition(":")
-        if tid:
-            named = _fills.cloid.between(cloid, f"{cloid}{LAST}")
-            known = select(_fills.seq).where(named, _fills.tid == tid)
-            return [Found(seq=row[0]) for row in self._rows(known)]
-        if len(reference) < SHORTEST:
-            return []
-        return self._named(reference)
-
-    def _named(self, reference: str) -> Sequence[Found]:
-        first, last = reference, f"{reference}{LAST}"
-        orders = select(_orders.intent_id).where(_orders.cloid.between(first, last))
-        intents = select(_intents.intent_id).where(_intents.intent_id.between(first, last))
-        fills = select(_fills.seq).where(_fills.tid == reference)
-        named = dict.fromkeys(row[0] for row in (*self._rows(orders), *self._rows(intents)))
-        followed = select(_orders.intent_id).where(_orders.intent_id.between(first, last))
-        named.update(dict.fromkeys(row[0] for row in self._rows(followed)))
-        return [
-            *(Found(intent=intent) for intent in named),
-            *(Found(seq=row[0]) for row in self._rows(fills)),
-        ]
+        """Return what `reference` may name, see `Names.find`; rows that are not there are not."""
+        found = self._names.find(reference)
+        there = [one for one in found if one.intent or self.entry(one.seq or 0) is not None]
+        return there or self._names.ids(reference)
 
     def last(self, what: str) -> Found | None:
         """Return the last `fill`, `order`, `signal` or `rejection`, None when there is none."""
@@ -96,11 +63,11 @@ class Evidence:
             return self._last(query.order_by(_intents.assessed_seq.desc()))
         query = select(_orders.intent_id).order_by(_orders.seq.desc()).limit(1)
         rows = self._rows(query)
-        return Found(intent=rows[0][0]) if rows else None
+        return Found(f"intent:{rows[0][0]}", intent=rows[0][0]) if rows else None
 
     def _last(self, query: Select[tuple[int]]) -> Found | None:
         rows = self._rows(query.limit(1))
-        return Found(seq=rows[0][0]) if rows else None
+        return Found(f"row:{rows[0][0]}", seq=rows[0][0]) if rows else None
 
     # -- by place ---------------------------------------------------------------------------------
 
@@ -161,9 +128,10 @@ class Evidence:
             _analyses.symbol == symbol,
             _analyses.seq <= before,
         )
-        for row in self._rows(query.order_by(_analyses.seq.desc()).limit(BACK)):
-            if TradeSignal.model_validate_json(row.payload).time == time:
-                return self.entry(row.seq)
+        with self._connection.execute(query.order_by(_analyses.seq.desc()).limit(BACK)) as rows:
+            for row in rows:  # one by one: it is nearly always among the first
+                if TradeSignal.model_validate_json(row.payload).time == time:
+                    return self.entry(row.seq)
         return None
 
     def file(self, symbol: str, *, before: int) -> DataReference | None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The schema revision this code reads and writes; the last one under `migrations`."""
 
 FORMAT = 1
@@ -119,6 +119,7 @@ analyses = Table(
     _word("author"),
     _long("valid_until"),
     _text("payload"),
+    Index("analyses_author", "author", "symbol", "seq"),
 )
 
 events = Table(
@@ -207,6 +208,7 @@ fills = Table(
     _long("time"),
     _text("payload"),
     Index("fills_seq", "seq"),
+    Index("fills_tid", "tid"),
     Index("fills_time", "time"),
 )
 

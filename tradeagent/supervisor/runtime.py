@@ -103,10 +103,10 @@ class AgentRuntime:
                 await self.clock.sleep_until(when)
             elif count % BREATH == 0:
                 await breathe()
-            while not self.bus.quiet:  # more would only put off the next commit
-                await breathe()
             while self.crowded():
                 await self._wall.sleep(PAUSE)
+            while not self.bus.quiet:  # more would only put off the next commit
+                await breathe()
             deliver(event)
 
     def end_feeds(self) -> None:
