@@ -132,6 +132,10 @@ class Judge:
         """Note a difference."""
         self.differences.append(Difference(seq, what, journal, replay))
 
+    def unasked(self, seq: int, agent: str) -> None:
+        """Note an input from an agent that only ever answers."""
+        self.differ(seq, f"{agent} says this of its own accord", "", "")
+
 
 def _recorded(line: Line) -> Envelope[Message]:
     """Return the message as the journal has it, so that one difference is not told over again."""

@@ -105,8 +105,11 @@ class Rehearsal:
         return message
 
     def finish(self) -> None:
-        """Note what was derived now and is not in the journal."""
+        """Note what was derived now and is not in the journal, and what nobody accounts for."""
         self._judge.note_left()
+        for name, player in self.stage.players.items():
+            for seq, _ in player.early:
+                self._judge.unasked(seq, name)
 
     @property
     def derived(self) -> int:
@@ -115,8 +118,8 @@ class Rehearsal:
 
     @property
     def differences(self) -> list[Difference]:
-        """Return what is not as it was."""
-        return self._judge.differences
+        """Return what is not as it was, in the order of the journal."""
+        return sorted(self._judge.differences, key=lambda one: one.seq)
 
     @property
     def trusted(self) -> list[Difference]:
@@ -189,12 +192,12 @@ class Rehearsal:
 
     def _check_speaker(self, line: Line, message: Message) -> None:
         """Note an input from who only ever answers, but for what it has to say at its start."""
-        kind, owed = type(message), self.stage.runtime.owed.get(line.source)
-        if owed is not None:
-            if message in owed:
-                owed.remove(message)
+        kind, player = type(message), self.stage.players.get(line.source)
+        if player is not None and player.answers:
+            if not player.present and kind is not Heartbeat:
+                player.early.append((line.seq, message))  # to be looked at once it is up
             elif kind is not Heartbeat:
-                self._judge.differ(line.seq, f"{line.source} says this of its own accord", "", "")
+                self._judge.unasked(line.seq, line.source)
         elif kind in EXECUTED and "execution" in self.stage.players:
             self._judge.differ(line.seq, f"nobody but execution says {line.type}", "", "")
 

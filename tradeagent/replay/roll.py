@@ -115,7 +115,15 @@ class Roll:
         if player.down:
             past = self._state_at(restored).past(line.epoch, clean=self._stage.boot.clean)
             player.renew(self._stage.runtime, past)
+        owed = self._stage.runtime.owed.get(name, [])
+        owed.clear()
         await player.come_up()
+        for seq, message in player.early:
+            if message in owed:
+                owed.remove(message)
+            else:
+                self._judge.unasked(seq, name)
+        player.early.clear()
         self._stage.bus.serve_again(player.inlet, line.seq, line.ts)
 
     def _refute(self, line: Line, what: str) -> None:

@@ -145,7 +145,7 @@ class ReplayRuntime:
         self.feeds: set[str] = set()
         """The agents that play a feed."""
         self.owed: dict[str, list[Message]] = {}
-        """What agents that only ever answer have to say at their start."""
+        """What agents that only ever answer say before they are up."""
         self._bus = bus
         self._clock = clock
 
@@ -213,6 +213,10 @@ class Player:
         """The message it failed on last, and the last it was made to fail on against its nature."""
         self._doom = 0
         """The message it must fail on next, 0 for none."""
+        self.answers = isinstance(agent, Risk | Trading)
+        """Whether it only ever answers, but for what it has to say before it is up."""
+        self.early: list[tuple[int, Message]] = []
+        """What it said, by the record, since it went down."""
         self.leave: Unsubscribe | None = None
         """Ends the delivery of messages to it; None before it listens and when it is gone."""
 
@@ -312,7 +316,7 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=exact and feed.recorded)
     players = {player.agent.name: player for player in (Player(make, cap) for make in makers)}
     for player in players.values():
-        if isinstance(player.agent, Risk | Trading):
+        if player.answers:
             runtime.owed[player.agent.name] = []
         player.agent.attach(runtime, player.inlet)
         player.agent.restore(past)
