@@ -163,8 +163,8 @@ class Desk:
             self.adopted = {name: one for name, one in self.adopted.items() if name in self.parts}
         if OPERATOR not in self.parts:
             self.released = False
-        elif self.work is None and not self.released:
-            self._adopt(OPERATOR)
+        elif self.work is None:
+            self._keep_operator()
 
     def hear(self, opinion: TradeSignal) -> None:
         """Take up a strategy's newest opinion."""
@@ -199,6 +199,11 @@ class Desk:
             if name != OPERATOR and (name in known or not adopt):
                 del self.adopted[name]
 
+    def _keep_operator(self) -> None:
+        """Keep what the operator holds, unless he gave it up."""
+        if OPERATOR in self.parts and not self.released:
+            self._adopt(OPERATOR)
+
     def _adopt(self, name: str) -> None:
         """Keep the part of one whom nobody speaks for, at the weight its size has by the others."""
         size = float(self.parts[name])
@@ -220,12 +225,17 @@ class Desk:
                 self.managed[name] = leg
 
     def finish(self, update: OrderUpdate) -> None:
-        """Take the order under way for ended: what filled of it is held, the rest is not."""
+        """Take the order under way for ended: what filled of it is held, the rest is not.
+
+        Nobody holds a weight without a part, and what the operator holds by now is his.
+        """
         work, self.work = self.work, None
         assert work is not None
         self.ended = work
         self.count(update)
         self.held.update(self.adopted)
+        self.held = {name: one for name, one in self.held.items() if name in self.parts}
+        self._keep_operator()
         if not update.filled and not work.moving:
             self.refuse(update.strategy)
 
