@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
-from tests.agents.script import Script, rig, size
+import pytest
+
+from tests.agents.script import RISK, Script, rig, scripted, size
 from tests.agents.test_together import LONG, parts
-from tests.harness import START, Rig
+from tests.harness import START, Rig, tick
+from tradeagent.agents.desk import Mandate, Work
+from tradeagent.agents.desks import Desks
+from tradeagent.agents.tickets import TradingSettings
 from tradeagent.clock import SECOND
-from tradeagent.messages import Message, OrderRequest, RiskOverride, StopPlan, TradingMode
+from tradeagent.messages import (
+    Message,
+    OrderRequest,
+    RiskOverride,
+    StopPlan,
+    StrategyState,
+    TradingMode,
+)
 
 CALM = dict.fromkeys(range(300), 100.0)
 
@@ -62,3 +75,72 @@ async def test_what_an_operator_buys_while_an_entry_rests_stays_his() -> None:
     await found.run()
 
     assert parts(found) == {"operator": 20, "one": 0}
+
+
+SHORT = {"direction": "short", "stop": 110.0}
+FLAT = {"direction": "flat"}
+
+
+def uneven(one: Script, two: Script, prices: dict[int, float] = CALM, **trading: Any) -> Rig:
+    """Return a daemon with a strategy of 0.6 and one of 0.4 of a full position."""
+    first, second = scripted(one), scripted(two)
+    return Rig(
+        strategies=lambda: [first("one", "BTC"), second("two", "BTC")],
+        weights={"one": 0.6, "two": 0.4},
+        events=[(START + at * SECOND, tick(price, at)) for at, price in prices.items()],
+        risk=RISK,
+        trading=TradingSettings(**trading),
+    )
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_who_held_against_the_position_can_leave_it(by_hand: bool) -> None:
+    """Though nobody newly wants more, it gives up all it holds, and the other keeps its part."""
+    found = uneven({2: LONG}, {100: SHORT} if by_hand else {100: SHORT, 200: FLAT})
+    if by_hand:
+        say(found, 200, StrategyState(strategy="two", mode="closed", reason="so", actor="test"))
+
+    await found.run()
+
+    assert parts(found) == {"one": 60, "two": 0}
+    (stop,) = await found.exchange.get_open_orders()
+    assert (stop.trigger, stop.size) == (90, 60)
+
+
+async def test_who_leaves_goes_at_the_market_and_is_asked_once() -> None:
+    """However entries are made, and although a closed strategy may not open anything."""
+    prices = {second: 98.0 if second == 5 else 100.0 for second in range(60)}
+    found = uneven({2: LONG}, {10: SHORT}, prices, entry="limit", limit_offset_bp=100.0)
+    say(found, 20, StrategyState(strategy="two", mode="closed", reason="so", actor="test"))
+
+    await found.run()
+
+    assert [(one.side, one.type) for one in found.heard(OrderRequest)] == [
+        ("buy", "limit"),
+        ("sell", "market"),
+        ("buy", "market"),
+    ]
+    assert parts(found)["two"] == 0
+
+
+def test_an_entry_that_takes_a_leaver_along_opens_nothing_for_it() -> None:
+    """A closed strategy may give up what it holds, by any order; it may not end on the far side."""
+    desks = Desks({"a": Mandate(0.6), "b": Mandate(0.4)}, TradingSettings())
+    desk = desks["BTC"]
+    desk.held = {"a": 0.6, "b": -0.4}
+    desks.heed(StrategyState(strategy="b", mode="closed", reason="so", actor="test"))
+
+    assert desks.idle(desk, Work("some", START, {"a": 0.1, "b": 0.4})) == []
+    assert desks.idle(desk, Work("some", START, {"a": 0.1, "b": 0.5})) == ["b"]
+
+
+async def test_the_stop_of_who_left_takes_nothing_from_the_others() -> None:
+    """It is cancelled once its strategy holds nothing, as far as other stops cover the rest."""
+    prices = {second: 100.0 if second < 150 else 96.0 for second in range(300)}
+    found = uneven({1: LONG}, {5: {"direction": "long", "stop": 97.0}, 30: FLAT}, prices)
+
+    await found.run()
+
+    assert parts(found) == {"one": 60, "two": 0}
+    (stop,) = await found.exchange.get_open_orders()
+    assert (stop.trigger, stop.size) == (90, 60)

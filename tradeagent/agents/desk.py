@@ -307,15 +307,22 @@ class Desk:
         steps = {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in names}
         return {name: step for name, step in steps.items() if abs(step) > LEAST}
 
-    def moves(self, wanted: Mapping[str, float]) -> dict[str, Decimal]:
-        """Return by how much each strategy's size changes on the way to a smaller target.
+    def gives(self, name: str, step: float) -> bool:
+        """Tell whether a change of weight only takes from what a strategy holds."""
+        held = self.held.get(name, 0.0)
+        after = held + step
+        return abs(after) < abs(held) and after * held >= 0
+
+    def moves(self, steps: Mapping[str, float]) -> dict[str, Decimal]:
+        """Return by how much each strategy's size changes with its weight.
 
         One that holds a part gives of that what it wants less; one without moves by the size of an
         average weight.
         """
-        unit = float(self.size) / fsum(self.held.values())
+        total = fsum(self.held.values())
+        unit = float(self.size) / total if total else 0.0
         moves: dict[str, Decimal] = {}
-        for name, step in self.changes(wanted).items():
+        for name, step in steps.items():
             part, held = self.parts.get(name, ZERO), self.held.get(name, 0.0)
             share = (
                 part * Decimal(repr(step / held)) if part and held else Decimal(repr(step * unit))

@@ -82,9 +82,10 @@ class Desks:
         """Return the weight each strategy adds to a desk's target at `now` (ns)."""
         return desk.target(self._weights, self._settings.conflict, now)
 
-    def idle(self, work: Work) -> list[str]:
+    def idle(self, desk: Desk, work: Work) -> list[str]:
         """Return who would get more by a request and may not open anything any more."""
-        return sorted(self._paused.intersection(work.steps))
+        names = self._paused.intersection(work.steps)
+        return sorted(name for name in names if not desk.gives(name, work.steps[name]))
 
     # -- a start ----------------------------------------------------------------------------------
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradeagent.messages import InstrumentUpdate, OrderStatus, OrderUpdate
+from tradeagent.agents.legs import RESTING
+from tradeagent.messages import InstrumentUpdate, OrderUpdate
 
 STEP = Decimal("0.1")
 """A trailing stop moves by at least this part of its distance, to spare the venue."""
-RESTING = (OrderStatus.OPEN, OrderStatus.PARTIAL)
 
 
 def is_managed(update: OrderUpdate) -> bool:

@@ -9,7 +9,7 @@ from math import fsum
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.desk import LEAST, NEVER, Desk, Mandate, Work
 from tradeagent.agents.desks import Desks
-from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.legs import PROTECTIVE, spare
 from tradeagent.agents.stops import is_managed, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
 from tradeagent.clock import SECOND
@@ -19,7 +19,6 @@ from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
     Message,
-    OrderStatus,
     OrderUpdate,
     PositionUpdate,
     RiskAlert,
@@ -130,22 +129,35 @@ class Trading(BaseAgent[TradingSettings]):
         least = LEAST if tickets.is_entering(desk) else TOLERANCE
         if not desk.size:
             none = abs(target) <= TOLERANCE
-            return [] if none else list(tickets.entry(desk, wanted, target, "open", now))
+            return [] if none else self._raise(desk, wanted, target, "open")
         flat = abs(target) <= TOLERANCE and not desk.adopted
         if target * float(desk.size) <= 0 or flat:
             return list(tickets.close(desk, wanted, "close", "", now))
         if abs(target) > abs(held) + least:
-            return list(tickets.entry(desk, wanted, target - held, "add", now))
+            return self._raise(desk, wanted, target - held, "add")
         if abs(target) < abs(held) - TOLERANCE:
             return list(tickets.reduction(desk, wanted, now))
         return []
+
+    def _raise(
+        self, desk: Desk, wanted: dict[str, float], weight: float, leg: str
+    ) -> list[Message]:
+        """Ask for `weight` more: a live opinion has to want it, or somebody who leaves."""
+        now, steps = self.now(), desk.changes(wanted)
+        leaving = {
+            name: step
+            for name, step in steps.items()
+            if step * weight > 0 and desk.gives(name, step)
+        }
+        asked = self.tickets.entry(desk, wanted, weight, leg, now) if leaving != steps else []
+        return list(asked or self.tickets.release(desk, leaving, now))
 
     def _call_back(self, desk: Desk, work: Work, wanted: Mapping[str, float]) -> list[Message]:
         """Cancel a resting entry that leads where the target does not want to go any more."""
         if work.limit is None or work.cloid is None or work.moving:
             return []
         step, wish = fsum(work.steps.values()), fsum(desk.changes(wanted).values())
-        idle = self.desks.idle(work)
+        idle = self.desks.idle(desk, work)
         if step * wish > 0 and abs(wish) > LEAST and not idle:
             return []
         work.moving = True
@@ -207,11 +219,11 @@ class Trading(BaseAgent[TradingSettings]):
     def manage_positions(self, desk: Desk) -> list[Message]:
         """Return what a changed position calls for: stops that protect nothing go, flips open."""
         gone: list[Message] = []
-        idle = [one for one in desk.legs.values() if one.status is not OrderStatus.PEND_CANCEL]
-        if desk.work is None and desk.size == 0:
-            reason = "the position is closed"
+        if desk.work is None and desk.legs:
+            reason = "what it protects is closed" if desk.size else "the position is closed"
             gone.extend(
-                CancelRequest(cloid=one.order.cloid, reason=reason, actor=self.name) for one in idle
+                CancelRequest(cloid=one.order.cloid, reason=reason, actor=self.name)
+                for one in spare(desk.legs.values(), desk.parts, desk.size)
             )
         return gone + self.generate_signals(desk)
 
