@@ -14,8 +14,12 @@ from tradeagent.agents.desk import Mandate, Work
 from tradeagent.agents.desks import Desks
 from tradeagent.agents.tickets import TradingSettings
 from tradeagent.clock import SECOND
+from tradeagent.errors import OrderRefused, VenueUnavailable
 from tradeagent.messages import (
+    ExecutionReport,
+    Fill,
     Message,
+    Order,
     OrderRequest,
     RiskOverride,
     StopPlan,
@@ -144,3 +148,133 @@ async def test_the_stop_of_who_left_takes_nothing_from_the_others() -> None:
     assert parts(found) == {"one": 60, "two": 0}
     (stop,) = await found.exchange.get_open_orders()
     assert (stop.trigger, stop.size) == (90, 60)
+
+
+# -- what holds an exit up ------------------------------------------------------------------------
+
+
+def silent_on_entries(found: Rig, since: int) -> None:
+    """Have the venue give no answer about orders that can open, from a second on."""
+    place, status, lost = found.exchange.place_order, found.exchange.get_order_status, set[str]()
+
+    async def unheard(order: Order) -> ExecutionReport:
+        if order.reduce_only or found.clock.now() < START + since * SECOND:
+            return await place(order)
+        lost.add(order.cloid)
+        raise VenueUnavailable("gone")
+
+    async def unknown(symbol: str, cloid: str) -> ExecutionReport | None:
+        if cloid in lost:
+            raise VenueUnavailable("gone")
+        return await status(symbol, cloid)
+
+    found.exchange.place_order = unheard  # type: ignore[method-assign]
+    found.exchange.get_order_status = unknown  # type: ignore[method-assign]
+
+
+def closed_at(found: Rig) -> list[int]:
+    """Return the seconds at which something was sold."""
+    return [(one.time - START) // SECOND for one in found.heard(Fill) if one.side == "sell"]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_an_order_of_unknown_outcome_holds_no_exit_up(by_hand: bool) -> None:
+    """Whether the strategy leaves or the account is flattened, what is held is closed at once."""
+    half = {**LONG, "strength": 0.5}
+    found = rig(CALM, {2: half, 40: LONG} if by_hand else {2: half, 40: LONG, 70: FLAT})
+    silent_on_entries(found, 30)
+    if by_hand:
+        go(found, 70, TradingMode.FLATTENING)
+
+    await found.run()
+
+    assert closed_at(found) == [70]
+    assert size(found) == 0
+
+
+async def test_what_fills_late_of_an_unknown_order_is_closed_too() -> None:
+    """An entry that shows up after the strategy left is not kept."""
+    half = {**LONG, "strength": 0.5}
+    found = rig(CALM, {2: half, 40: LONG, 70: FLAT})
+    place, lost = found.exchange.place_order, list[str]()
+    status = found.exchange.get_order_status
+
+    async def unanswered(order: Order) -> ExecutionReport:
+        report = await place(order)
+        if found.clock.now() == START + 40 * SECOND and not order.reduce_only:
+            lost.append(order.cloid)
+            raise VenueUnavailable("gone")
+        return report
+
+    async def unknown(symbol: str, cloid: str) -> ExecutionReport | None:
+        if cloid in lost and found.clock.now() < START + 100 * SECOND:
+            raise VenueUnavailable("gone")
+        return await status(symbol, cloid)
+
+    found.exchange.place_order = unanswered  # type: ignore[method-assign]
+    found.exchange.get_order_status = unknown  # type: ignore[method-assign]
+
+    await found.run()
+
+    assert size(found) == 0
+    assert await found.exchange.get_positions() == []
+
+
+async def test_flattening_goes_on_as_soon_as_an_entry_is_cancelled() -> None:
+    """What an earlier slice opened is closed within the second, not at the next look."""
+    prices = {second: 99.8 if second == 10 else 100.0 for second in range(200)}
+    found = rig(prices, {2: LONG}, entry="iceberg", slices=3, limit_offset_bp=10.0, reprice_s=600.0)
+    go(found, 70, TradingMode.FLATTENING)
+
+    await found.run()
+
+    assert closed_at(found) == [70]
+    assert size(found) == 0
+
+
+async def test_who_leaves_after_its_entry_was_refused_waits_for_nothing() -> None:
+    """The venue refuses what was to be added; the opinion that changed meanwhile counts at once."""
+    half = {**LONG, "strength": 0.5}
+    found = rig(CALM, {2: half, 40: LONG, 41: FLAT})
+    place = found.exchange.place_order
+
+    async def refused(order: Order) -> ExecutionReport:
+        if order.reduce_only or found.clock.now() < START + 40 * SECOND:
+            return await place(order)
+        await found.clock.sleep(5.0)
+        raise OrderRefused("not now")
+
+    found.exchange.place_order = refused  # type: ignore[method-assign]
+
+    await found.run()
+
+    assert closed_at(found) == [45]
+
+
+async def test_what_was_given_up_is_not_adopted_again_by_a_restart() -> None:
+    """A part without a strategy that is to be closed is closed once trading goes on."""
+    first = rig({0: 100.0, 1: 100.0}, {0: LONG})
+    await first.run()
+
+    def later(begin: int, end: int) -> Rig:
+        first.store.restart()
+        prices = range(begin, end)
+        return Rig(
+            weights={"two": 1.0},
+            events=[(START + at * SECOND, tick(100.0, at)) for at in prices],
+            risk=RISK,
+            trading=TradingSettings(removed="adopt"),
+            store=first.store,
+            ledger=first.ledger,
+        )
+
+    halted = later(2, 60)
+    go(halted, 10, TradingMode.HALTED)
+    word = StrategyState(strategy="one", mode="closed", reason="so", actor="test")
+    say(halted, 20, word)
+    await halted.run()
+    again = later(60, 200)
+    go(again, 70, TradingMode.ACTIVE)
+    await again.run()
+
+    assert parts(again) == {"one": 0}

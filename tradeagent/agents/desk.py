@@ -56,7 +56,8 @@ class Work:
     `steps` are the changes of weight it was asked for, `counted` is how much of it is held by now.
     `limit` is the price an entry rests at, `size` what an exit asked for, `cloid` is known once
     Execution has told of the order. `moving` tells that it was cancelled on purpose: to be placed
-    again at another price, or because nobody wants it any more.
+    again at another price, or because nobody wants it any more; `unsure` that nobody knows what
+    became of it.
     """
 
     intent: str
@@ -67,6 +68,7 @@ class Work:
     cloid: str | None = None
     approved: bool = False
     moving: bool = False
+    unsure: bool = False
     counted: Decimal = ZERO
 
 

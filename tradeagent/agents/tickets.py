@@ -338,6 +338,8 @@ class Tickets:
     def _send(
         self, desk: Desk, request: OrderRequest, steps: dict[str, float], now: int
     ) -> OrderRequest:
+        if desk.work is not None:
+            desk.ended = desk.work  # nobody knows what became of it; late fills count
         desk.work = Work(request.intent_id, now, steps, request.limit, request.size)
         return request
 

@@ -19,6 +19,7 @@ from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
     Message,
+    OrderStatus,
     OrderUpdate,
     PositionUpdate,
     RiskAlert,
@@ -119,25 +120,33 @@ class Trading(BaseAgent[TradingSettings]):
         return asked
 
     def _ask(self, desk: Desk) -> list[Message]:
-        if self.mode not in OPENING:
+        """Return what leads to the target: exits at once, increases when nothing is under way.
+
+        An order of which nobody knows the outcome holds no exit back.
+        """
+        flattening = self.mode is TradingMode.FLATTENING
+        if not flattening and self.mode not in OPENING:
             return []
-        now, tickets = self.now(), self.tickets
-        wanted = self.desks.target(desk, now)
-        if desk.work is not None:
-            return self._call_back(desk, desk.work, wanted)
+        now, tickets, work = self.now(), self.tickets, desk.work
+        wanted = {} if flattening else self.desks.target(desk, now)
+        if work is not None and not work.unsure:
+            return [] if flattening else self._call_back(desk, work, wanted)
         target, held = fsum(wanted.values()), fsum(desk.held.values())
-        least = LEAST if tickets.is_entering(desk) else TOLERANCE
+        flat = abs(target) <= TOLERANCE and not desk.adopted
+        if desk.size and (flat or target * float(desk.size) <= 0):
+            leg, reason = ("flatten", FLATTENED) if flattening else ("close", "")
+            return list(tickets.close(desk, wanted, leg, reason, now))
+        if desk.size and abs(target) < abs(held) - TOLERANCE:
+            raised = work is None or work.size is None
+            return list(tickets.reduction(desk, wanted, now)) if raised else []
+        if work is not None:
+            return []
         if not desk.size:
             none = abs(target) <= TOLERANCE
             return [] if none else self._raise(desk, wanted, target, "open")
-        flat = abs(target) <= TOLERANCE and not desk.adopted
-        if target * float(desk.size) <= 0 or flat:
-            return list(tickets.close(desk, wanted, "close", "", now))
-        if abs(target) > abs(held) + least:
-            return self._raise(desk, wanted, target - held, "add")
-        if abs(target) < abs(held) - TOLERANCE:
-            return list(tickets.reduction(desk, wanted, now))
-        return []
+        least = LEAST if tickets.is_entering(desk) else TOLERANCE
+        more = abs(target) > abs(held) + least
+        return self._raise(desk, wanted, target - held, "add") if more else []
 
     def _raise(
         self, desk: Desk, wanted: dict[str, float], weight: float, leg: str
@@ -150,7 +159,9 @@ class Trading(BaseAgent[TradingSettings]):
             if step * weight > 0 and desk.gives(name, step)
         }
         asked = self.tickets.entry(desk, wanted, weight, leg, now) if leaving != steps else []
-        return list(asked or self.tickets.release(desk, leaving, now))
+        if not asked and self.mode is TradingMode.ACTIVE:  # else it is refused, again and again
+            asked = self.tickets.release(desk, leaving, now)
+        return list(asked)
 
     def _call_back(self, desk: Desk, work: Work, wanted: Mapping[str, float]) -> list[Message]:
         """Cancel a resting entry that leads where the target does not want to go any more."""
@@ -203,12 +214,11 @@ class Trading(BaseAgent[TradingSettings]):
         if update.order.type in PROTECTIVE:
             desk.guard(update, managed=is_managed(update))
         if work is not None and mine:
-            work.cloid = update.order.cloid
+            work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
             if not ended:
                 return self.generate_signals(desk) if work.limit is not None else []
-            moving = work.moving
             desk.finish(update)
-            if moving and not update.filled:
+            if not update.filled and (work.moving or work.size is None):
                 return self.generate_signals(desk)
         elif late:
             desk.count(update)
@@ -262,8 +272,8 @@ class Trading(BaseAgent[TradingSettings]):
         return [
             message
             for desk in self.desks
-            if desk.size and desk.work is None
-            for message in self.tickets.close(desk, {}, "flatten", FLATTENED, self.now())
+            if desk.work is None or desk.work.unsure
+            for message in self.generate_signals(desk)
         ]
 
     @every(60)
