@@ -278,3 +278,21 @@ async def test_what_was_given_up_is_not_adopted_again_by_a_restart() -> None:
     await again.run()
 
     assert parts(again) == {"one": 0}
+
+
+async def test_what_the_venue_refuses_a_stop_for_is_closed() -> None:
+    """A position whose stop cannot be placed is closed at once; another strategy keeps its."""
+    found = uneven({2: LONG}, {50: {"direction": "long", "stop": 97.0}})
+    place = found.exchange.place_order
+
+    async def refused(order: Order) -> ExecutionReport:
+        if order.trigger == 97:
+            raise OrderRefused("the price is through")
+        return await place(order)
+
+    found.exchange.place_order = refused  # type: ignore[method-assign]
+
+    await found.run()
+
+    assert closed_at(found) == [50]
+    assert parts(found) == {"one": 60, "two": 0}

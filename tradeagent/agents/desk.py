@@ -190,6 +190,11 @@ class Desk:
                 self.adopted.pop(name, None)
             self.closed_by = other
 
+    def doubt(self, stop: OrderUpdate) -> None:
+        """Forget the opinions of those who would hold without a stop, so that it is closed."""
+        for share in stop.shares:
+            self.opinions.pop(share.strategy, None)
+
     def take_over(self, known: Collection[str], *, adopt: bool) -> None:
         """Count the parts nobody wants any more among what is held, so that they are closed.
 

@@ -10,7 +10,7 @@ from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.desk import LEAST, NEVER, Desk, Mandate, Work
 from tradeagent.agents.desks import Desks
 from tradeagent.agents.legs import PROTECTIVE, spare
-from tradeagent.agents.stops import is_managed, moved_stop
+from tradeagent.agents.stops import is_managed, is_missing, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
@@ -213,6 +213,9 @@ class Trading(BaseAgent[TradingSettings]):
         late = desk.ended is not None and desk.ended.cloid == update.order.cloid
         if update.order.type in PROTECTIVE:
             desk.guard(update, managed=is_managed(update))
+            if desk.size and is_missing(update):
+                desk.doubt(update)
+                return self.generate_signals(desk)
         if work is not None and mine:
             work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
             if not ended:
