@@ -83,7 +83,8 @@ class Judge:
             case OrderRequest():
                 self.requests[message.intent_id] = message
                 since = self.paused.get(message.strategy, self.now)
-                if genuine and not message.reduce_only and since < self.now:
+                back = message.reduce_only or self._takes_back(message)
+                if genuine and not back and since < self.now:
                     self.breach(f"{message.strategy} is paused and asks for {message.side}")
             case TradingState() if genuine or envelope.source == "operator":
                 self.mode = message.mode
@@ -102,6 +103,13 @@ class Judge:
                 if name in self.booked:
                     self.breach(f"{name} was booked twice")
                 self.booked.add(name)
+
+    def _takes_back(self, request: OrderRequest) -> bool:
+        """Tell whether a request only closes what its strategy holds against the others."""
+        told = self.told.get(request.symbol)
+        held = {part.strategy: part.size for part in told.parts} if told is not None else {}
+        against = held.get(request.strategy, ZERO) * (-1 if request.side == "buy" else 1)
+        return request.size is not None and request.size <= against
 
     def _judged(self, verdict: RiskAssessment) -> None:
         if verdict.verdict != "rejected" and verdict.order is not None:

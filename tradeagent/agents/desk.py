@@ -56,7 +56,8 @@ class Work:
     `steps` are the changes of weight it was asked for, `counted` is how much of it is held by now.
     `limit` is the price an entry rests at, `size` what an exit asked for, `cloid` is known once
     Execution has told of the order. `moving` tells that it was cancelled on purpose: to be placed
-    again at another price, or because nobody wants it any more.
+    again at another price, or because nobody wants it any more; `unsure` that nobody knows what
+    became of it.
     """
 
     intent: str
@@ -67,6 +68,7 @@ class Work:
     cloid: str | None = None
     approved: bool = False
     moving: bool = False
+    unsure: bool = False
     counted: Decimal = ZERO
 
 
@@ -163,8 +165,8 @@ class Desk:
             self.adopted = {name: one for name, one in self.adopted.items() if name in self.parts}
         if OPERATOR not in self.parts:
             self.released = False
-        elif self.work is None and not self.released:
-            self._adopt(OPERATOR)
+        elif self.work is None:
+            self._keep_operator()
 
     def hear(self, opinion: TradeSignal) -> None:
         """Take up a strategy's newest opinion."""
@@ -188,6 +190,11 @@ class Desk:
                 self.adopted.pop(name, None)
             self.closed_by = other
 
+    def doubt(self, stop: OrderUpdate) -> None:
+        """Forget the opinions of those who would hold without a stop, so that it is closed."""
+        for share in stop.shares:
+            self.opinions.pop(share.strategy, None)
+
     def take_over(self, known: Collection[str], *, adopt: bool) -> None:
         """Count the parts nobody wants any more among what is held, so that they are closed.
 
@@ -198,6 +205,11 @@ class Desk:
             self._adopt(name)
             if name != OPERATOR and (name in known or not adopt):
                 del self.adopted[name]
+
+    def _keep_operator(self) -> None:
+        """Keep what the operator holds, unless he gave it up."""
+        if OPERATOR in self.parts and not self.released:
+            self._adopt(OPERATOR)
 
     def _adopt(self, name: str) -> None:
         """Keep the part of one whom nobody speaks for, at the weight its size has by the others."""
@@ -220,12 +232,17 @@ class Desk:
                 self.managed[name] = leg
 
     def finish(self, update: OrderUpdate) -> None:
-        """Take the order under way for ended: what filled of it is held, the rest is not."""
+        """Take the order under way for ended: what filled of it is held, the rest is not.
+
+        Nobody holds a weight without a part, and what the operator holds by now is his.
+        """
         work, self.work = self.work, None
         assert work is not None
         self.ended = work
         self.count(update)
         self.held.update(self.adopted)
+        self.held = {name: one for name, one in self.held.items() if name in self.parts}
+        self._keep_operator()
         if not update.filled and not work.moving:
             self.refuse(update.strategy)
 
@@ -297,15 +314,22 @@ class Desk:
         steps = {name: wanted.get(name, 0.0) - held.get(name, 0.0) for name in names}
         return {name: step for name, step in steps.items() if abs(step) > LEAST}
 
-    def moves(self, wanted: Mapping[str, float]) -> dict[str, Decimal]:
-        """Return by how much each strategy's size changes on the way to a smaller target.
+    def gives(self, name: str, step: float) -> bool:
+        """Tell whether a change of weight only takes from what a strategy holds."""
+        held = self.held.get(name, 0.0)
+        after = held + step
+        return abs(after) < abs(held) and after * held >= 0
+
+    def moves(self, steps: Mapping[str, float]) -> dict[str, Decimal]:
+        """Return by how much each strategy's size changes with its weight.
 
         One that holds a part gives of that what it wants less; one without moves by the size of an
         average weight.
         """
-        unit = float(self.size) / fsum(self.held.values())
+        total = fsum(self.held.values())
+        unit = float(self.size) / total if total else 0.0
         moves: dict[str, Decimal] = {}
-        for name, step in self.changes(wanted).items():
+        for name, step in steps.items():
             part, held = self.parts.get(name, ZERO), self.held.get(name, 0.0)
             share = (
                 part * Decimal(repr(step / held)) if part and held else Decimal(repr(step * unit))

@@ -9,7 +9,7 @@ from tradeagent.agents.desk import OPERATOR, SIGNS, Desk, Mandate, Work
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.stops import is_managed
 from tradeagent.agents.tickets import TradingSettings
-from tradeagent.messages import TERMINAL, OrderUpdate, StrategyState, TradeSignal
+from tradeagent.messages import TERMINAL, OrderStatus, OrderUpdate, StrategyState, TradeSignal
 from tradeagent.storage.base import Past
 
 
@@ -82,9 +82,10 @@ class Desks:
         """Return the weight each strategy adds to a desk's target at `now` (ns)."""
         return desk.target(self._weights, self._settings.conflict, now)
 
-    def idle(self, work: Work) -> list[str]:
+    def idle(self, desk: Desk, work: Work) -> list[str]:
         """Return who would get more by a request and may not open anything any more."""
-        return sorted(self._paused.intersection(work.steps))
+        names = self._paused.intersection(work.steps)
+        return sorted(name for name in names if not desk.gives(name, work.steps[name]))
 
     # -- a start ----------------------------------------------------------------------------------
 
@@ -109,6 +110,7 @@ class Desks:
         wanted = self.target(desk, now)
         desk.held = {name: part for name, part in wanted.items() if name in desk.parts}
         known = {name for name, one in self._mandates.items() if one.covers(desk.symbol)}
+        known.update(name for name, word in self._words.items() if word.mode == "closed")
         desk.take_over(known, adopt=self._settings.removed == "adopt")
         for name, word in self._words.items():
             if word.mode == "paused" and name in desk.parts and name not in wanted:
@@ -145,4 +147,5 @@ def _take_up(desk: Desk, update: OrderUpdate, now: int) -> None:
             desk.closed_by = update
     elif not ended and update.strategy not in (OPERATOR, VENUE):
         names = dict.fromkeys((share.strategy for share in update.shares), 0.0)
-        desk.work = Work(order.intent_id, now, names, order.limit, cloid=order.cloid)
+        unsure = update.status is OrderStatus.UNKNOWN
+        desk.work = Work(order.intent_id, now, names, order.limit, cloid=order.cloid, unsure=unsure)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from tradeagent.agents.identity import cloid, epoch_of, intent_id
-from tradeagent.messages import Fill, Order, OrderStatus, OrderType, OrderUpdate
+from tradeagent.agents.lifecycle import remaining
+from tradeagent.messages import ZERO, Fill, Order, OrderStatus, OrderType, OrderUpdate
 from tradeagent.messages.build import changed, checked
 
 _new_order = checked(Order)
 _new_order_update = checked(OrderUpdate)
 
 PROTECTIVE = ("stop", "take_profit")
+RESTING = (OrderStatus.OPEN, OrderStatus.PARTIAL)
 
 
 def protective_legs(entry: OrderUpdate, fill: Fill, account: str) -> tuple[OrderUpdate, ...]:
@@ -60,3 +63,34 @@ def another_attempt(update: OrderUpdate, attempt: int) -> OrderUpdate:
     epoch = epoch_of(update.order.cloid)
     order = changed(update.order, cloid=cloid(update.order.intent_id, attempt, epoch))
     return changed(update, order=order, status=OrderStatus.PREPARED, reason="")
+
+
+def spare(
+    legs: Iterable[OrderUpdate], parts: Mapping[str, Decimal], size: Decimal
+) -> list[OrderUpdate]:
+    """Return the legs that protect nothing: of a closed position, or of parts that are gone.
+
+    Left at work, they would close the parts of others. Stops stay as far as the position needs
+    them.
+    """
+    if not size:
+        return [leg for leg in legs if leg.status is not OrderStatus.PEND_CANCEL]
+    resting = [leg for leg in legs if leg.status in RESTING]
+    stops = [leg for leg in resting if leg.order.type == "stop" and _closes(leg, size)]
+    cover = sum(map(remaining, stops), ZERO) - abs(size)
+    gone = []
+    for leg in resting:
+        names = [share.strategy for share in leg.shares] or [leg.strategy]
+        if any(_closes(leg, parts.get(name, ZERO)) for name in names):
+            continue
+        if leg in stops:
+            if cover < remaining(leg):
+                continue
+            cover -= remaining(leg)
+        gone.append(leg)
+    return gone
+
+
+def _closes(leg: OrderUpdate, held: Decimal) -> bool:
+    """Tell whether a leg is on the side that makes what is held smaller."""
+    return held > 0 if leg.order.side == "sell" else held < 0

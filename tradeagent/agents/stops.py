@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from tradeagent.agents.legs import RESTING
 from tradeagent.messages import InstrumentUpdate, OrderStatus, OrderUpdate
 
 STEP = Decimal("0.1")
 """A trailing stop moves by at least this part of its distance, to spare the venue."""
-RESTING = (OrderStatus.OPEN, OrderStatus.PARTIAL)
 
 
 def is_managed(update: OrderUpdate) -> bool:
@@ -19,6 +19,13 @@ def is_managed(update: OrderUpdate) -> bool:
         and plan is not None
         and (plan.trail is not None or plan.break_even is not None)
     )
+
+
+def is_missing(update: OrderUpdate) -> bool:
+    """Tell whether an order is a stop that the venue refused, and none before it protects."""
+    order = update.order
+    refused = order.type == "stop" and update.status is OrderStatus.REJECTED
+    return refused and order.replaces is None and not update.filled
 
 
 def moved_stop(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from math import fsum
 from typing import Literal
@@ -225,7 +226,7 @@ class Tickets:
     def reduction(self, desk: Desk, wanted: dict[str, float], now: int) -> list[OrderRequest]:
         """Ask to close what the target has less; nothing when that is below a lot."""
         instrument = self.instruments.get(desk.symbol)
-        moves, sign = desk.moves(wanted), 1 if desk.size > 0 else -1
+        moves, sign = desk.moves(desk.changes(wanted)), 1 if desk.size > 0 else -1
         size = min(-sum(moves.values(), ZERO) * sign, abs(desk.size))
         size = instrument.fit_size(size) if instrument is not None else size
         if size <= 0:
@@ -274,6 +275,42 @@ class Tickets:
         )
         return self._send(desk, request, desk.changes(wanted if leg == "reduce" else {}), now)
 
+    def release(self, desk: Desk, steps: Mapping[str, float], now: int) -> list[OrderRequest]:
+        """Ask to take back what those who leave hold against the position, at the market.
+
+        It raises the account's position, so it carries the farthest stop at work for that.
+        """
+        instrument, moves = self.instruments.get(desk.symbol), desk.moves(steps)
+        quantity = sum(moves.values(), ZERO)
+        size = instrument.fit_size(abs(quantity)) if instrument is not None else ZERO
+        if size <= 0:
+            return []
+        side: Side = "buy" if quantity > 0 else "sell"
+        leader, author = desk.newest(), max(steps, key=lambda name: abs(steps[name]))
+        trigger = f"{leader.time if leader is not None else now}:{now}:{size}"
+        rounded = desk.rounded(moves, size.copy_sign(quantity))
+        far = min if side == "buy" else max
+        stops = [
+            leg.order.trigger
+            for leg in desk.legs.values()
+            if leg.order.type == "stop" and leg.order.side != side and leg.order.trigger is not None
+        ]
+        request = _new_order_request(
+            intent_id=self._intent(desk, author, trigger, "release"),
+            symbol=desk.symbol,
+            side=side,
+            size=size,
+            stop_plan=StopPlan(stop=far(stops)) if stops else None,
+            strategy=author,
+            shares=shares({name: float(move) for name, move in rounded}),
+            price=Decimal(repr(desk.price)),
+            price_time=desk.price_time,
+            valid_until=now + EXIT_VALID,
+            votes=desk.votes({}),
+            rationale=f"{', '.join(steps)} held it against the position and left",
+        )
+        return [self._send(desk, request, dict(steps), now)]
+
     def move(self, desk: Desk, stop: OrderUpdate, trigger: Decimal, now: int) -> OrderRequest:
         """Ask to put a resting stop to another trigger."""
         order = stop.order
@@ -301,6 +338,8 @@ class Tickets:
     def _send(
         self, desk: Desk, request: OrderRequest, steps: dict[str, float], now: int
     ) -> OrderRequest:
+        if desk.work is not None:
+            desk.ended = desk.work  # nobody knows what became of it; late fills count
         desk.work = Work(request.intent_id, now, steps, request.limit, request.size)
         return request
 

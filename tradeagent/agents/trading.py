@@ -9,8 +9,8 @@ from math import fsum
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.desk import LEAST, NEVER, Desk, Mandate, Work
 from tradeagent.agents.desks import Desks
-from tradeagent.agents.legs import PROTECTIVE
-from tradeagent.agents.stops import is_managed, moved_stop
+from tradeagent.agents.legs import PROTECTIVE, spare
+from tradeagent.agents.stops import is_managed, is_missing, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
@@ -120,32 +120,55 @@ class Trading(BaseAgent[TradingSettings]):
         return asked
 
     def _ask(self, desk: Desk) -> list[Message]:
-        if self.mode not in OPENING:
+        """Return what leads to the target: exits at once, increases when nothing is under way.
+
+        An order of which nobody knows the outcome holds no exit back.
+        """
+        flattening = self.mode is TradingMode.FLATTENING
+        if not flattening and self.mode not in OPENING:
             return []
-        now, tickets = self.now(), self.tickets
-        wanted = self.desks.target(desk, now)
-        if desk.work is not None:
-            return self._call_back(desk, desk.work, wanted)
+        now, tickets, work = self.now(), self.tickets, desk.work
+        wanted = {} if flattening else self.desks.target(desk, now)
+        if work is not None and not work.unsure:
+            return [] if flattening else self._call_back(desk, work, wanted)
         target, held = fsum(wanted.values()), fsum(desk.held.values())
-        least = LEAST if tickets.is_entering(desk) else TOLERANCE
+        flat = abs(target) <= TOLERANCE and not desk.adopted
+        if desk.size and (flat or target * float(desk.size) <= 0):
+            leg, reason = ("flatten", FLATTENED) if flattening else ("close", "")
+            return list(tickets.close(desk, wanted, leg, reason, now))
+        if desk.size and abs(target) < abs(held) - TOLERANCE:
+            raised = work is None or work.size is None
+            return list(tickets.reduction(desk, wanted, now)) if raised else []
+        if work is not None:
+            return []
         if not desk.size:
             none = abs(target) <= TOLERANCE
-            return [] if none else list(tickets.entry(desk, wanted, target, "open", now))
-        flat = abs(target) <= TOLERANCE and not desk.adopted
-        if target * float(desk.size) <= 0 or flat:
-            return list(tickets.close(desk, wanted, "close", "", now))
-        if abs(target) > abs(held) + least:
-            return list(tickets.entry(desk, wanted, target - held, "add", now))
-        if abs(target) < abs(held) - TOLERANCE:
-            return list(tickets.reduction(desk, wanted, now))
-        return []
+            return [] if none else self._raise(desk, wanted, target, "open")
+        least = LEAST if tickets.is_entering(desk) else TOLERANCE
+        more = abs(target) > abs(held) + least
+        return self._raise(desk, wanted, target - held, "add") if more else []
+
+    def _raise(
+        self, desk: Desk, wanted: dict[str, float], weight: float, leg: str
+    ) -> list[Message]:
+        """Ask for `weight` more: a live opinion has to want it, or somebody who leaves."""
+        now, steps = self.now(), desk.changes(wanted)
+        leaving = {
+            name: step
+            for name, step in steps.items()
+            if step * weight > 0 and desk.gives(name, step)
+        }
+        asked = self.tickets.entry(desk, wanted, weight, leg, now) if leaving != steps else []
+        if not asked and self.mode is TradingMode.ACTIVE:  # else it is refused, again and again
+            asked = self.tickets.release(desk, leaving, now)
+        return list(asked)
 
     def _call_back(self, desk: Desk, work: Work, wanted: Mapping[str, float]) -> list[Message]:
         """Cancel a resting entry that leads where the target does not want to go any more."""
         if work.limit is None or work.cloid is None or work.moving:
             return []
         step, wish = fsum(work.steps.values()), fsum(desk.changes(wanted).values())
-        idle = self.desks.idle(work)
+        idle = self.desks.idle(desk, work)
         if step * wish > 0 and abs(wish) > LEAST and not idle:
             return []
         work.moving = True
@@ -190,13 +213,15 @@ class Trading(BaseAgent[TradingSettings]):
         late = desk.ended is not None and desk.ended.cloid == update.order.cloid
         if update.order.type in PROTECTIVE:
             desk.guard(update, managed=is_managed(update))
+            if desk.size and is_missing(update):
+                desk.doubt(update)
+                return self.generate_signals(desk)
         if work is not None and mine:
-            work.cloid = update.order.cloid
+            work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
             if not ended:
                 return self.generate_signals(desk) if work.limit is not None else []
-            moving = work.moving
             desk.finish(update)
-            if moving and not update.filled:
+            if not update.filled and (work.moving or work.size is None):
                 return self.generate_signals(desk)
         elif late:
             desk.count(update)
@@ -207,11 +232,11 @@ class Trading(BaseAgent[TradingSettings]):
     def manage_positions(self, desk: Desk) -> list[Message]:
         """Return what a changed position calls for: stops that protect nothing go, flips open."""
         gone: list[Message] = []
-        idle = [one for one in desk.legs.values() if one.status is not OrderStatus.PEND_CANCEL]
-        if desk.work is None and desk.size == 0:
-            reason = "the position is closed"
+        if desk.work is None and desk.legs:
+            reason = "what it protects is closed" if desk.size else "the position is closed"
             gone.extend(
-                CancelRequest(cloid=one.order.cloid, reason=reason, actor=self.name) for one in idle
+                CancelRequest(cloid=one.order.cloid, reason=reason, actor=self.name)
+                for one in spare(desk.legs.values(), desk.parts, desk.size)
             )
         return gone + self.generate_signals(desk)
 
@@ -250,8 +275,8 @@ class Trading(BaseAgent[TradingSettings]):
         return [
             message
             for desk in self.desks
-            if desk.size and desk.work is None
-            for message in self.tickets.close(desk, {}, "flatten", FLATTENED, self.now())
+            if desk.work is None or desk.work.unsure
+            for message in self.generate_signals(desk)
         ]
 
     @every(60)
