@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.agents.script import RISK, Script, rig, scripted, size
-from tests.agents.test_together import LONG, parts
+from tests.agents.test_together import LONG, both, parts
 from tests.harness import START, Rig, tick
 from tradeagent.agents.desk import Mandate, Work
 from tradeagent.agents.desks import Desks
@@ -21,6 +21,8 @@ from tradeagent.messages import (
     Message,
     Order,
     OrderRequest,
+    OrderStatus,
+    OrderUpdate,
     RiskOverride,
     StopPlan,
     StrategyState,
@@ -296,3 +298,26 @@ async def test_what_the_venue_refuses_a_stop_for_is_closed() -> None:
 
     assert closed_at(found) == [50]
     assert parts(found) == {"one": 60, "two": 0}
+
+
+async def test_who_holds_less_has_stops_and_targets_for_less() -> None:
+    """A strategy that halves its part takes no more than that from the position when stopped."""
+    prices = {second: 100.0 if second < 40 else 96.0 for second in range(60)}
+    first: Script = {5: {"direction": "long", "stop": 90.0}}
+    second: Script = {
+        1: {"direction": "long", "stop": 97.0, "target": 120.0},
+        20: {"direction": "long", "stop": 97.0, "strength": 0.5},
+    }
+    found = both(prices, second, first)
+
+    await found.run()
+
+    resting = {
+        (one.order.type, one.order.size)
+        for one in found.heard(OrderUpdate)
+        if one.strategy == "one" and one.order.replaces and one.status is OrderStatus.OPEN
+    }
+    assert resting == {("stop", Decimal(25)), ("take_profit", Decimal(25))}
+    held = parts(found)
+    assert held["one"] == 0
+    assert held["two"] == size(found) > 49

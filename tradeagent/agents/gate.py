@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.exposure import Exposure
+from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.pace import Counts, Pace
 from tradeagent.agents.standing import Standing
 from tradeagent.agents.trips import Edge, Trips
@@ -185,7 +186,7 @@ def _exit_size(request: OrderRequest, standing: Standing) -> Sized:
     held = standing.size if request.side == "sell" else -standing.size
     size = request.size if request.size is not None else abs(held)
     left = held - standing.exits
-    if 0 < left < size and request.type != "stop":
+    if 0 < left < size and request.type not in PROTECTIVE:
         return Sized(left, f"{size:f}, cut to what other exits leave of {held:f}", cut=True)
     return Sized(size, "size as requested" if request.size else "the whole position", cut=False)
 
@@ -244,7 +245,7 @@ def exit_context(
     Where no mark is known yet, as after a start, the price it rests on stands for it. A stop rests
     at its trigger and meets nobody now.
     """
-    standing, protective = ground.exposure[request.symbol], request.type == "stop"
+    standing, protective = ground.exposure[request.symbol], request.type in PROTECTIVE
     return OrderContext(
         instrument=instrument,
         side=request.side,

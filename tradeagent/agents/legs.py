@@ -91,6 +91,30 @@ def spare(
     return gone
 
 
+def oversized(
+    legs: Iterable[OrderUpdate], parts: Mapping[str, Decimal], lot: Decimal
+) -> list[tuple[OrderUpdate, Decimal]]:
+    """Return the resting legs that would take more than their strategy holds, and what it has left.
+
+    They would take the rest from others. The oldest stay whole; what several strategies share is
+    left alone.
+    """
+    left: dict[tuple[str, str], Decimal] = {}
+    found = []
+    for leg in legs:
+        name = leg.shares[0].strategy if leg.shares else leg.strategy
+        held = parts.get(name, ZERO)
+        if len(leg.shares) > 1 or not _closes(leg, held):
+            continue
+        room = left.get((name, leg.order.type), abs(held))
+        excess = max(remaining(leg) - room, ZERO)
+        excess -= excess % lot
+        left[name, leg.order.type] = max(room - remaining(leg), ZERO)
+        if excess and leg.status in RESTING:
+            found.append((leg, remaining(leg) - excess))
+    return found
+
+
 def _closes(leg: OrderUpdate, held: Decimal) -> bool:
     """Tell whether a leg is on the side that makes what is held smaller."""
     return held > 0 if leg.order.side == "sell" else held < 0

@@ -313,24 +313,43 @@ class Tickets:
 
     def move(self, desk: Desk, stop: OrderUpdate, trigger: Decimal, now: int) -> OrderRequest:
         """Ask to put a resting stop to another trigger."""
-        order = stop.order
+        size = min(stop.order.size - stop.filled, abs(desk.size))
+        reason = f"the stop follows the price from {stop.order.trigger:f} to {trigger:f}"
+        return self._replace(desk, stop, trigger, size, reason, now)
+
+    def shrink(self, desk: Desk, leg: OrderUpdate, size: Decimal, now: int) -> OrderRequest:
+        """Ask to make a resting stop or target as small as what its strategy holds."""
+        assert leg.order.trigger is not None
+        reason = f"{leg.strategy} holds {size:f} of the {leg.order.size:f} it was for"
+        return self._replace(desk, leg, leg.order.trigger, size, reason, now)
+
+    def _replace(
+        self,
+        desk: Desk,
+        leg: OrderUpdate,
+        trigger: Decimal,
+        size: Decimal,
+        reason: str,
+        now: int,
+    ) -> OrderRequest:
+        order = leg.order
         return _new_order_request(
-            intent_id=self._intent(desk, stop.strategy, order.cloid, f"move:{trigger}:{now}"),
+            intent_id=self._intent(desk, leg.strategy, order.cloid, f"{size}@{trigger}:{now}"),
             symbol=desk.symbol,
             side=order.side,
-            size=min(order.size - stop.filled, abs(desk.size)),
-            type="stop",
+            size=size,
+            type=order.type,
             trigger=trigger,
             reduce_only=True,
-            stop_plan=stop.stop_plan,
-            strategy=stop.strategy,
-            shares=stop.shares,
+            stop_plan=leg.stop_plan,
+            strategy=leg.strategy,
+            shares=leg.shares,
             price=Decimal(repr(desk.price)),
             price_time=desk.price_time,
             valid_until=now + EXIT_VALID,
             replaces=order.cloid,
             group=order.group,
-            rationale=f"the stop follows the price from {order.trigger:f} to {trigger:f}",
+            rationale=reason,
         )
 
     # -- arithmetic -------------------------------------------------------------------------------

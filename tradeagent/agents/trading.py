@@ -9,7 +9,7 @@ from math import fsum
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.desk import LEAST, NEVER, Desk, Mandate, Work
 from tradeagent.agents.desks import Desks
-from tradeagent.agents.legs import PROTECTIVE, spare
+from tradeagent.agents.legs import PROTECTIVE, oversized, spare
 from tradeagent.agents.stops import is_managed, is_missing, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
 from tradeagent.clock import SECOND
@@ -238,7 +238,24 @@ class Trading(BaseAgent[TradingSettings]):
                 CancelRequest(cloid=one.order.cloid, reason=reason, actor=self.name)
                 for one in spare(desk.legs.values(), desk.parts, desk.size)
             )
+            gone.extend(self._shrink_legs(desk))
         return gone + self.generate_signals(desk)
+
+    def _shrink_legs(self, desk: Desk) -> list[Message]:
+        """Make stops and targets as small as what their strategies have left."""
+        instrument = self.tickets.instruments.get(desk.symbol)
+        if instrument is None or not desk.size:
+            return []
+        wishes: list[Message] = []
+        for leg, left in oversized(desk.legs.values(), desk.parts, instrument.lot):
+            cloid = leg.order.cloid
+            desk.managed.pop(cloid, None)  # until Execution tells of it again
+            if left:
+                wishes.append(self.tickets.shrink(desk, leg, left, self.now()))
+            else:
+                reason = "others protect what is left"
+                wishes.append(CancelRequest(cloid=cloid, reason=reason, actor=self.name))
+        return wishes
 
     def _look(self, desk: Desk) -> list[Message]:
         """Move stops that follow the price, and do what has fallen due."""

@@ -97,7 +97,8 @@ class Vote(Part):
 class OrderRequest(Message):
     """A wish for an order, for Risk to judge; without a size Risk sizes it.
 
-    One of type `stop` takes the place of the resting stop `replaces`, in its `group`.
+    One of type `stop` or `take_profit` takes the place of the resting one `replaces`, in its
+    `group`.
 
     `weight` is the fraction of a full-sized position an order without a size asks for.
     `intent_id` is a pure function of what led to it, so a repeated signal is no second order.
@@ -111,7 +112,7 @@ class OrderRequest(Message):
     side: Side
     size: Positive | None = None
     weight: Ratio = 1.0
-    type: Literal["market", "limit", "stop"] = "market"
+    type: OrderType = "market"
     limit: Positive | None = None
     trigger: Positive | None = None
     tif: TimeInForce = "GTC"
