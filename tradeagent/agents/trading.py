@@ -9,6 +9,8 @@ from math import fsum
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.desk import LEAST, NEVER, Desk, Mandate, Work
 from tradeagent.agents.desks import Desks
+from tradeagent.agents.entries import Entries
+from tradeagent.agents.exits import Exits
 from tradeagent.agents.legs import PROTECTIVE, oversized, spare
 from tradeagent.agents.stops import is_managed, is_missing, moved_stop
 from tradeagent.agents.tickets import Tickets, TradingSettings
@@ -61,7 +63,9 @@ class Trading(BaseAgent[TradingSettings]):
         super().__init__(settings, name)
         self.mode = TradingMode.ACTIVE
         self.desks = Desks(mandates, settings)
-        self.tickets = Tickets(settings, account)
+        self.tickets = Tickets(account)
+        self.entries = Entries(settings, self.tickets)
+        self.exits = Exits(self.tickets)
 
     def restore(self, past: Past) -> None:
         """Take up each strategy's positions, last opinions and what is under way."""
@@ -127,7 +131,7 @@ class Trading(BaseAgent[TradingSettings]):
         flattening = self.mode is TradingMode.FLATTENING
         if not flattening and self.mode not in OPENING:
             return []
-        now, tickets, work = self.now(), self.tickets, desk.work
+        now, entries, exits, work = self.now(), self.entries, self.exits, desk.work
         wanted = {} if flattening else self.desks.target(desk, now)
         if work is not None and not work.unsure:
             return [] if flattening else self._call_back(desk, work, wanted)
@@ -135,16 +139,16 @@ class Trading(BaseAgent[TradingSettings]):
         flat = abs(target) <= TOLERANCE and not desk.adopted
         if desk.size and (flat or target * float(desk.size) <= 0):
             leg, reason = ("flatten", FLATTENED) if flattening else ("close", "")
-            return list(tickets.close(desk, wanted, leg, reason, now))
+            return list(exits.close(desk, wanted, leg, reason, now))
         if desk.size and abs(target) < abs(held) - TOLERANCE:
             raised = work is None or work.size is None
-            return list(tickets.reduction(desk, wanted, now)) if raised else []
+            return list(exits.reduction(desk, wanted, now)) if raised else []
         if work is not None:
             return []
         if not desk.size:
             none = abs(target) <= TOLERANCE
             return [] if none else self._raise(desk, wanted, target, "open")
-        least = LEAST if tickets.is_entering(desk) else TOLERANCE
+        least = LEAST if entries.is_entering(desk) else TOLERANCE
         more = abs(target) > abs(held) + least
         return self._raise(desk, wanted, target - held, "add") if more else []
 
@@ -158,9 +162,9 @@ class Trading(BaseAgent[TradingSettings]):
             for name, step in steps.items()
             if step * weight > 0 and desk.gives(name, step)
         }
-        asked = self.tickets.entry(desk, wanted, weight, leg, now) if leaving != steps else []
+        asked = self.entries.entry(desk, wanted, weight, leg, now) if leaving != steps else []
         if not asked and self.mode is TradingMode.ACTIVE:  # else it is refused, again and again
-            asked = self.tickets.release(desk, leaving, now)
+            asked = self.exits.release(desk, leaving, now)
         return list(asked)
 
     def _call_back(self, desk: Desk, work: Work, wanted: Mapping[str, float]) -> list[Message]:
@@ -181,8 +185,8 @@ class Trading(BaseAgent[TradingSettings]):
         work, way = desk.work, desk.entry
         if work is not None:
             rests = work.limit is not None and not work.moving
-            return min(due, work.since + self.tickets.patience) if rests else due
-        return min(due, way.due) if way is not None and self.tickets.is_entering(desk) else due
+            return min(due, work.since + self.entries.patience) if rests else due
+        return min(due, way.due) if way is not None and self.entries.is_entering(desk) else due
 
     # -- what became of it ------------------------------------------------------------------------
 
@@ -251,7 +255,7 @@ class Trading(BaseAgent[TradingSettings]):
             cloid = leg.order.cloid
             desk.managed.pop(cloid, None)  # until Execution tells of it again
             if left:
-                wishes.append(self.tickets.shrink(desk, leg, left, self.now()))
+                wishes.append(self.exits.shrink(desk, leg, left, self.now()))
             else:
                 reason = "others protect what is left"
                 wishes.append(CancelRequest(cloid=cloid, reason=reason, actor=self.name))
@@ -262,7 +266,7 @@ class Trading(BaseAgent[TradingSettings]):
         messages: list[Message] = list(self._move_stops(desk)) if desk.managed else []
         now = self.now()
         if desk.alarm <= now:
-            reason = self.tickets.reprice(desk, now)
+            reason = self.entries.reprice(desk, now)
             if reason and desk.work is not None:
                 messages.append(
                     CancelRequest(cloid=desk.work.cloid, reason=reason, actor=self.name)
@@ -279,7 +283,7 @@ class Trading(BaseAgent[TradingSettings]):
             trigger = moved_stop(stop, price, desk.entry_of(stop.strategy), instrument)
             if trigger is not None and (desk.size > 0) is (stop.order.side == "sell"):
                 del desk.managed[stop.order.cloid]  # until Execution tells of it again
-                moves.append(self.tickets.move(desk, stop, trigger, self.now()))
+                moves.append(self.exits.move(desk, stop, trigger, self.now()))
         return list(moves)
 
     @on(TradingState)
@@ -304,10 +308,10 @@ class Trading(BaseAgent[TradingSettings]):
             work = desk.work
             lost_after = LOST_AFTER
             if work is not None and work.limit is not None:
-                lost_after = max(LOST_AFTER, 2 * self.tickets.patience)
+                lost_after = max(LOST_AFTER, 2 * self.entries.patience)
             if work is not None and self.now() - work.since > lost_after:
                 messages.extend(self._give_up(desk, work))
-            elif desk.size or desk.legs or self.tickets.is_entering(desk):
+            elif desk.size or desk.legs or self.entries.is_entering(desk):
                 messages.extend(self.manage_positions(desk))
             desk.managed.update((n, one) for n, one in desk.legs.items() if is_managed(one))
         if self.mode is TradingMode.FLATTENING:
