@@ -321,3 +321,28 @@ async def test_who_holds_less_has_stops_and_targets_for_less() -> None:
     held = parts(found)
     assert held["one"] == 0
     assert held["two"] == size(found) > 49
+
+
+async def test_a_flattening_goes_on_with_the_first_price_after_a_restart() -> None:
+    """A daemon that died while the venue took no orders closes the position as it comes back."""
+    found = rig(dict.fromkeys(range(20), 100.0), {1: LONG})
+    place = found.exchange.place_order
+
+    async def closed(order: Order) -> ExecutionReport:
+        if order.reduce_only and order.type == "market":
+            raise OrderRefused("not now")
+        return await place(order)
+
+    found.exchange.place_order = closed  # type: ignore[method-assign]
+    go(found, 18, TradingMode.FLATTENING)
+    await found.run()
+    assert size(found) > 0
+    found.store.restart()
+
+    again = rig(dict.fromkeys(range(20, 40), 100.0), {})
+    again = Rig(again.strategies, again.weights, again.events, risk=RISK, store=found.store,
+                ledger=found.ledger)  # fmt: skip
+    await again.run()
+
+    assert [(fill.time - START) // SECOND for fill in again.heard(Fill)] == [20]
+    assert size(again) == 0

@@ -41,7 +41,7 @@ VENUE = "venue"
 REMEMBERED = 1_000
 """Ended orders that are kept at hand, for fills that come late."""
 BOOKED = 10_000
-"""Orders whose fills are known, so that one the venue tells again is not booked again."""
+"""Orders whose fills are known, and payments, so that what is told again is not booked again."""
 
 
 class Blotter:
@@ -58,7 +58,7 @@ class Blotter:
         self._epoch = 0
         self._intents: dict[str, None] = {}
         self._booked: dict[str, set[str]] = {}
-        self._paid: set[str] = set()
+        self._paid: dict[str, None] = {}
         self.unwanted: set[str] = set()
         self._denied: set[str] = set()
 
@@ -70,7 +70,7 @@ class Blotter:
         for name, tid in past.fills:
             self._booked.setdefault(name, set()).add(tid)
         self.last_fill = past.last_fill_time
-        self._paid = set(past.payments)
+        self._paid = dict.fromkeys(past.payments)
         self.last_funding = past.last_funding_time
         for held in past.positions:
             self.books[held.symbol] = Books.resume(held)
@@ -285,7 +285,9 @@ class Blotter:
         """Book funding on a position, each payment once."""
         if payment.tid in self._paid:
             return None
-        self._paid.add(payment.tid)
+        self._paid[payment.tid] = None
+        if len(self._paid) > BOOKED:
+            del self._paid[next(iter(self._paid))]
         self.last_funding = max(self.last_funding, payment.time)
         books = self.books.setdefault(payment.symbol, Books(payment.symbol))
         books.fund(payment.payment)

@@ -73,6 +73,9 @@ class Trading(BaseAgent[TradingSettings]):
             self.mode = past.trading_state.mode
         self.tickets.instruments.update((one.symbol, one) for one in past.instruments)
         self.desks.restore(past)
+        if self.mode is TradingMode.FLATTENING:
+            for desk in self.desks:
+                desk.alarm = 0  # goes on at the first price
 
     # -- what is known ----------------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ class Past:
     orders: tuple[OrderUpdate, ...]
     fills: tuple[tuple[str, str], ...]
     last_fill_time: int
-    payments: frozenset[str]
+    payments: tuple[str, ...]
     last_funding_time: int
     positions: tuple[PositionUpdate, ...]
     signals: tuple[TradeSignal, ...]

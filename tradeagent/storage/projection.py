@@ -220,7 +220,7 @@ class Projection:
             orders=tuple(update for _, update in self._orders()),
             fills=tuple(self._fill_order),
             last_fill_time=self.last_fill_time,
-            payments=frozenset(tid for _, tid in self.payments),
+            payments=tuple(tid for _, tid in self.payments),
             last_funding_time=max((time for time, _ in self.payments), default=0),
             positions=tuple(self.positions[symbol] for symbol in sorted(self.positions)),
             signals=self._all(TradeSignal),
