@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.harness import START
+from tradeagent.app import open_daemon
 from tradeagent.clock import SECOND
+from tradeagent.config.load import load
+from tradeagent.errors import StateError
 from tradeagent.messages import Incident, Release, TradingMode, TradingState
 from tradeagent.opening import CRASH_WINDOW, Unlock, opening
+from tradeagent.plan import make_plan
 from tradeagent.storage.base import Past
 from tradeagent.storage.directory import StateDirectory
 from tradeagent.storage.memory import MemoryStore
@@ -65,6 +69,49 @@ def test_an_orderly_stop_leads_back_to_what_was_before(before: TradingMode) -> N
     assert isinstance(word, Release)
     assert (word.ends, word.to) == (M.SAFE_MODE, before)
     assert opening(past(M.SAFE_MODE, before, clean=False), 0, 5, None, START) == ()
+
+
+@pytest.mark.parametrize("rubbish", [b"\xff\xfe\x00", b"1" * 5_000, b"\0" * 20, b"- 1.5 x"])
+def test_a_damaged_file_of_starts_stops_no_start(tmp_path: Path, rubbish: bytes) -> None:
+    """Whatever stands in it that is no time of a start counts for nothing, also when the start
+    ends with a line; the starts from then on are counted."""
+    place = StateDirectory(tmp_path / "state")
+    place.starts.write_bytes(rubbish)
+    place.excuse()
+    place.starts.write_bytes(rubbish)
+
+    assert [place.begin(minute * 60 * SECOND, CRASH_WINDOW) for minute in (1, 2)] == [0, 1]
+
+
+def test_starts_that_cannot_be_kept_are_told_in_a_line(tmp_path: Path) -> None:
+    """A start, its excuse and its end name the file that cannot be read, written or removed."""
+    place = StateDirectory(tmp_path / "state")
+    place.starts.mkdir()
+
+    for act in (lambda: place.begin(1, 1), place.excuse, place.end):
+        with pytest.raises(StateError, match="starts: "):
+            act()
+
+
+async def test_a_run_closes_its_store_before_its_start_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of starts that cannot be removed ends the run with a line, and costs nothing of what
+    the run has written: the next start finds that it ended in order."""
+
+    def fail(_: StateDirectory) -> None:
+        raise StateError("starts: no such luck")
+
+    settings = load("demo", [], {"clock.mode": "simulated"}, {}, None, None)
+    made = make_plan(settings, 3)
+    monkeypatch.setattr(StateDirectory, "end", fail)
+    with pytest.raises(StateError, match="no such luck"):
+        async with open_daemon(made, tmp_path / "state", serve=()) as daemon:
+            await daemon.run(600 * SECOND)
+    monkeypatch.undo()
+
+    async with open_daemon(made, tmp_path / "state", serve=()) as daemon:
+        assert daemon.past.clean
 
 
 def test_starts_are_counted_within_their_window_apart_from_the_store(tmp_path: Path) -> None:

@@ -102,13 +102,12 @@ class Daemon:
         except BusUnavailable as error:
             raise StateError(str(error)) from error
         finally:
-            if clean:
-                self.directory.end()
             after = await self._account()
             if self.exchange is not None:
                 await self.exchange.close()
             self.store.close(clean=clean)
             self.directory.simulating.unlink(missing_ok=True)
+        self.directory.end()
         return self._summary(before, after)
 
     async def _account(self) -> AccountUpdate:

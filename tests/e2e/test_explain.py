@@ -212,6 +212,34 @@ def test_a_word_before_a_name_says_what_is_meant(records: SqlRecords) -> None:
             explain(records, wrong)
 
 
+def test_names_are_found_after_any_number_of_runs(
+    state: Path, records: SqlRecords, tmp_path: Path
+) -> None:
+    """Each run has its own shared part of order ids; more of them cost no answer."""
+    copy = tmp_path / "state"
+    shutil.copytree(state, copy)
+    with closing(sqlite3.connect(copy / "journal.db")) as connection:
+        row = list(connection.execute("SELECT * FROM orders LIMIT 1").fetchone())
+        marks = ", ".join("?" * len(row))
+        for epoch in range(2, 1_300):
+            row[0] = f"0x7a67{epoch:04x}{'0' * 24}"
+            connection.execute(f"INSERT INTO orders VALUES ({marks})", row)
+        connection.commit()
+    many, fill = SqlRecords.read(copy / "journal.db"), filled(records)[0]
+
+    for name in (fill.cloid[10:], f"{fill.cloid[10:18]}:{fill.tid}"):
+        assert explain(many, name).steps == explain(records, name).steps
+    many.close()
+
+
+@pytest.mark.parametrize("name", ["9" * 18, "9" * 19, "9" * 5_000])
+def test_a_number_beyond_all_rows_names_nothing(records: SqlRecords, name: str) -> None:
+    """However long a number is, the answer is a line."""
+    for reference in (name, f"row:{name}", f"signal:{name}", f"fill:{name}"):
+        with pytest.raises(CommandError, match="nothing on record"):
+            explain(records, reference)
+
+
 def test_an_intent_of_digits_alone_can_be_named(
     state: Path, records: SqlRecords, tmp_path: Path
 ) -> None:

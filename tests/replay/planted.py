@@ -127,6 +127,24 @@ class Hopeless(BaseAgent):
         raise ValueError("hopeless")
 
 
+class Mumbling(BaseAgent):
+    """Answers some candles with what is no message, alone or in a list."""
+
+    seen = 0
+
+    @on(TickerUpdate)
+    def tick(self, tick: TickerUpdate) -> Analysis:
+        """Count tickers, as long as it lasts."""
+        self.seen += 1
+        return view(self.name, f"{self.seen}")
+
+    @on(MarketData)
+    def bar(self, bar: MarketData) -> Message | list[Message]:
+        """Say nothing that anybody could hear."""
+        wrong: object = 7 if bar.symbol == "BTC" else [view(self.name, "well"), "no message"]
+        return wrong  # type: ignore[return-value]
+
+
 class KeyedSettings(AgentSettings):
     """What it needs to be let in somewhere."""
 

@@ -98,6 +98,19 @@ def test_an_agent_that_always_fails_is_followed_until_it_is_given_up(tmp_path: P
     assert query(tmp_path / "state", dead)
 
 
+def test_an_agent_that_answers_with_what_is_no_message_is_followed(tmp_path: Path) -> None:
+    """What it returns is found wrong only once it has returned: that is a failure of its own, which
+    comes again, as does that a message is put aside for it."""
+    record(plan(**LIVE, **probe("Mumbling")), tmp_path / "state", meanwhile=a_while)
+
+    report = verified(tmp_path / "state")
+
+    assert report.proven, report
+    assert not [one for run in report.runs for one in run.trusted]
+    dead = "SELECT 1 FROM incidents WHERE code = 'DEAD_LETTER'"
+    assert query(tmp_path / "state", dead)
+
+
 def test_what_a_slow_handler_says_and_when_is_an_input(tmp_path: Path) -> None:
     """An agent that thinks for a while is followed through what waited for it."""
     record(plan(**LIVE, **probe("Thinking")), tmp_path / "state", meanwhile=a_while)

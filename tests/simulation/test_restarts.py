@@ -417,3 +417,25 @@ async def test_nobody_is_liquidated_before_all_marks_are_known(tmp_path: Path) -
     again.tick(74, 74)
     assert [one[0].partition("-")[0] for one in again.fills()] == ["liquidation"] * 2
     await again.exchange.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_waiting_market_order_keeps_its_cap_over_a_restart(
+    tmp_path: Path, killed: bool
+) -> None:
+    """With candles it is measured from the price before the stop: one that jumped too far ends it,
+    as if there had been no restart, and one within the cap fills it."""
+    for price, ends in ((150, OrderStatus.CANCELED), (104, OrderStatus.FILLED)):
+        path = tmp_path / f"{price}.sqlite"
+        desk = Desk(path=path)
+        desk.bar(100, 101, 99, 100)
+        await desk.place("buy", 1)
+        if killed:
+            desk.ledger.close()
+        else:
+            await desk.exchange.close()
+
+        desk = Desk(path=path, now=desk.now)
+        desk.bar(price, price, price, price)
+
+        assert desk.heard() == [("c1", ends)]

@@ -84,6 +84,14 @@ def test_the_folder_belongs_to_one_account(tmp_path: Path) -> None:
         state.claim("live-mainnet-main")
 
 
+def test_a_folder_whose_owner_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """A damaged file of identity is another's, in one line."""
+    (tmp_path / "identity").write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(StateError, match="use --state"):
+        StateDirectory(tmp_path).claim("demo-simulated-1")
+
+
 def test_a_fresh_start_keeps_the_run_before(tmp_path: Path) -> None:
     """Files of the old run move to `previous`, in place of older ones; key and identity stay."""
     state = StateDirectory(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -254,7 +254,7 @@ class Player:
         def handle(payload: Message) -> Out:
             said = handler(payload)
             hand = self.inlet.hand
-            if hand is not None and hand.seq == self._doom:
+            if hand is not None and hand.seq == self._doom and _sayable(said):
                 self.feigned = hand.seq
                 raise Stumbled
             return said
@@ -269,6 +269,13 @@ class Player:
         inlet.up = inlet.idle = inlet.working = self.present = False
         self.down = seq
         self._doom = 0
+
+
+def _sayable(said: object) -> bool:
+    """Tell whether what a handler returned can be published; if not, it fails by itself."""
+    if said is None or isinstance(said, Message):
+        return True
+    return isinstance(said, Iterable) and all(isinstance(one, Message) for one in said)
 
 
 @dataclass

@@ -146,7 +146,7 @@ class Book:
         self._bar, self._bar_end = bar, bar.close_time
         if self.page.entry is not None:
             self._enter(None)
-        self._before, self.mark = self.mark, bar.close
+        self._before, self.mark = self.last_mark, bar.close
         if bar.low > self.floor and bar.high < self.ceiling:
             return ()
         return self._barred(bar)

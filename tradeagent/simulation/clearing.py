@@ -93,6 +93,7 @@ class Clearing:
         number = self.record.number()
         resting = Resting(order, str(number), placed, replaces=replaces, rank=number)
         self._rest(resting)
+        self.books[order.symbol].remember()  # what the order gets is measured from there
         report = _report(order, OrderStatus.OPEN, now, resting.oid)
         self.record.enter(report, resting, tell=False)
         return report, resting

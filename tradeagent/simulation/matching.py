@@ -85,7 +85,7 @@ class Page:
     `rate` is the hourly funding rate last told, None before any; `hour` is when funding is due next
     (UTC ns; 0 before the first price). `entry` is the bar in which a fill has raised the position,
     until the first stop after it, the next bar or a quote. `mark` is the one of the last event, for
-    what is held to be worth until a price is seen.
+    what is held to be worth, and what is ordered to be measured from, until a price is seen.
     """
 
     symbol: str

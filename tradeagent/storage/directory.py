@@ -18,6 +18,8 @@ from tradeagent.errors import LockedError, StateError
 SOCKET_PATH_LIMIT = 107 if os.uname().sysname == "Linux" else 103
 """Bytes a Unix socket's path may have."""
 SEAL_BYTES = 32
+DIGITS = 19
+"""Digits a time in ns has at most."""
 KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous"})
 """What `fresh` leaves where it is."""
 
@@ -97,7 +99,7 @@ class StateDirectory:
         with _explained(place := self.path / "identity"):
             if not place.exists():
                 _write(place, identity.encode() + b"\n")
-            owner = place.read_text().strip()
+            owner = _read(place).strip()
         if owner != identity:
             raise StateError(
                 f"{place}: this is the state of {owner}, not of {identity}; use --state"
@@ -116,23 +118,26 @@ class StateDirectory:
     def begin(self, now: int, window: int) -> int:
         """Note a start at `now`; return how many within `window` before have not ended in order.
 
-        Both are in ns of the wall's clock.
+        Both are in ns of the wall's clock. What cannot be read in the file counts for nothing.
         """
         with _explained(self.starts):
-            known = self.starts.read_text().split() if self.starts.exists() else []
-            recent = [one for one in known if one.isdecimal() and int(one) > now - window]
+            known = (one for one in self._begun() if one.isdecimal() and len(one) <= DIGITS)
+            recent = [one for one in known if int(one) > now - window]
             _write(self.starts, " ".join([*recent, str(now)]).encode() + b"\n")
         return len(recent)
 
     def excuse(self) -> None:
         """Forget the last start: its end was told in a line, so it was no crash."""
         with _explained(self.starts):
-            known = self.starts.read_text().split() if self.starts.exists() else []
-            _write(self.starts, " ".join(known[:-1]).encode() + b"\n")
+            _write(self.starts, " ".join(self._begun()[:-1]).encode() + b"\n")
 
     def end(self) -> None:
         """Forget all starts: a run has ended in order."""
-        self.starts.unlink(missing_ok=True)
+        with _explained(self.starts):
+            self.starts.unlink(missing_ok=True)
+
+    def _begun(self) -> list[str]:
+        return _read(self.starts).split() if self.starts.exists() else []
 
     def keep_settings(self, digest: str, record: bytes, inbox_cap: int) -> None:
         """Keep the settings of a run, once for each `digest`: what a replay of it is made from.
@@ -167,7 +172,7 @@ class StateDirectory:
         with _explained(place := self.path / "node"):
             if not place.exists():
                 _write(place, secrets.token_hex(4).encode() + b"\n")
-            return place.read_text().strip()
+            return _read(place).strip()
 
     def seal_key(self) -> bytes:
         """Return the key Risk seals approvals with: 32 random bytes, made once, mode 0600."""
@@ -219,6 +224,11 @@ def _private(folder: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise StateError(f"{folder}: not a private folder of this user; remove it")
     return folder
+
+
+def _read(place: Path) -> str:
+    """Return a file's text; what is no text stands as such."""
+    return place.read_text(encoding="utf-8", errors="replace")
 
 
 def _write(place: Path, content: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from tradeagent.messages import TradeSignal
 from tradeagent.storage import tables
@@ -69,22 +69,21 @@ class Names:
         return list(found.values())
 
     def _row(self, name: str) -> Sequence[Found]:
-        number = name.isascii() and name.isdigit() and len(name) < 19
-        return [Found(f"row:{int(name)}", seq=int(name))] if number else []
+        return [Found(f"row:{int(name)}", seq=int(name))] if _is_number(name) else []
 
     def _fill(self, name: str) -> Sequence[Found]:
         order, _, tid = name.rpartition(":")
         query = select(_fills.cloid, _fills.tid, _fills.seq).where(_fills.tid == tid)
         if order:
-            query = query.where(or_(*(_near(_fills.cloid, one) for one in self._starts(order))))
-        rows = self._rows(query.limit(CHOICES))
+            rows = self._begun(query, _fills.cloid, order)
+        else:
+            rows = self._rows(query.limit(CHOICES))
         return [Found(f"fill:{row.cloid}:{row.tid}", seq=row.seq) for row in rows]
 
     def _order(self, start: str) -> Sequence[Found]:
         if len(start) < SHORTEST:
             return []
-        near = or_(*(_near(_orders.cloid, one) for one in self._starts(start)))
-        rows = self._rows(select(_orders.cloid, _orders.intent_id).where(near).limit(CHOICES))
+        rows = self._begun(select(_orders.cloid, _orders.intent_id), _orders.cloid, start)
         return [Found(f"order:{row.cloid}", intent=row.intent_id) for row in rows]
 
     def _intent(self, start: str) -> Sequence[Found]:
@@ -99,7 +98,7 @@ class Names:
 
     def _signal(self, name: str) -> Sequence[Found]:
         query = select(_analyses.seq).where(_analyses.type == TradeSignal.wire)
-        if name.isascii() and name.isdigit():
+        if _is_number(name):
             query = query.where(_analyses.seq == int(name))
         else:
             author, _, symbol = name.partition(":")
@@ -108,6 +107,18 @@ class Names:
                 query = query.where(_analyses.symbol == symbol)
         rows = self._rows(query.order_by(_analyses.seq.desc()).limit(1))
         return [Found(f"signal:{row.seq}", seq=row.seq) for row in rows]
+
+    def _begun(
+        self, query: Select[Any], column: ColumnElement[str], name: str
+    ) -> Sequence[Row[Any]]:
+        """Return what `query` finds by what an order's id may begin with, one after the other."""
+        found: list[Row[Any]] = []
+        for start in self._starts(name):
+            left = CHOICES - len(found)
+            found += self._rows(query.where(_near(column, start)).limit(left))
+            if len(found) == CHOICES:
+                break
+        return found
 
     def _starts(self, name: str) -> Iterator[str]:
         """Yield what an order's id may begin with: a name, and each run's shared part before it."""
@@ -122,6 +133,11 @@ class Names:
 
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         return self._connection.execute(query).all()
+
+
+def _is_number(name: str) -> bool:
+    """Tell whether a name may be that of a row."""
+    return name.isascii() and name.isdigit() and len(name) < 19
 
 
 def _near(column: ColumnElement[str], start: str) -> ColumnElement[bool]:
