@@ -54,8 +54,8 @@ def states(state: Path) -> list[tuple[str, str]]:
 
 
 def test_locked_ends_with_a_restart_and_unlock_alone(tmp_path: Path, start: Start) -> None:
-    """It outlasts resume, restart and a kill; the run that ends it goes on record with who and why,
-    and an unlock of what is not locked changes nothing."""
+    """It outlasts resume, flatten, restart and a kill; the run that ends it goes on record with who
+    and why, and an unlock of what is not locked changes nothing."""
     state = tmp_path / "state"
     where = ("--state", str(state))
     daemon = start()
@@ -64,6 +64,8 @@ def test_locked_ends_with_a_restart_and_unlock_alone(tmp_path: Path, start: Star
     daemon.until_said("trading is LOCKED (was ACTIVE): a thief")
     refused = run("resume", "--reason", "please", *where)
     assert "LOCKED ends only with a restart and --unlock" in refused.stderr
+    kept = run("flatten", "--reason", "all of it", *where)
+    assert (kept.returncode, "LOCKED ends only with" in kept.stderr) == (1, True)
     daemon.kill()
 
     daemon = start()

@@ -202,7 +202,8 @@ class Control:
         self._publish(RiskOverride(rule="STATE", mode=mode, reason=why.reason, actor=why.actor))
         reached = self._daemon.tally.mode
         log.bind(agent="operator").warning("{} asked for {}: {}", why.actor, mode, why.reason)
-        if reached is not mode and mode is not TradingMode.FLATTENING:
+        flattens = mode is TradingMode.FLATTENING  # which ends HALTED at once where all is flat
+        if reached is not mode and (reached is TradingMode.LOCKED or not flattens):
             remedy = "; " + kept(reached, mode) if reached is TradingMode.LOCKED else ""
             reason = self._daemon.tally.mode_reason
             raise CommandError(f"trading stays {reached}: {reason}{remedy}")
