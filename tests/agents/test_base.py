@@ -118,6 +118,18 @@ def test_a_handler_takes_the_message_and_nothing_else() -> None:
                 """Do nothing."""
 
 
+def test_a_timer_does_not_wait() -> None:
+    """An `async def` timer is refused with the remedy, not at its first minute."""
+    with pytest.raises(TypeError, match="a timer is a def method; `start` what has to wait"):
+
+        class Bad(BaseAgent):
+            """Waits."""
+
+            @every(60)
+            async def again(self) -> None:
+                """Do nothing."""
+
+
 def test_a_timer_must_move_forward() -> None:
     """A period of nothing is refused."""
     with pytest.raises(TypeError, match="is not above 0"):

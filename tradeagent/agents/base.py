@@ -227,6 +227,9 @@ def _tags(cls: type[BaseAgent[Any]]) -> tuple[dict[type[Message], str], dict[str
             if (seconds := getattr(member, "__every__", None)) is not None:
                 if seconds <= 0:
                     raise TypeError(f"{cls.__name__}.{name}: @every({seconds}) is not above 0")
+                if inspect.iscoroutinefunction(member):
+                    where = f"{cls.__name__}.{name}"
+                    raise TypeError(f"{where}: a timer is a def method; `start` what has to wait")
                 timers[name] = float(seconds)
             elif name in timers and not callable(member):
                 raise TypeError(f"{cls.__name__}.{name} is a timer and cannot be {member!r}")

@@ -82,9 +82,20 @@ def picture(found: Explanation) -> str:
 
 def _title(found: Explanation) -> str:
     step = next((one for one in found.steps if one.seq == found.seq), found.steps[-1])
+    if isinstance(step.message, OrderUpdate):
+        step = _newest(found, step.message)
     local = datetime.fromtimestamp(step.time // SECOND).astimezone()
     here = "" if local.tzname() == "UTC" else f" ({local:%H:%M:%S %Z})"
     return f"{found.subject} {found.reference}: {next(_lines(step))}, {iso(step.time)}{here}"
+
+
+def _newest(found: Explanation, update: OrderUpdate) -> Step:
+    """Return how an order stands last."""
+    return [
+        step
+        for step in found.steps
+        if isinstance(step.message, OrderUpdate) and step.message.order.cloid == update.order.cloid
+    ][-1]
 
 
 def _clock(time: int) -> str:
