@@ -12,6 +12,7 @@ from tests.agents.test_together import LONG, both, parts
 from tests.harness import START, Rig, tick
 from tradeagent.agents.desk import Mandate, Work
 from tradeagent.agents.desks import Desks
+from tradeagent.agents.legs import oversized
 from tradeagent.agents.tickets import TradingSettings
 from tradeagent.clock import SECOND
 from tradeagent.errors import OrderRefused, VenueUnavailable
@@ -24,6 +25,7 @@ from tradeagent.messages import (
     OrderStatus,
     OrderUpdate,
     RiskOverride,
+    Share,
     StopPlan,
     StrategyState,
     TradingMode,
@@ -346,3 +348,27 @@ async def test_a_flattening_goes_on_with_the_first_price_after_a_restart() -> No
 
     assert [(fill.time - START) // SECOND for fill in again.heard(Fill)] == [20]
     assert size(again) == 0
+
+
+def test_a_stop_is_made_no_smaller_than_the_position_needs() -> None:
+    """What one strategy's stop covers of another's part stays covered, to the lot."""
+
+    def stop(name: str, amount: str, *shared: str) -> OrderUpdate:
+        order = Order(
+            cloid=f"0x{name}{amount}", intent_id=name, symbol="BTC", side="sell",
+            size=Decimal(amount), type="stop", trigger=Decimal(90), reduce_only=True,
+        )  # fmt: skip
+        parts = tuple(
+            Share(strategy=one, part=Decimal(1) / (1 + len(shared))) for one in (name, *shared)
+        )
+        return OrderUpdate(
+            order=order, status=OrderStatus.OPEN, strategy=name, shares=parts, expires_at=START
+        )
+
+    legs = [stop("two", "0.0076", "one"), stop("one", "0.0305")]
+    held = {"one": Decimal("0.01266"), "two": Decimal("0.01484")}
+
+    ((leg, left),) = oversized(legs, held, Decimal("0.0275"), Decimal("0.0001"))
+
+    assert leg is legs[1]
+    assert str(left) == "0.0199"

@@ -326,6 +326,7 @@ def test_what_was_archived_is_explained_alike(state: Path, tmp_path: Path) -> No
     after.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not MONTH.exists(), reason="the recorded data is not here")
 def test_every_fill_of_a_recorded_month_names_its_file(tmp_path: Path) -> None:
     """Candles that stand in a file are named by it, with the time the signal rests on."""

@@ -78,3 +78,14 @@ def test_a_fast_clock_gives_stops_more_of_its_time() -> None:
 
     assert codes(Watch(LIMITS, SETTINGS), bare) == ["UNPROTECTED"]
     assert codes(Watch(LIMITS, SETTINGS, 240.0), bare) == []
+
+
+def test_a_simulated_clock_does_not_put_off_what_waits_for_the_venue() -> None:
+    """There the venue answers in the clock's own time; only an accelerated one is given longer."""
+    naked = Vitals(unprotected=61.0)
+
+    def told(speed: float) -> list[str]:
+        return [one.code for one in Watch(Limits(), WatchSettings(), speed).look(naked)]
+
+    assert told(1.0) == told(float("inf")) == ["UNPROTECTED"]
+    assert told(2.0) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from tradeagent.agents.identity import cloid, epoch_of, intent_id
@@ -92,14 +92,16 @@ def spare(
 
 
 def oversized(
-    legs: Iterable[OrderUpdate], parts: Mapping[str, Decimal], lot: Decimal
+    legs: Collection[OrderUpdate], parts: Mapping[str, Decimal], size: Decimal, lot: Decimal
 ) -> list[tuple[OrderUpdate, Decimal]]:
     """Return the resting legs that would take more than their strategy holds, and what it has left.
 
     They would take the rest from others. The oldest stay whole; what several strategies share is
-    left alone.
+    left alone, and stops stay as far as the position needs them.
     """
     left: dict[tuple[str, str], Decimal] = {}
+    stops = [leg for leg in legs if leg.order.type == "stop" and _closes(leg, size)]
+    cover = max(sum(map(remaining, stops), ZERO) - abs(size), ZERO)
     found = []
     for leg in legs:
         name = leg.shares[0].strategy if leg.shares else leg.strategy
@@ -108,10 +110,13 @@ def oversized(
             continue
         room = left.get((name, leg.order.type), abs(held))
         excess = max(remaining(leg) - room, ZERO)
-        excess -= excess % lot
         left[name, leg.order.type] = max(room - remaining(leg), ZERO)
+        if leg.order.type == "stop":
+            excess = min(excess, cover)
+        excess = excess // lot * lot
         if excess and leg.status in RESTING:
             found.append((leg, remaining(leg) - excess))
+            cover -= excess if leg.order.type == "stop" else ZERO
     return found
 
 

@@ -254,7 +254,8 @@ class Trading(BaseAgent[TradingSettings]):
         if instrument is None or not desk.size:
             return []
         wishes: list[Message] = []
-        for leg, left in oversized(desk.legs.values(), desk.parts, instrument.lot):
+        legs = desk.legs.values()
+        for leg, left in oversized(legs, desk.parts, desk.size, instrument.lot):
             cloid = leg.order.cloid
             desk.managed.pop(cloid, None)  # until Execution tells of it again
             if left:

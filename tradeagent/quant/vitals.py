@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -162,7 +163,7 @@ class Watch:
         self._checks = []
         for check in CHECKS:
             bound = check.bound(limits, settings)
-            bound *= max(1.0, speed) if check.waits else 1.0
+            bound *= max(1.0, speed) if check.waits and isfinite(speed) else 1.0
             place = Vitals._fields.index(check.measure)
             self._checks.append((check, place, bound))
 

@@ -320,6 +320,7 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     ended = open_clock(plan, feed, past.ts).now() if exact else past.ts
     makers = agent_makers(plan, MuteVenue(clock), key, feed, lambda: (past.ts or ended) + 1)
     speed = plan.settings.clock.speed if boot.clock == "accelerated" else 1.0
+    speed = float("inf") if exact else speed
     runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=exact and feed.recorded)
     players = {player.agent.name: player for player in (Player(make, cap) for make in makers)}
     for player in players.values():
