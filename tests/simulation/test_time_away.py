@@ -70,8 +70,9 @@ async def test_a_restart_changes_nothing_about_what_is_held(tmp_path: Path) -> N
     desk.tick(130, 130)
 
     copy = tmp_path / "killed.sqlite"
-    with sqlite3.connect(copy) as killed:
-        desk.ledger._db.backup(killed)
+    killed = sqlite3.connect(copy)
+    desk.ledger._db.backup(killed)
+    killed.close()
     at_the_end = await desk.exchange.get_account_info()
     await desk.exchange.close()
     stopped = await Desk(path=path).exchange.get_account_info()
