@@ -372,3 +372,7 @@ def test_a_stop_is_made_no_smaller_than_the_position_needs() -> None:
 
     assert leg is legs[1]
     assert str(left) == "0.0199"
+    going = [legs[0].model_copy(update={"status": OrderStatus.PEND_CANCEL}), legs[1]]
+    assert [one for _, one in oversized(going, held, Decimal("0.0275"), Decimal("0.0001"))] == [
+        Decimal("0.0275")
+    ]

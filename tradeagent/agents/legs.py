@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from tradeagent.agents.identity import cloid, epoch_of, intent_id
@@ -92,7 +92,7 @@ def spare(
 
 
 def oversized(
-    legs: Collection[OrderUpdate], parts: Mapping[str, Decimal], size: Decimal, lot: Decimal
+    legs: Iterable[OrderUpdate], parts: Mapping[str, Decimal], size: Decimal, lot: Decimal
 ) -> list[tuple[OrderUpdate, Decimal]]:
     """Return the resting legs that would take more than their strategy holds, and what it has left.
 
@@ -100,10 +100,11 @@ def oversized(
     left alone, and stops stay as far as the position needs them.
     """
     left: dict[tuple[str, str], Decimal] = {}
-    stops = [leg for leg in legs if leg.order.type == "stop" and _closes(leg, size)]
+    resting = [leg for leg in legs if leg.status in RESTING]
+    stops = [leg for leg in resting if leg.order.type == "stop" and _closes(leg, size)]
     cover = max(sum(map(remaining, stops), ZERO) - abs(size), ZERO)
     found = []
-    for leg in legs:
+    for leg in resting:
         name = leg.shares[0].strategy if leg.shares else leg.strategy
         held = parts.get(name, ZERO)
         if len(leg.shares) > 1 or not _closes(leg, held):
@@ -114,7 +115,7 @@ def oversized(
         if leg.order.type == "stop":
             excess = min(excess, cover)
         excess = excess // lot * lot
-        if excess and leg.status in RESTING:
+        if excess:
             found.append((leg, remaining(leg) - excess))
             cover -= excess if leg.order.type == "stop" else ZERO
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from math import fsum
 
@@ -241,20 +241,24 @@ class Trading(BaseAgent[TradingSettings]):
         gone: list[Message] = []
         if desk.work is None and desk.legs:
             reason = "what it protects is closed" if desk.size else "the position is closed"
+            useless = spare(desk.legs.values(), desk.parts, desk.size)
             gone.extend(
                 CancelRequest(cloid=one.order.cloid, reason=reason, actor=self.name)
-                for one in spare(desk.legs.values(), desk.parts, desk.size)
+                for one in useless
             )
-            gone.extend(self._shrink_legs(desk))
+            gone.extend(self._shrink_legs(desk, {one.order.cloid for one in useless}))
         return gone + self.generate_signals(desk)
 
-    def _shrink_legs(self, desk: Desk) -> list[Message]:
-        """Make stops and targets as small as what their strategies have left."""
+    def _shrink_legs(self, desk: Desk, going: Collection[str]) -> list[Message]:
+        """Make stops and targets as small as what their strategies have left.
+
+        What is `going` covers nothing any more.
+        """
         instrument = self.tickets.instruments.get(desk.symbol)
         if instrument is None or not desk.size:
             return []
         wishes: list[Message] = []
-        legs = desk.legs.values()
+        legs = [leg for name, leg in desk.legs.items() if name not in going]
         for leg, left in oversized(legs, desk.parts, desk.size, instrument.lot):
             cloid = leg.order.cloid
             desk.managed.pop(cloid, None)  # until Execution tells of it again
