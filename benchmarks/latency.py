@@ -40,6 +40,7 @@ from tradeagent.messages import (
     Order,
     OrderStatus,
     PositionUpdate,
+    Submission,
     TickerUpdate,
     TradeSignal,
 )
@@ -97,8 +98,15 @@ class Port:
         """Return the one instrument."""
         return (BTC,)
 
-    async def place_order(self, order: Order) -> ExecutionReport:
+    def prepare(self, order: Order) -> Submission | None:
+        """Prepare nothing."""
+        del order
+
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
         """Note the time; nobody is on the other side."""
+        del submission
         self.arrived.append(time.perf_counter_ns())
         self.taken.set()
         return ExecutionReport(
@@ -114,9 +122,11 @@ class Port:
             cloid=cloid, symbol=symbol, status=OrderStatus.CANCELED, time=time.time_ns()
         )
 
-    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+    async def modify_order(
+        self, cloid: str, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
         """Place the new order."""
-        del cloid
+        del cloid, submission
         return await self.place_order(order)
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:

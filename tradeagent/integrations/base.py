@@ -17,12 +17,16 @@ from tradeagent.messages import (
     Order,
     OrderBookUpdate,
     PositionUpdate,
+    Submission,
     TickerUpdate,
     Timeframe,
+    VenueBudget,
+    VenueStatus,
 )
 
 MarketEvent = MarketData | TickerUpdate | OrderBookUpdate | MarketTrade | InstrumentUpdate
-VenueEvent = ExecutionReport | FundingPayment
+AccountEvent = ExecutionReport | FundingPayment
+VenueEvent = AccountEvent | VenueStatus | VenueBudget
 Unsubscribe = Callable[[], None]
 
 
@@ -49,15 +53,28 @@ class Exchange(Protocol):
         """Return what the venue trades and on what grid."""
         ...
 
-    async def place_order(self, order: Order) -> ExecutionReport:
-        """Place `order`; returns the venue's acknowledgement or refusal."""
+    def prepare(self, order: Order) -> Submission | None:
+        """Return the signed request for `order`, to be recorded before it is sent; sends nothing.
+
+        One that `replaces` another is prepared as its replacement. None where nothing goes over a
+        wire. Raises OrderRefused for what the venue cannot be asked for, VenueUnavailable while
+        it is not known how to ask.
+        """
+        ...
+
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
+        """Place `order` by its `submission`; returns the venue's acknowledgement or refusal."""
         ...
 
     async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
         """Cancel one order; returns how it stands now."""
         ...
 
-    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+    async def modify_order(
+        self, cloid: str, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
         """Replace the resting order `cloid` by `order`, whose cloid is its own, in one step.
 
         Returns the acknowledgement of `order`; that `cloid` is canceled is told to listeners. When
@@ -71,7 +88,7 @@ class Exchange(Protocol):
         ...
 
     async def get_open_orders(self) -> Sequence[Order]:
-        """Return every resting order of the account."""
+        """Return every resting order of the account; one without a cloid has its number for it."""
         ...
 
     async def get_fills(self, since: int) -> Sequence[ExecutionReport]:
@@ -91,24 +108,33 @@ class Exchange(Protocol):
         ...
 
 
-class MarketFeed(Protocol):
-    """A source of market events in the order of their times."""
+class MarketSource(Protocol):
+    """What a source of market data covers, and how whole its data is."""
 
     name: str
-    recorded: bool
-    """Whether the events stand in files, so that the journal may keep only a reference to them."""
 
     def instruments(self) -> Sequence[InstrumentUpdate]:
-        """Return the instruments the feed covers."""
+        """Return the instruments the source covers."""
         ...
 
     def timeframes(self, symbol: str) -> Sequence[Timeframe]:
-        """Return the timeframes of the candles the feed has for `symbol`, shortest first."""
+        """Return the timeframes of the candles it has for `symbol`, shortest first."""
         ...
 
     def shortest(self, symbol: str) -> Timeframe | None:
-        """Return the shortest of them, None when the feed has no candles of `symbol`."""
+        """Return the shortest of them, None when it has no candles of `symbol`."""
         ...
+
+    def status(self) -> Sequence[DataStatus]:
+        """Return how whole the data was so far, one for each file or symbol."""
+        ...
+
+
+class MarketFeed(MarketSource, Protocol):
+    """A source that can be played: market events in the order of their times."""
+
+    recorded: bool
+    """Whether the events stand in files, so that the journal may keep only a reference to them."""
 
     def history(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
         """Return up to `count` closed candles that closed at or before `before` (UTC ns)."""
@@ -118,10 +144,35 @@ class MarketFeed(Protocol):
         """Yield (time in UTC ns, event) from `start` on; a candle's time is that of its close."""
         ...
 
-    def status(self) -> Sequence[DataStatus]:
-        """Return how whole the data was so far, one for each file or symbol."""
-        ...
-
     def references(self) -> Sequence[DataReference]:
         """Return one description for each recorded file, for the journal."""
+        ...
+
+
+class LiveFeed(MarketSource, Protocol):
+    """A source that speaks when something happens."""
+
+    async def open(self) -> None:
+        """Learn what is listed; raises VenueUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+    async def history(
+        self, symbol: str, timeframe: str, before: int, count: int
+    ) -> Sequence[MarketData]:
+        """Return up to `count` closed candles that closed at or before `before` (UTC ns), oldest
+        first; raises VenueUnavailable.
+        """
+        ...
+
+    async def listen(self, since: int, deliver: Callable[[MarketEvent], None]) -> None:
+        """Hand what happens to `deliver`, without end: first the candles that closed at or after
+        `since` (UTC ns), then each event as it comes.
+
+        Candles come closed, once and in order for each symbol and timeframe; what was missed while
+        the line was cut is delivered before anything later.
+        """
         ...

@@ -73,6 +73,13 @@ from tradeagent.messages.system import (
     TaskResult,
     Timer,
 )
+from tradeagent.messages.venue import (
+    Holding,
+    Submission,
+    VenueBudget,
+    VenueStatement,
+    VenueStatus,
+)
 
 __all__ = [
     "CONSEQUENCES",
@@ -102,6 +109,7 @@ __all__ = [
     "Heartbeat",
     "History",
     "HistoryRequest",
+    "Holding",
     "Incident",
     "InstrumentUpdate",
     "MarketData",
@@ -128,6 +136,7 @@ __all__ = [
     "Side",
     "StopPlan",
     "StrategyState",
+    "Submission",
     "TaskProgress",
     "TaskRequest",
     "TaskResult",
@@ -141,6 +150,9 @@ __all__ = [
     "TradingMode",
     "TradingState",
     "UndecodableError",
+    "VenueBudget",
+    "VenueStatement",
+    "VenueStatus",
     "Vote",
     "decode",
     "decode_payload",

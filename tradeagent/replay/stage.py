@@ -30,6 +30,7 @@ from tradeagent.messages import (
     OrderStatus,
     Origin,
     PositionUpdate,
+    Submission,
 )
 from tradeagent.plan import Plan, make_plan
 from tradeagent.replay.bus import ReplayBus, ReplayClock, ReplayHost
@@ -69,7 +70,15 @@ class MuteVenue:
         """Return nothing."""
         return ()
 
-    async def place_order(self, order: Order) -> ExecutionReport:
+    def prepare(self, order: Order) -> Submission | None:  # noqa: ARG002
+        """Prepare nothing."""
+        return None
+
+    async def place_order(
+        self,
+        order: Order,
+        submission: Submission | None = None,  # noqa: ARG002
+    ) -> ExecutionReport:
         """Place nothing."""
         return self._nothing(order.symbol, order.cloid)
 
@@ -77,7 +86,12 @@ class MuteVenue:
         """Cancel nothing."""
         return self._nothing(symbol, cloid)
 
-    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:  # noqa: ARG002
+    async def modify_order(
+        self,
+        cloid: str,  # noqa: ARG002
+        order: Order,
+        submission: Submission | None = None,  # noqa: ARG002
+    ) -> ExecutionReport:
         """Replace nothing."""
         return self._nothing(order.symbol, order.cloid)
 

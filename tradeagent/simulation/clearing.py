@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tradeagent.errors import StateError
-from tradeagent.integrations.base import VenueEvent
+from tradeagent.integrations.base import AccountEvent
 from tradeagent.messages import (
     Execution,
     ExecutionReport,
@@ -75,7 +75,7 @@ class Clearing:
         for one in waiting:
             self._rest(one)
 
-    def commit(self) -> list[VenueEvent]:
+    def commit(self) -> list[AccountEvent]:
         """Write what has changed, with the marks of what is held; returns what may now be told."""
         if not self.record.written:
             self.remember()

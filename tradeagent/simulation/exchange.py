@@ -17,6 +17,7 @@ from tradeagent.messages import (
     Order,
     OrderStatus,
     PositionUpdate,
+    Submission,
 )
 from tradeagent.simulation.admission import refusal
 from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing, standing
@@ -89,14 +90,27 @@ class SimulatedExchange:
         """Return what the exchange lists and on what grid."""
         return self._instruments
 
-    async def place_order(self, order: Order) -> ExecutionReport:
+    def prepare(self, order: Order) -> Submission | None:  # noqa: ARG002
+        """Return None: nothing goes over a wire."""
+        return None
+
+    async def place_order(
+        self,
+        order: Order,
+        submission: Submission | None = None,  # noqa: ARG002
+    ) -> ExecutionReport:
         """Place `order`: OPEN, REJECTED with a reason, or CANCELED when an IOC finds no match.
 
         A cloid that was seen before places nothing; the answer is how that order stands.
         """
         return self._ledger.find(order.cloid) or self._admit(order)
 
-    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+    async def modify_order(
+        self,
+        cloid: str,
+        order: Order,
+        submission: Submission | None = None,  # noqa: ARG002
+    ) -> ExecutionReport:
         """Replace the resting order `cloid` by `order`: OPEN, or REJECTED and `cloid` stands.
 
         `order` is judged as if `cloid` were gone. The cancel of `cloid` is delivered before the

@@ -21,7 +21,7 @@ from weakref import finalize
 from pydantic import ValidationError
 
 from tradeagent.errors import LockedError, StateError
-from tradeagent.integrations.base import VenueEvent
+from tradeagent.integrations.base import AccountEvent
 from tradeagent.messages import (
     ExecutionReport,
     FundingPayment,
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     """One event: what is told of it, its order when that is new, and the group a fill ends."""
 
     seq: int
-    told: VenueEvent
+    told: AccountEvent
     order: Resting | None = None
     group: str | None = None
 
@@ -240,7 +240,7 @@ class Ledger:
             self._waiting = 0
             db.execute("COMMIT")
 
-    def _note(self, seq: int, kind: str, time: int, cloid: str, told: VenueEvent) -> None:
+    def _note(self, seq: int, kind: str, time: int, cloid: str, told: AccountEvent) -> None:
         row = (seq, time, kind, cloid, told.__pydantic_serializer__.to_json(told).decode())
         self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradeagent.integrations.base import VenueEvent
+from tradeagent.integrations.base import AccountEvent
 from tradeagent.simulation.account import Position
 from tradeagent.simulation.ledger import Changes, Entry, Ledger
 from tradeagent.simulation.matching import Landing, Page, Resting
@@ -16,7 +16,7 @@ class Record:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._entries: list[Entry] = []
-        self._unsent: list[VenueEvent] = []
+        self._unsent: list[AccountEvent] = []
         self._positions: dict[str, Position] = {}
         self._orders: dict[str, Resting] = {}
         self._volumes: dict[int, Decimal] = {}
@@ -31,7 +31,7 @@ class Record:
 
     def enter(
         self,
-        told: VenueEvent,
+        told: AccountEvent,
         order: Resting | None = None,
         group: str | None = None,
         *,
@@ -81,7 +81,7 @@ class Record:
         self._landed.append(landing.number)
         self._written = False
 
-    def commit(self) -> list[VenueEvent]:
+    def commit(self) -> list[AccountEvent]:
         """Write all that has changed since the last commit; returns what may now be told.
 
         Raises StateError; nothing may be told then.
