@@ -10,7 +10,7 @@ from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
-from tradeagent.errors import JournalError
+from tradeagent.errors import Fenced, JournalError, NotSent, OrderRefused, VenueUnavailable
 from tradeagent.messages import (
     Incident,
     Message,
@@ -18,10 +18,13 @@ from tradeagent.messages import (
     OrderStatus,
     OrderUpdate,
     Severity,
+    Submission,
     TradingMode,
 )
 
 S = OrderStatus
+PAUSE = 1.0
+"""Seconds before a stop is tried again that could not be asked for."""
 FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
@@ -44,6 +47,7 @@ class OrderRouter:
         self._blotter = blotter
         self._agent = agent
         self._runtime = runtime
+        self._submissions: dict[str, Submission] = {}
 
     def is_prepared(self, order: Order) -> bool:
         """Tell whether an order is in the books and has not been settled or sent."""
@@ -55,13 +59,22 @@ class OrderRouter:
     ) -> list[Message]:
         """Wait for the commit, look once more, and place the order `prepared` at (UTC ns).
 
+        Where it goes over a wire the request is made first, for the record, and sent with that.
         An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
         Not so a stop that moves: the one before it still protects.
-        So a stop that an earlier run may have sent already is asked for first.
+        So a stop that an earlier run may have sent already is asked for first. Nothing leaves once
+        another process has taken over.
         """
         order = update.order
+        submission = self._submissions.pop(order.cloid, None)
+        if submission is None:
+            made = await self._made(order)
+            if made is not None:
+                return [made]
         try:
             await committed
+        except Fenced as error:
+            return self._withheld(order, str(error))
         except JournalError as error:
             if not order.reduce_only or order.replaces is not None:
                 return self._withheld(order, str(error))
@@ -75,9 +88,26 @@ class OrderRouter:
         refusal = self.gate.refusal(order, self._runtime().time())
         if refusal:
             return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
-        if order.replaces is None:
-            return [await self._venue.place(order)]
-        return [await self._venue.replace(order.replaces, order)]
+        return [await self._venue.place(order, submission)]
+
+    async def _made(self, order: Order) -> Message | None:
+        """Return the request for an order, or why there is none; None where none is needed.
+
+        A stop that cannot be asked for now is tried again, not at once.
+        """
+        try:
+            return self._venue.exchange.prepare(order)
+        except OrderRefused as refused:
+            self.gate.forget(order)
+            return self._venue.say(order, S.REJECTED, str(refused))
+        except (VenueUnavailable, NotSent) as error:
+            if order.type in PROTECTIVE:
+                await self._runtime().sleep(PAUSE)
+            return self._withheld(order, str(error))[0]
+
+    def take(self, submission: Submission) -> None:
+        """Keep a request that is on record, until its order is sent."""
+        self._submissions[submission.cloid] = submission
 
     def _refusal(self, update: OrderUpdate, prepared: int) -> str:
         """Return why an order must not leave now, or nothing."""

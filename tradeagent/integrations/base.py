@@ -33,9 +33,12 @@ Unsubscribe = Callable[[], None]
 class Exchange(Protocol):
     """A venue that takes orders: simulated or real.
 
-    A call raises VenueUnavailable when its outcome is not known, and OrderRefused when the venue
-    refused for certain.
+    A call raises VenueUnavailable when its outcome is not known, NotSent when nothing has left, and
+    OrderRefused when the venue refused for certain.
     """
+
+    remote: bool
+    """Whether it is out of this process: what it says may be late, old, lost or told twice."""
 
     async def start(self) -> None:
         """Connect; raises VenueUnavailable."""

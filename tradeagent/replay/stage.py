@@ -53,6 +53,8 @@ class Stumbled(TradeAgentError):
 class MuteVenue:
     """An exchange that knows nothing and is never traded on: its words are in the journal."""
 
+    remote = False
+
     def __init__(self, clock: ReplayClock) -> None:
         self._clock = clock
 

@@ -43,6 +43,8 @@ class SimulatedExchange:
     of orders from before are marked `while_down`. No restart turns its time back.
     """
 
+    remote = False
+
     def __init__(
         self,
         settings: ExchangeSettings,
