@@ -29,7 +29,9 @@ from tradeagent.errors import (
     BusUnavailable,
     CommandError,
     ConfigError,
+    Fenced,
     JournalError,
+    LockedError,
     StateError,
 )
 from tradeagent.integrations.base import Exchange, MarketFeed
@@ -62,7 +64,11 @@ LEDGER_GROUP = 1_000
 CROWDED = 10_000
 """Messages that have not left yet, above which simulated time waits."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SERVICES = ("tradeagent.api.control:serve", "tradeagent.api.health:serve")
+SERVICES = (
+    "tradeagent.api.control:serve",
+    "tradeagent.api.kill:serve",
+    "tradeagent.api.health:serve",
+)
 """What answers operators while the daemon runs; each is started by import string."""
 
 
@@ -89,7 +95,16 @@ class Daemon:
     started: int = 0
 
     async def run(self, duration: int | None = None) -> Summary:
-        """Run for `duration` (ns of the clock), or until stopped; returns what it came to."""
+        """Run for `duration` (ns of the clock), or until stopped; returns what it came to.
+
+        Raises LockedError once another daemon has taken over the state.
+        """
+        try:
+            return await self._run(duration)
+        except Fenced as error:
+            raise LockedError(f"{self.directory.path}: {error}, so this one has ended") from error
+
+    async def _run(self, duration: int | None) -> Summary:
         before = await self._account()
         self.started = self.clock.now()
         until = NEVER if duration is None else self.started + duration

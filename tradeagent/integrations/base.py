@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tradeagent.messages import (
     AccountUpdate,
@@ -152,6 +152,7 @@ class MarketFeed(MarketSource, Protocol):
         ...
 
 
+@runtime_checkable
 class LiveFeed(MarketSource, Protocol):
     """A source that speaks when something happens."""
 

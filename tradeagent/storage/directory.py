@@ -10,7 +10,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tradeagent.errors import LockedError, StateError
@@ -20,7 +20,7 @@ SOCKET_PATH_LIMIT = 107 if os.uname().sysname == "Linux" else 103
 SEAL_BYTES = 32
 DIGITS = 19
 """Digits a time in ns has at most."""
-KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous"})
+KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous", "KILL"})
 """What `fresh` leaves where it is."""
 
 
@@ -109,6 +109,21 @@ class StateDirectory:
     def simulating(self) -> Path:
         """Return the mark of a simulated run, which writes in groups and cannot be resumed."""
         return self.path / "simulating"
+
+    @property
+    def kill(self) -> Path:
+        """Return the file that stops trading while it is there; its text is the reason."""
+        return self.path / "KILL"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Return the file that is touched while the daemon lives."""
+        return self.path / "heartbeat"
+
+    def beat(self) -> None:
+        """Leave a sign of life; a disk that takes none is told of elsewhere."""
+        with suppress(OSError):
+            self.heartbeat.touch(mode=0o600)
 
     @property
     def starts(self) -> Path:

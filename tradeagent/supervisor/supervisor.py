@@ -10,7 +10,7 @@ from typing import Any
 
 from tradeagent.bus.base import Bus, Handler, Out, Subscriber
 from tradeagent.clock import NEVER, SECOND, Clock, SimulatedClock
-from tradeagent.errors import IntegrityError, JournalError, Runaway
+from tradeagent.errors import Fenced, IntegrityError, JournalError, Runaway
 from tradeagent.log import log
 from tradeagent.messages import (
     AgentState,
@@ -220,8 +220,10 @@ class Supervisor:
             self._alarms.halt_once(str(error), envelope.source)
 
     def journal_failed(self, error: JournalError) -> None:
-        """Halt: what is not on record must not happen."""
+        """Halt: what is not on record must not happen; end where another process has taken over."""
         if self._alarms.armed:
             self._alarms.halt(str(error), "journal")
         else:
             self._early = error
+        if isinstance(error, Fenced):
+            self._end(error)
