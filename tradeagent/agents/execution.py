@@ -335,7 +335,7 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     async def _settle(self, update: OrderUpdate) -> Sequence[Message]:
         try:
-            return await self.proof.settle(update)
+            return await self.proof.settle(update, self.router.send_again)
         finally:
             self._under_way.discard(("ask", update.order.cloid))
 
@@ -393,7 +393,7 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     async def _state(self) -> Sequence[Message]:
         try:
-            return (await self.venue.statement(),)
+            return (await self.venue.exchange.get_statement(),)
         except VenueUnavailable:
             return ()
 

@@ -16,6 +16,7 @@ LOOKED_BACK = 60 * SECOND
 """How long before a request dies its fills are looked for from, ns; none lives as long."""
 
 Found = Sequence[ExecutionReport]
+SendAgain = Callable[[OrderUpdate], Awaitable[ExecutionReport | None]]
 
 
 class ProofSettings(BaseModel):
@@ -71,10 +72,11 @@ class Proof:
         self._now = now
         self._sleep = sleep
 
-    async def settle(self, update: OrderUpdate) -> Found:
+    async def settle(self, update: OrderUpdate, send_again: SendAgain) -> Found:
         """Return what the venue shows of an order, or that it was never placed; it may take long.
 
-        A failed question proves nothing.
+        The same request is sent once more, for it may only be lost. A failed question proves
+        nothing.
         """
         pauses = patience(self._settings.asked_again_s)
         denied: int | None = None
@@ -85,6 +87,9 @@ class Proof:
                 if shown:
                     return shown
                 if shown is None:
+                    report = await send_again(update)
+                    if report is not None and report.status is not OrderStatus.UNKNOWN:
+                        return (report,)
                     continue
             except VenueUnavailable:
                 continue

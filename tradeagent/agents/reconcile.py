@@ -110,8 +110,10 @@ class Reconciliation:
         return findings._replace(again=again)
 
     def _is_quiet(self, symbol: str, statement: VenueStatement) -> bool:
+        """Tell whether the statement is of a time when nothing had happened here for a while."""
         quiet = int(self._settings.quiet_s * SECOND)
-        return statement.asked - self._touched.get(symbol, 0) >= quiet
+        of = min(statement.asked, statement.time)
+        return of - self._touched.get(symbol, 0) >= quiet
 
     def _compare_orders(self, statement: VenueStatement, findings: Findings) -> None:
         stated = {one.cloid: one for one in statement.orders}

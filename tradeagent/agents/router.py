@@ -12,6 +12,7 @@ from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
 from tradeagent.errors import Fenced, JournalError, NotSent, OrderRefused, VenueUnavailable
 from tradeagent.messages import (
+    ExecutionReport,
     Incident,
     Message,
     Order,
@@ -25,6 +26,8 @@ from tradeagent.messages import (
 S = OrderStatus
 PAUSE = 1.0
 """Seconds before a stop is tried again that could not be asked for."""
+LEAST_LIFE = 2 * SECOND
+"""How long a request must still live to be sent once more, ns."""
 FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
@@ -88,7 +91,24 @@ class OrderRouter:
         refusal = self.gate.refusal(order, self._runtime().time())
         if refusal:
             return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
-        return [await self._venue.place(order, submission)]
+        report = await self._venue.place(order, submission)
+        if report.status is S.UNKNOWN and submission is not None:
+            self.take(submission)  # the very same may be sent once more
+        return [report]
+
+    async def send_again(self, update: OrderUpdate) -> ExecutionReport | None:
+        """Send the very bytes of a request without an answer once more; None where it may not be.
+
+        The venue takes a nonce once, so it can come to no second order.
+        """
+        order = update.order
+        submission = self._submissions.pop(order.cloid, None)
+        known = self._blotter.orders.get(order.cloid)
+        if submission is None or known is None or known.status is not S.UNKNOWN:
+            return None
+        if self._unwanted(update) or self._runtime().time() > update.dies_at - LEAST_LIFE:
+            return None
+        return await self._venue.place(order, submission)
 
     async def _made(self, order: Order) -> Message | None:
         """Return the request for an order, or why there is none; None where none is needed.
@@ -111,17 +131,22 @@ class OrderRouter:
 
     def _refusal(self, update: OrderUpdate, prepared: int) -> str:
         """Return why an order must not leave now, or nothing."""
+        if not self.is_prepared(update.order):
+            return "it was settled before it was sent"
+        now = self._runtime().time()
+        if now - prepared > FRESH_FOR * max(1.0, self._runtime().speed):
+            return "it waited too long to be sent"
+        return self._unwanted(update)
+
+    def _unwanted(self, update: OrderUpdate) -> str:
+        """Return why an order is not to leave any more, or nothing."""
         order, now = update.order, self._runtime().time()
         if order.cloid in self._blotter.unwanted:
             return "cancelled before it was sent"
         if order.replaces is not None and order.replaces not in self._blotter.working:
             return "what it replaces is gone"
-        if not self.is_prepared(order):
-            return "it was settled before it was sent"
         if not order.reduce_only and now > update.expires_at:
             return "its approval has expired"
-        if now - prepared > FRESH_FOR * max(1.0, self._runtime().speed):
-            return "it waited too long to be sent"
         protective = order.reduce_only and order.type in PROTECTIVE
         if self.mode is TradingMode.ACTIVE or protective:
             return ""

@@ -9,13 +9,11 @@ from tradeagent.errors import NotSent, OrderRefused, VenueUnavailable
 from tradeagent.integrations.base import Exchange
 from tradeagent.messages import (
     ExecutionReport,
-    Holding,
     Message,
     Order,
     OrderStatus,
     OrderUpdate,
     Submission,
-    VenueStatement,
 )
 
 SETTLED_TOO = 10 * 60 * SECOND
@@ -83,19 +81,6 @@ class Venue:
         except VenueUnavailable:
             return None
 
-    async def statement(self) -> VenueStatement:
-        """Return what the venue says the account holds and has at work; VenueUnavailable."""
-        asked, exchange = self._now(), self.exchange
-        orders = tuple(await exchange.get_open_orders())
-        held = await exchange.get_positions()
-        account = await exchange.get_account_info()
-        holdings = tuple(
-            Holding(symbol=one.symbol, size=one.size, entry_price=one.entry_price) for one in held
-        )
-        return VenueStatement(
-            asked=asked, time=account.time, holdings=holdings, orders=orders, account=account
-        )
-
     async def missed(self, last_fill: int, last_funding: int) -> list[Message]:
         """Return fills and funding since the last known ones, which may be among them.
 
@@ -120,7 +105,7 @@ class Venue:
         reports = [await self.status(update.order, update.dies_at) for update in working]
         if not self.remote:
             return [*missed, *reports, await self.exchange.get_account_info()]
-        return [*missed, *reports, await self.statement()]
+        return [*missed, *reports, await self.exchange.get_statement()]
 
     def say(self, order: Order, status: OrderStatus, reason: str) -> ExecutionReport:
         """Return a report of our own on an order."""

@@ -21,6 +21,7 @@ from tradeagent.messages import (
     TickerUpdate,
     Timeframe,
     VenueBudget,
+    VenueStatement,
     VenueStatus,
 )
 
@@ -108,6 +109,10 @@ class Exchange(Protocol):
 
     async def get_positions(self) -> Sequence[PositionUpdate]:
         """Return every position that is not flat."""
+        ...
+
+    async def get_statement(self) -> VenueStatement:
+        """Return what is held, what rests and what it is worth, positions and worth of one time."""
         ...
 
 

@@ -31,6 +31,7 @@ from tradeagent.messages import (
     Origin,
     PositionUpdate,
     Submission,
+    VenueStatement,
 )
 from tradeagent.plan import Plan, make_plan
 from tradeagent.replay.bus import ReplayBus, ReplayClock, ReplayHost
@@ -120,6 +121,11 @@ class MuteVenue:
     async def get_positions(self) -> Sequence[PositionUpdate]:
         """Return nothing."""
         return ()
+
+    async def get_statement(self) -> VenueStatement:
+        """Return the statement of an empty account."""
+        account = await self.get_account_info()
+        return VenueStatement(asked=account.time, time=account.time, account=account)
 
     def _nothing(self, symbol: str, cloid: str) -> ExecutionReport:
         return ExecutionReport(
