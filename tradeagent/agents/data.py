@@ -121,7 +121,7 @@ class Data(BaseAgent[DataSettings]):
         """Publish what the feed covers, then play it, or listen to it."""
         runtime, feed = self.runtime, self.feed
         if isinstance(feed, LiveFeed):
-            self.start(self._listen(feed))
+            self.attend(self._listen(feed))
             return
         for part in await self._begun():
             runtime.publish(self.name, part)

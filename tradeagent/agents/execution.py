@@ -123,13 +123,13 @@ class Execution(BaseAgent[ExecutionSettings]):
                 raise
             away = VenueStatus(state="down", reason=str(error), time=self.runtime.time())
             self.publish(away)
-            self.start(self._keep_calling())
+            self.attend(self._keep_calling())
         if self.router.mode is not TradingMode.ACTIVE:
             for message in self._withdraw_resting():
                 self.publish(message)
         if self.venue.remote:
-            self.start(self._follow(self.settings.reconcile.statement_s, self._state))
-            self.start(self._follow(self.settings.reconcile.audit_s, self._audit))
+            self.attend(self._follow(self.settings.reconcile.statement_s, self._state))
+            self.attend(self._follow(self.settings.reconcile.audit_s, self._audit))
 
     async def _arrive(self) -> None:
         exchange = self.venue.exchange

@@ -195,6 +195,10 @@ class ReplayRuntime:
         """Leave an operation alone: what came of it stands in the journal."""
         work.close()
 
+    def attend(self, agent: str, work: Coroutine[Any, Any, None]) -> None:  # noqa: ARG002
+        """Leave it alone: what it publishes stands in the journal."""
+        work.close()
+
     def committed(self, seq: int) -> Awaitable[None]:  # noqa: ARG002
         """Return what is done."""
         return Settled()
