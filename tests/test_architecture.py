@@ -11,7 +11,7 @@ import tradeagent
 
 ROOT = Path(tradeagent.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock", "log"),
+    ("errors", "clock", "log", "crash"),
     ("messages",),
     ("bus", "config", "storage", "integrations", "quant"),
     ("strategies", "simulation"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field
 
@@ -17,7 +18,8 @@ from tradeagent.agents.reconcile import ReconcileSettings, Reconciliation
 from tradeagent.agents.router import OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
-from tradeagent.errors import NotSent, VenueUnavailable
+from tradeagent.crash import crashpoint
+from tradeagent.errors import Fenced, JournalError, NotSent, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
 from tradeagent.messages import (
     CancelRequest,
@@ -44,6 +46,8 @@ from tradeagent.storage.base import Past
 _new_order_update = checked(OrderUpdate)
 
 S = OrderStatus
+ALL = 1 << 62
+"""A seq that no message has: the whole journal."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before a venue is called again, the last one repeated."""
 
@@ -57,6 +61,11 @@ class ExecutionSettings(AgentSettings):
         allow_inf_nan=False,
         description="The most that orders which can raise a position may be worth within a minute, "
         "in quote currency; beyond it nothing leaves and trading halts.",
+    )
+    on_stop: Literal["cancel", "keep"] = Field(
+        default="cancel",
+        description="What becomes of entries that rest at a remote venue when the daemon stops in "
+        "order; stops and targets stay in any case.",
     )
     proof: ProofSettings = Field(
         default=ProofSettings(),
@@ -152,10 +161,26 @@ class Execution(BaseAgent[ExecutionSettings]):
                 return await self._arrive()
 
     async def teardown(self) -> None:
-        """Listen to the venue no more; orders and stops stay there."""
+        """Call resting entries off at a remote venue, then listen to it no more; stops stay."""
+        if self.venue.remote and self.settings.on_stop == "cancel":
+            await self._call_off_entries()
         if self._leave is not None:
             self._leave()
             self._leave = None
+
+    async def _call_off_entries(self) -> None:
+        """Cancel what could raise a position while nobody looks, unless another daemon does."""
+        with suppress(JournalError):  # a cancel needs no record
+            try:
+                await self.runtime.committed(ALL)
+            except Fenced:
+                return
+        for update in tuple(self.blotter.working.values()):
+            if not update.order.reduce_only:
+                report = await self.venue.cancel(update.order)
+                crashpoint("CP11")
+                if report is not None:
+                    self._reported(report)
 
     def _reported(self, event: VenueEvent) -> None:
         self.runtime.publish("exchange", event)
@@ -165,6 +190,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         working = tuple(self.blotter.working.values())
         blotter = self.blotter
         told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, working)
+        crashpoint("CP9")
         return [message for message in told if blotter.is_news(message)]
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
@@ -275,6 +301,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         try:
             while (report := await self.venue.cancel(order)) is None:
                 await self.runtime.sleep(next(pauses))
+            crashpoint("CP7")
             return report
         finally:
             self._under_way.discard(("cancel", order.cloid))
@@ -304,6 +331,8 @@ class Execution(BaseAgent[ExecutionSettings]):
     def book(self, report: ExecutionReport) -> list[Message]:
         """Fold the venue's word into the order, the fill and the position it changes."""
         messages = self.blotter.book(report)
+        if report.execution is not None:
+            crashpoint("CP6")
         if messages:
             self.reconciliation.touch(report.symbol, self.now())
         self._look_after(report.cloid)

@@ -10,6 +10,7 @@ from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
+from tradeagent.crash import crashpoint
 from tradeagent.errors import Fenced, JournalError, NotSent, OrderRefused, VenueUnavailable
 from tradeagent.messages import (
     ExecutionReport,
@@ -69,6 +70,7 @@ class OrderRouter:
         another process has taken over.
         """
         order = update.order
+        crashpoint("CP1")
         submission = self._submissions.pop(order.cloid, None)
         if submission is None:
             made = await self._made(order)
@@ -91,7 +93,9 @@ class OrderRouter:
         refusal = self.gate.refusal(order, self._runtime().time())
         if refusal:
             return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
+        crashpoint("CP2")
         report = await self._venue.place(order, submission)
+        crashpoint("CP5" if order.replaces is None else "CP8")
         if report.status is S.UNKNOWN and submission is not None:
             self.take(submission)  # the very same may be sent once more
         return [report]
