@@ -1,0 +1,15 @@
+"""Hyperliquid, mainnet, testnet or a local venue of ours, as an exchange and a live feed."""
+
+from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
+from tradeagent.integrations.hyperliquid.settings import (
+    Credentials,
+    HyperliquidFeedSettings,
+    HyperliquidSettings,
+)
+
+__all__ = [
+    "Credentials",
+    "HyperliquidExchange",
+    "HyperliquidFeedSettings",
+    "HyperliquidSettings",
+]

@@ -1,0 +1,153 @@
+"""What is asked about the market and the account, and how it is judged before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from tradeagent.clock import MILLISECOND, SECOND, Clock
+from tradeagent.errors import VenueUnavailable
+from tradeagent.integrations.hyperliquid import answers
+from tradeagent.integrations.hyperliquid.answers import (
+    Candle,
+    ClearinghouseState,
+    FrontendOrder,
+    KnownOrder,
+    Meta,
+    OrderHistory,
+    UserFill,
+    UserFunding,
+    UserRateLimit,
+    UserRole,
+)
+from tradeagent.integrations.hyperliquid.rest import Rest
+from tradeagent.integrations.hyperliquid.timing import VenueTime, elapsed
+from tradeagent.integrations.hyperliquid.wording import CLOID
+
+T = TypeVar("T")
+FILLS_A_PAGE = 2000
+PAYMENTS_A_PAGE = 500
+
+
+class MarketQuestions:
+    """Asks about the market and the venue; every question raises VenueUnavailable."""
+
+    def __init__(self, rest: Rest, clock: Clock, venue_time: VenueTime) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._time = venue_time
+
+    async def time(self) -> float:
+        """Learn the venue's time; returns by how many seconds this machine's is ahead of it."""
+        began = elapsed(self._clock)
+        told = await self._rest.ask({"type": "exchangeStatus"}, answers.TIME)
+        self._time.sight(told.time, elapsed(self._clock) - began)
+        return self._time.skew
+
+    async def meta(self) -> Meta:
+        """Return what is listed."""
+        return await self._rest.ask({"type": "meta", "dex": ""}, answers.META)
+
+    async def mids(self) -> dict[str, str]:
+        """Return the middle of every book."""
+        return await self._rest.ask({"type": "allMids", "dex": ""}, answers.MIDS)
+
+    async def candles(
+        self, coin: str, interval: str, start_ms: int, end_ms: int, patience: float
+    ) -> Sequence[Candle]:
+        """Return candles that opened from `start_ms` to `end_ms`, the last perhaps not closed."""
+        wanted = {"coin": coin, "interval": interval, "startTime": start_ms, "endTime": end_ms}
+        return await self._rest.ask(
+            {"type": "candleSnapshot", "req": wanted}, answers.CANDLES, patience
+        )
+
+
+class AccountQuestions:
+    """Asks about one account; every question raises VenueUnavailable."""
+
+    def __init__(self, rest: Rest, account: str, venue_time: VenueTime, oldest: float) -> None:
+        """Believe no state that is more than `oldest` seconds old."""
+        self._rest = rest
+        self.account = account
+        self._time = venue_time
+        self._oldest = int(oldest * SECOND)
+
+    async def role(self, address: str) -> UserRole:
+        """Return what an address is to the venue."""
+        return await self._rest.ask({"type": "userRole", "user": address}, answers.ROLE)
+
+    async def abstraction(self) -> str:
+        """Return how the account keeps its balances."""
+        return await self._ask("userAbstraction", answers.WORD)
+
+    async def rate_limit(self) -> UserRateLimit:
+        """Return how many actions are used and allowed."""
+        return await self._ask("userRateLimit", answers.RATE_LIMIT)
+
+    async def order(self, cloid: str) -> OrderHistory | None:
+        """Return an order by cloid or number, None when the venue does not know it."""
+        if not CLOID.fullmatch(cloid) and not cloid.isdigit():
+            return None
+        oid: int | str = int(cloid) if cloid.isdigit() else cloid
+        question = {"type": "orderStatus", "user": self.account, "oid": oid}
+        told = await self._rest.ask(question, answers.ORDER_STATUS)
+        return told.order if isinstance(told, KnownOrder) else None
+
+    async def open_orders(self) -> Sequence[FrontendOrder]:
+        """Return every order that rests."""
+        return await self._ask("frontendOpenOrders", answers.FRONTEND_ORDERS)
+
+    async def state(self) -> ClearinghouseState:
+        """Return positions and margin, as fresh as they must be to be evidence."""
+        told = await self._ask("clearinghouseState", answers.STATE)
+        age = self._time.now() - told.time * MILLISECOND
+        if age > self._oldest:
+            raise VenueUnavailable(f"the venue's answer is {age / SECOND:.0f} s old")
+        return told
+
+    async def fills(self, since_ms: int) -> list[UserFill]:
+        """Return every fill from `since_ms` on, each once, in no order."""
+        return await self._pages(
+            {"type": "userFillsByTime", "user": self.account, "aggregateByTime": False},
+            since_ms,
+            FILLS_A_PAGE,
+            answers.FILLS,
+            lambda fill: (fill.time, (fill.coin, fill.oid, fill.tid)),
+        )
+
+    async def funding(self, since_ms: int) -> list[UserFunding]:
+        """Return every funding payment from `since_ms` on, each once, in no order."""
+        return await self._pages(
+            {"type": "userFunding", "user": self.account},
+            since_ms,
+            PAYMENTS_A_PAGE,
+            answers.FUNDING,
+            lambda one: (one.time, (one.delta.coin, one.time)),
+        )
+
+    async def _ask(self, kind: str, shape: TypeAdapter[T]) -> T:
+        return await self._rest.ask({"type": kind, "user": self.account}, shape)
+
+    async def _pages(
+        self,
+        question: dict[str, object],
+        since_ms: int,
+        full: int,
+        shape: TypeAdapter[list[T]],
+        key: Callable[[T], tuple[int, object]],
+    ) -> list[T]:
+        """Return all pages from `since_ms` on; `key` gives an item's time and what it is.
+
+        A page begins with the moment the one before ended in, of which some is told again.
+        """
+        found: dict[object, T] = {}
+        while True:
+            page = await self._rest.ask({**question, "startTime": since_ms}, shape)
+            known = len(found)
+            found.update((key(one)[1], one) for one in page)
+            if len(page) < full:
+                return list(found.values())
+            latest = max(key(one)[0] for one in page)
+            since_ms = latest if len(found) > known and latest > since_ms else since_ms + 1
