@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("strategies", "simulation"),
     ("agents",),
     ("supervisor",),
-    ("tally", "plan", "voices", "opening", "app", "explain", "replay"),
+    ("tally", "plan", "parts", "voices", "opening", "app", "explain", "replay"),
     ("research", "api"),
     ("cli",),
     ("__main__",),

@@ -92,6 +92,8 @@ class Plan:
     """A configuration, resolved; `mistakes` were refused before one is made."""
 
     settings: Settings
+    identity: str
+    """What a state directory belongs to: profile, network and account."""
     record: bytes
     """All settings that can change a decision, as JSON: what a replay is made from."""
     seed: int
@@ -106,15 +108,6 @@ class Plan:
     def digest(self) -> str:
         """Return a digest of all settings that can change a decision."""
         return hashlib.sha256(self.record).hexdigest()
-
-    @property
-    def identity(self) -> str:
-        """Return what a state directory belongs to: profile, network and account."""
-        exchange = self.exchange
-        if isinstance(exchange, ExchangeSettings):
-            return f"{self.settings.profile}-simulated-main"
-        account = exchange.account or "main"
-        return f"{self.settings.profile}-{exchange.network}-{account}"
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -175,6 +168,7 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
     assert feed is not None
     return Plan(
         settings=loaded.settings,
+        identity=f"{loaded.settings.profile}-{_whose(exchange)}",
         record=json.dumps(loaded.record(INDIFFERENT)).encode(),
         only=tuple(only),
         seed=feed.seed if isinstance(feed, MarketSettings) else (seed or 0),
@@ -217,6 +211,13 @@ def _exchange(loaded: Loaded) -> ExchangeSettings | HyperliquidSettings | None:
     known = "simulated, hyperliquid"
     loaded.complain(("exchange", "type"), f"unknown exchange {kind!r}; known: {known}")
     return None
+
+
+def _whose(exchange: ExchangeSettings | HyperliquidSettings) -> str:
+    """Return network and account of an exchange."""
+    if isinstance(exchange, ExchangeSettings):
+        return "simulated-main"
+    return f"{exchange.network}-{exchange.account or 'main'}"
 
 
 def _check_real(
@@ -269,7 +270,7 @@ def _check_bus(loaded: Loaded) -> None:
 
 
 def _listed(feed: Feed | None) -> Sequence[str]:
-    """Return the symbols the feed has; none when it is wrong itself, or not known before it runs.
+    """Return the symbols the feed has; none when that is not known before it runs, or it is wrong.
     """
     if isinstance(feed, MarketSettings):
         return [one.symbol for one in feed.listings]

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from tradeagent.app import Daemon, open_daemon
 from tradeagent.bus.base import Subscriber
 from tradeagent.cli.narrate import GRAVE, TOLD, sentence
@@ -28,6 +30,7 @@ async def run_session(
     length: int | None,
     summary: Path | None,
     unlock: Unlock | None = None,
+    key: SecretStr | None = None,
 ) -> None:
     """Run one daemon to its end, show it, and write its summary."""
     settings = plan.settings
@@ -37,7 +40,7 @@ async def run_session(
     setup(style, "WARNING" if live else settings.log.level)
     if summary is not None:
         _expect(summary)
-    async with open_daemon(plan, state, unlock=unlock) as daemon:
+    async with open_daemon(plan, state, unlock=unlock, key=key) as daemon:
         _on_interrupt(daemon.stop)
         gc.freeze()  # what was loaded stays: no later collection need walk through it
         if live:

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from tradeagent.agents.base import BaseAgent
 from tradeagent.agents.risk import Risk
 from tradeagent.agents.trading import Trading
-from tradeagent.app import agent_makers, open_clock, open_feed, simulated_key
+from tradeagent.app import agent_makers, simulated_key
 from tradeagent.bus.base import Handler, Out, Subscriber, Unsubscribe
 from tradeagent.config.load import recall
 from tradeagent.errors import OperatorError, TradeAgentError
-from tradeagent.integrations.base import VenueEvent
+from tradeagent.integrations.base import LiveFeed, VenueEvent
 from tradeagent.messages import (
     ZERO,
     AccountUpdate,
@@ -33,6 +33,7 @@ from tradeagent.messages import (
     Submission,
     VenueStatement,
 )
+from tradeagent.parts import open_market
 from tradeagent.plan import Plan, make_plan
 from tradeagent.replay.bus import ReplayBus, ReplayClock, ReplayHost
 from tradeagent.storage.base import Past, Settled
@@ -336,25 +337,27 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     """
     try:
         plan, cap = _plan(directory, boot, data)
-        feed = open_feed(plan)
+        market = open_market(plan, past.ts)
         exact = boot.clock == "simulated"
         key = simulated_key(plan) if exact else directory.kept_seal_key()
     except OperatorError as error:
         raise NotVerifiable(str(error).splitlines()[0]) from error
     clock, host = ReplayClock(), ReplayHost(heals=not exact)
     bus = ReplayBus(clock, host, boot.epoch)
-    ended = open_clock(plan, feed, past.ts).now() if exact else past.ts
+    feed, ended = market.feed, market.clock.now() if exact else past.ts
     makers = agent_makers(plan, MuteVenue(clock), key, feed, lambda: (past.ts or ended) + 1)
     speed = plan.settings.clock.speed if boot.clock == "accelerated" else 1.0
     speed = float("inf") if exact else speed
-    runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=exact and feed.recorded)
+    played = None if isinstance(feed, LiveFeed) else feed
+    referred = exact and played is not None and played.recorded
+    runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=referred)
     players = {player.agent.name: player for player in (Player(make, cap) for make in makers)}
     for player in players.values():
         if player.answers:
             runtime.owed[player.agent.name] = []
         player.agent.attach(runtime, player.inlet)
         player.agent.restore(past)
-    files = {(one.name, one.symbol): one.sha256 for one in feed.references()}
+    files = {(one.name, one.symbol): one.sha256 for one in played.references()} if played else {}
     return Stage(boot, clock, host, bus, runtime, players, files, past.seq)
 
 

@@ -135,6 +135,12 @@ class LineSettings(BaseModel):
 class HyperliquidSettings(LineSettings):
     """How orders are asked for on Hyperliquid."""
 
+    account: Address | Literal[""] = Field(
+        default="",
+        description="The address of the account that is traded, which has approved the agent whose "
+        "key is HYPERLIQUID_PRIVATE_KEY; HYPERLIQUID_ACCOUNT_ADDRESS where it is empty.",
+    )
+
     ioc_expiry: Seconds = Field(
         default=10.0,
         description="After how many seconds an order that fills at once or not at all, and a "
