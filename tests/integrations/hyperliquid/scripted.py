@@ -50,7 +50,7 @@ EMPTY = {
 Answer = Callable[[dict[str, Any]], Any]
 
 
-class Lost(Exception):  # noqa: N818
+class Lost(Exception):
     """Raised by a script to cut the connection without an answer."""
 
 
