@@ -1,6 +1,7 @@
 """Hyperliquid, mainnet, testnet or a local venue of ours, as an exchange and a live feed."""
 
 from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
+from tradeagent.integrations.hyperliquid.feed import HyperliquidFeed
 from tradeagent.integrations.hyperliquid.settings import (
     Credentials,
     HyperliquidFeedSettings,
@@ -10,6 +11,7 @@ from tradeagent.integrations.hyperliquid.settings import (
 __all__ = [
     "Credentials",
     "HyperliquidExchange",
+    "HyperliquidFeed",
     "HyperliquidFeedSettings",
     "HyperliquidSettings",
 ]

@@ -46,6 +46,12 @@ class MarketQuestions:
         self._time.sight(told.time, elapsed(self._clock) - began)
         return self._time.skew
 
+    async def shown(self) -> int:
+        """Return the time of the node that answers, ms; it may lag."""
+        told = await self._rest.ask({"type": "exchangeStatus"}, answers.TIME)
+        self._time.sight(told.time)
+        return told.time
+
     async def meta(self) -> Meta:
         """Return what is listed."""
         return await self._rest.ask({"type": "meta", "dex": ""}, answers.META)

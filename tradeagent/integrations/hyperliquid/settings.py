@@ -220,11 +220,6 @@ class HyperliquidFeedSettings(LineSettings):
         description="How long after its close a candle is asked for when the next one has not "
         "begun, in seconds.",
     )
-    final_after: Seconds = Field(
-        default=10.0,
-        description="How long after its close a candle counts as closed although the venue shows "
-        "no later one, in seconds; one it does not show at all by then is missing.",
-    )
     listing_every: Seconds = Field(
         default=600.0, description="How often the venue is asked for what it lists, in seconds."
     )
