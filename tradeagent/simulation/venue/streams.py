@@ -57,6 +57,11 @@ class Streams:
         """Hear no more news."""
         self._stop()
 
+    def cut_all(self) -> None:
+        """Break every connection."""
+        for socket in tuple(self.sockets.values()):
+            socket.cut()
+
     # -- news
 
     def hear(self, news: News) -> None:
