@@ -17,8 +17,7 @@ from tests.venue.server import Venue, wallet
 
 BTC, ETH = "BTC/USDC:USDC", "ETH/USDC:USDC"
 ENOUGH = 20
-COVERED = frozenset(
-    """
+REST_METHODS = """
     addMargin cancelAllOrdersAfter cancelOrder cancelOrders cancelOrdersForSymbols
     createLimitOrder createMarketOrder createOrder createOrderWithTakeProfitAndStopLoss
     createOrders createReduceOnlyOrder createStopOrder createTriggerOrder editOrder editOrders
@@ -29,17 +28,15 @@ COVERED = frozenset(
     fetchOrderBook fetchOrders fetchPosition fetchPositions fetchStatus fetchTicker fetchTickers
     fetchTime fetchTrades fetchTradingFee fetchWithdrawals reduceMargin setLeverage
     setMarginMode transfer withdraw
-    """.split()
-)
-PRO = frozenset(
-    """
+"""
+PRO_METHODS = """
     cancelOrderWs cancelOrdersWs createLimitOrderWs createMarketOrderWs createOrderWs
     createOrdersWs editOrderWs unWatchBalance unWatchMyTrades unWatchOHLCV unWatchOrderBook
     unWatchOrders unWatchPositions unWatchTicker unWatchTickers unWatchTrades watchBalance
     watchMyTrades watchOHLCV watchOrderBook watchOrders watchPositions watchTicker watchTickers
     watchTrades
-    """.split()
-)
+"""
+COVERED, PRO = frozenset(REST_METHODS.split()), frozenset(PRO_METHODS.split())
 OUT_OF_SCOPE = {
     "fetchCurrenciesWs": "the same as fetchCurrencies",
     "fetchDepositWithdrawFee": "a table of ccxt's own",
