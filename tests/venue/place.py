@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 from hyperliquid.utils import signing as sdk
 
 from tests.venue.server import wallet
-from tradeagent.clock import SECOND, AcceleratedClock
+from tradeagent.clock import SECOND, AcceleratedClock, Clock
 from tradeagent.simulation import GeneratedMarket, MarketSettings
 from tradeagent.simulation.venue import Floor, VenueSettings
 from tradeagent.simulation.venue.intake import Rules
@@ -24,6 +24,7 @@ from tradeagent.simulation.venue.serving import Ports, serve_venue
 ORIGIN = 1_767_225_600 * SECOND
 """2026-01-01T00:00:00Z."""
 MARKET = MarketSettings(seed=3, tick_seconds=1, book_seconds=5)
+FREE = Rules(limited=False)
 ENOUGH = 20.0
 Json = dict[str, Any]
 
@@ -31,8 +32,11 @@ Json = dict[str, Any]
 class Place:
     """A venue that is open, and what the test asks it directly."""
 
-    def __init__(self, floor: Floor, url: str, admin: str, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, floor: Floor, clock: Clock, url: str, admin: str, http: aiohttp.ClientSession
+    ) -> None:
         self.floor = floor
+        self.clock = clock
         self.url = url
         self.admin = admin
         self.http = http
@@ -184,9 +188,7 @@ class Line:
 
 
 @asynccontextmanager
-async def opened(
-    rules: Rules = Rules(limited=False), speed: float = 1.0, **more: Any
-) -> AsyncIterator[Place]:
+async def opened(rules: Rules = FREE, speed: float = 1.0, **more: Any) -> AsyncIterator[Place]:
     """Open a venue; `origin` (UTC ns), `seed`, `state` and `settings` change it."""
     clock = AcceleratedClock(more.get("origin", ORIGIN), speed)
     state: Path | None = more.get("state")
@@ -197,7 +199,7 @@ async def opened(
         serve_venue(floor, clock, rules, Ports(), seed) as (url, admin),
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ENOUGH)) as http,
     ):
-        yield Place(floor, url, admin, http)
+        yield Place(floor, clock, url, admin, http)
 
 
 @asynccontextmanager

@@ -159,9 +159,8 @@ async def test_a_quiet_connection_is_closed_after_a_minute_and_pings_keep_it() -
 async def test_an_ip_has_so_many_connections_users_and_posts() -> None:
     """What is beyond the limit is told; what was there before goes on."""
     async with opened(Rules()) as place:
-        lines = []
-        for _ in range(limits.MOST_CONNECTIONS):
-            lines.append(await place.http.ws_connect(f"{place.url}/ws"))
+        most = limits.MOST_CONNECTIONS
+        lines = [await place.http.ws_connect(f"{place.url}/ws") for _ in range(most)]
         async with line(place) as wire:
             said = await wire.until("error")
             assert said["data"] == "Cannot open more than 10 connections."
