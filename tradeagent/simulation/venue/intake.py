@@ -237,9 +237,8 @@ class Intake:
         return Signed(actor, action, None, refusal)
 
     def _owns(self, signer: str) -> bool:
-        """Return whether an address is an account of its own, or may become one."""
-        master = self.floor.master_of(signer)
-        return master == signer or (master is None and self.rules.open_accounts)
+        """Return whether an address is an account of its own or becomes one; an agent never is."""
+        return self.floor.master_of(signer) in (signer, None)
 
     def _act(self, signed: Signed, occasion: Occasion) -> Json:
         """Let an action through to the floor, or say why not."""
