@@ -38,10 +38,14 @@ def flag(value: object) -> bool:
 
 
 def text(value: object) -> str:
-    """Accept any text."""
-    if not isinstance(value, str):
+    """Accept any text that UTF-8 can write."""
+    if not isinstance(value, str) or not value.isascii() and _unwritable(value):
         raise Malformed(f"{value!r} is no string")
     return value
+
+
+def _unwritable(value: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def one_of(*words: str) -> Shape:

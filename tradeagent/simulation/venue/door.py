@@ -53,7 +53,7 @@ class Door:
         """Answer a request; one that is to stay unanswered holds its connection for a while."""
         try:
             body = json.loads(await request.read())
-        except ValueError:
+        except (ValueError, RecursionError):
             return web.Response(status=400, text="Failed to parse the request body as JSON")
         try:
             reply = await ask(body, request.remote or "")

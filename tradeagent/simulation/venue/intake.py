@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tradeagent.clock import Clock
+from tradeagent.clock import MILLISECOND, Clock
 from tradeagent.simulation.venue import limits
 from tradeagent.simulation.venue.actions import (
     FOREIGN,
@@ -142,7 +142,7 @@ class Intake:
         if not self._within(ip, limits.info_weight(kind)):
             return TOO_MANY
         answer = self.floor.answer(request)
-        self._weights.add(ip, limits.surcharge(kind, answer), self._now())
+        self._weights.add(ip, limits.surcharge(kind, answer), self.real_ms())
         return await self._after(occasion, Reply(200, answer))
 
     async def exchange(self, body: object, ip: str) -> Reply:
@@ -184,11 +184,12 @@ class Intake:
         garbled = board.struck(Garbage, occasion)
         return reply if garbled is None else GARBAGE[garbled.form]
 
-    def _now(self) -> int:
-        return self.floor.now_ms()
+    def real_ms(self) -> int:
+        """Return the time that limits are counted by: the clock's, whatever the venue's shows."""
+        return self.clock.now() // MILLISECOND
 
     def _within(self, ip: str, weight: int) -> bool:
-        return not self.rules.limited or self._weights.take(ip, weight, self._now())
+        return not self.rules.limited or self._weights.take(ip, weight, self.real_ms())
 
     def _read(self, body: object) -> Signed:
         """Read an envelope and find its signer; raises Malformed."""
@@ -257,7 +258,8 @@ class Intake:
 
     def _refusal(self, signed: Signed, batch: int) -> str | None:
         """Return what keeps an action of a known signer from being carried out."""
-        actor, floor, now = signed.actor, self.floor, self._now()
+        actor, floor = signed.actor, self.floor
+        now = floor.now_ms()
         if signed.expires is not None and now > signed.expires:
             floor.spent(actor.user, STALE_COSTS * batch)
             return "Action already expired"
@@ -266,12 +268,14 @@ class Intake:
             return used_up
         if batch > MOST_WEIGHT:
             return f"Signed action over weight limit of {MOST_WEIGHT}."
-        return self._over_budget(actor.user, batch, is_cancel(signed.action), now)
+        return self._over_budget(actor.user, batch, is_cancel(signed.action))
 
-    def _over_budget(self, user: str, batch: int, cancel: bool, now: int) -> str | None:
+    def _over_budget(self, user: str, batch: int, cancel: bool) -> str | None:
         used, allowed = self.floor.budget(user)
         most = limits.ceiling(allowed, cancel)
-        if not self.rules.limited or used + batch <= most or self._patience.lets_pass(user, now):
+        if not self.rules.limited or used + batch <= most:
+            return None
+        if self._patience.lets_pass(user, self.real_ms()):
             return None
         shown = self.floor.answer({"type": "userRateLimit", "user": user})
         assert isinstance(shown, dict)

@@ -45,6 +45,8 @@ async def serve_venue(
             yield url, admin
             playing.cancel()
             streams.cut_all()
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
     finally:
         streams.close()
         floor.close()

@@ -74,8 +74,14 @@ SOURCE = {source: keccak(source.encode()) for source in SOURCES}
 
 
 def connection_id(action: Json, nonce: int, vault: str | None, expires: int | None) -> bytes:
-    """Return the hash that an L1 action is signed by; keys count in the order they have here."""
-    packed: bytes = msgpack.packb(action)
+    """Return the hash that an L1 action is signed by; keys count in the order they have here.
+
+    Raises Malformed for what msgpack cannot hold.
+    """
+    try:
+        packed: bytes = msgpack.packb(action)
+    except (OverflowError, ValueError) as error:
+        raise Malformed(str(error)) from error
     parts = [packed, nonce.to_bytes(8, "big")]
     parts.append(b"\x00" if vault is None else b"\x01" + bytes.fromhex(vault.removeprefix("0x")))
     if expires is not None:

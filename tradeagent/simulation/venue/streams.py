@@ -131,7 +131,7 @@ class Streams:
 
     def _crowded(self, ip: str) -> str:
         """Return why one more connection of an address is too many, empty when it is not."""
-        now = self._floor.now_ms()
+        now = self._intake.real_ms()
         if not self._intake.rules.limited:
             return ""
         if sum(one.ip == ip for one in self.sockets.values()) >= limits.MOST_CONNECTIONS:
@@ -146,7 +146,7 @@ class Streams:
             if message.type is not WSMsgType.TEXT:
                 continue
             if not self._intake.rules.limited or self._messages.take(
-                socket.ip, 1, self._floor.now_ms()
+                socket.ip, 1, self._intake.real_ms()
             ):
                 self._take(socket, message.data, group)
             else:
@@ -159,7 +159,7 @@ class Streams:
         bad = Message("error", f"Error parsing JSON into valid websocket request: {text}")
         try:
             asked = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             socket.send(bad)
             return
         method = asked.get("method") if isinstance(asked, dict) else None
