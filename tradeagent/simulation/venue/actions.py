@@ -39,7 +39,7 @@ def flag(value: object) -> bool:
 
 def text(value: object) -> str:
     """Accept any text that UTF-8 can write."""
-    if not isinstance(value, str) or not value.isascii() and _unwritable(value):
+    if not isinstance(value, str) or (not value.isascii() and _unwritable(value)):
         raise Malformed(f"{value!r} is no string")
     return value
 

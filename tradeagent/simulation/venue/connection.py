@@ -69,7 +69,6 @@ class Socket:
         self.number = number
         self.ip = ip
         self.subscriptions: dict[str, Json] = {}
-        self.posts = 0
         self.response = web.WebSocketResponse(compress=False, max_msg_size=4 * 1024 * 1024)
         self._clock = clock
         self._board = board

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from functools import partial
 
 from aiohttp import WSMsgType, web
@@ -24,14 +23,8 @@ from tradeagent.simulation.venue.channels import (
     told,
 )
 from tradeagent.simulation.venue.connection import Message, Socket
-from tradeagent.simulation.venue.intake import Intake, Silence
-
-REASONS = {
-    400: "Bad Request",
-    422: "Unprocessable Entity",
-    429: "Too Many Requests",
-    502: "Bad Gateway",
-}
+from tradeagent.simulation.venue.intake import Intake
+from tradeagent.simulation.venue.posts import Posts
 
 
 def compact(value: object) -> str:
@@ -47,6 +40,7 @@ class Streams:
         self._intake = intake
         self._floor = intake.floor
         self._clock = clock
+        self._posts = Posts(intake)
         self._board = intake.board
         self._listeners: dict[Key, dict[tuple[int, str], tuple[Socket, Json]]] = {}
         self._opened = limits.Rolling(limits.MOST_NEW_CONNECTIONS)
@@ -168,7 +162,7 @@ class Streams:
         elif method in ("subscribe", "unsubscribe") and "subscription" in asked:
             self._change(socket, method, asked["subscription"])
         elif method == "post" and type(asked.get("id")) is int:
-            self._post(socket, asked["id"], asked.get("request"), group)
+            self._posts.begin(socket, asked["id"], asked.get("request"), group)
         else:
             socket.send(bad)
 
@@ -228,41 +222,3 @@ class Streams:
         del listeners[socket.number, name]
         if not listeners:
             del self._listeners[key]
-
-    def _post(self, socket: Socket, number: int, asked: object, group: asyncio.TaskGroup) -> None:
-        """Begin a request that came over the socket, unless too many are under way."""
-        pending: Counter[str] = Counter()
-        for one in self.sockets.values():
-            pending[one.ip] += one.posts
-        if pending[socket.ip] >= limits.MOST_POSTS:
-            text = f"too many pending post requests id={number}"
-            socket.send(Message("error", text))
-            return
-        socket.posts += 1
-        group.create_task(self._carry_out(socket, number, asked))
-
-    async def _carry_out(self, socket: Socket, number: int, asked: object) -> None:
-        """Answer a post as the same request over HTTP would be."""
-        try:
-            answer = await self._posted(asked, socket.ip)
-        except Malformed as error:
-            answer = {"type": "error", "payload": f"422 {REASONS[422]}: {error}"}
-        except Silence:
-            return
-        finally:
-            socket.posts -= 1
-        socket.send(Message("post", {"id": number, "response": answer}))
-
-    async def _posted(self, asked: object, ip: str) -> Json:
-        kind = asked.get("type") if isinstance(asked, dict) else None
-        if not isinstance(asked, dict) or kind not in ("info", "action"):
-            raise Malformed("a post is an object with type info or action")
-        body = asked.get("payload")
-        ask = self._intake.info if kind == "info" else self._intake.exchange
-        reply = await ask(body, ip)
-        if reply.status != 200:
-            return {"type": "error", "payload": f"{reply.status} {REASONS[reply.status]}"}
-        if kind == "action":
-            return {"type": "action", "payload": reply.body}
-        assert isinstance(body, dict)
-        return {"type": "info", "payload": {"type": body["type"], "data": reply.body}}
