@@ -49,7 +49,7 @@ def test_a_wrong_option_is_one_line_that_names_it(arguments: tuple[str, str]) ->
 
 
 def test_a_killed_venue_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Its first line tells where it is; a second one is kept off its state; kill -9 loses nothing."""
+    """Its first line tells where it is, a second is kept off its state, kill -9 loses nothing."""
     state = tmp_path / "state"
     key = wallet(60_000)
 
