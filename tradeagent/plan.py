@@ -270,8 +270,7 @@ def _check_bus(loaded: Loaded) -> None:
 
 
 def _listed(feed: Feed | None) -> Sequence[str]:
-    """Return the symbols the feed has; none when that is not known before it runs, or it is wrong.
-    """
+    """Return the symbols the feed has; none where it is wrong, or live and not heard yet."""
     if isinstance(feed, MarketSettings):
         return [one.symbol for one in feed.listings]
     if isinstance(feed, RecordedSettings):

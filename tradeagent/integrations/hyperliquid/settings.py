@@ -56,8 +56,8 @@ class LineSettings(BaseModel):
     )
     url: str = Field(
         default="",
-        description="Where the local venue answers, as in http://127.0.0.1:3001; for no other "
-        "network.",
+        description="Where the local venue answers, as in http://127.0.0.1:3001; the daemon runs "
+        "one of its own where this is empty. For no other network.",
     )
     request_timeout: Seconds = Field(
         default=10.0,
@@ -120,6 +120,8 @@ class LineSettings(BaseModel):
         if self.network != "local":
             if self.url:
                 raise ValueError(f"url is for network: local only; remove it for {self.network}")
+            return self
+        if not self.url:
             return self
         found = urlsplit(self.url)
         if found.scheme != "http" or found.hostname not in LOOPBACK or found.path.strip("/"):
