@@ -198,7 +198,7 @@ async def open_daemon(
         market = open_market(plan, past.ts)
         clock = market.clock
         plan, own_key = await stack.enter_async_context(housed(plan, directory, clock))
-        market = await connected(plan, market)
+        market = await stack.enter_async_context(connected(plan, market))
         most = settings.supervisor.safe_mode_after
         words = opening(past, crashes, most, unlock, clock.now()) if plan.runs("risk") else ()
         daemon = _assemble(plan, directory, store, market, own_key or key)

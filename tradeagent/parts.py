@@ -69,15 +69,25 @@ def _feed(plan: Plan, clock: Clock) -> MarketFeed | LiveFeed:
     return HyperliquidFeed(settings, plan.watched, clock)
 
 
-async def connected(plan: Plan, market: Market) -> Market:
-    """Return the market with its feed open; raises StateError in one line when that fails.
+@asynccontextmanager
+async def connected(plan: Plan, market: Market) -> AsyncIterator[Market]:
+    """Open a live feed, where the plan by now says it is, and close it afterwards.
 
-    The plan may know by now where a live feed is found.
+    Raises StateError in one line when that fails.
     """
     if not isinstance(market.feed, LiveFeed):
-        return market
+        yield market
+        return
     feed = _feed(plan, market.clock)
     assert isinstance(feed, LiveFeed)
+    try:
+        await _open(feed, plan)
+        yield Market(market.clock, feed)
+    finally:
+        await feed.close()
+
+
+async def _open(feed: LiveFeed, plan: Plan) -> None:
     try:
         await feed.open()
     except VenueUnavailable as error:
@@ -88,7 +98,6 @@ async def connected(plan: Plan, market: Market) -> Market:
         raise StateError(
             f"watchlist: {feed.name} does not list {', '.join(unknown)}; case matters, as in kPEPE"
         )
-    return Market(market.clock, feed)
 
 
 def open_exchange(
