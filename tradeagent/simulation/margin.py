@@ -43,9 +43,7 @@ class Leverages:
 class Margin:
     """The margins of one account over its books; nothing here changes either."""
 
-    def __init__(
-        self, leverages: Leverages, books: Mapping[str, Book], account: Account
-    ) -> None:
+    def __init__(self, leverages: Leverages, books: Mapping[str, Book], account: Account) -> None:
         self.leverages = leverages
         self._books = books
         self._account = account
