@@ -115,19 +115,20 @@ class Daemon:
         except BusUnavailable as error:
             raise StateError(str(error)) from error
         finally:
-            after = await self._account()
-            if self.exchange is not None:
+            after = await self._account(self.tally.account)
+            if self.exchange is not None and not self.exchange.remote:
                 await self.exchange.close()
             self.store.close(clean=clean)
             self.directory.simulating.unlink(missing_ok=True)
         self.directory.end()
-        return self._summary(before, after)
+        remote = self.exchange is not None and self.exchange.remote
+        return self._summary((self.tally.opening if remote else None) or before, after)
 
-    async def _account(self) -> AccountUpdate:
-        """Return the account; an empty one in a process that does not trade."""
-        if self.exchange is not None:
+    async def _account(self, told: AccountUpdate | None = None) -> AccountUpdate:
+        """Return the account, of a remote venue what it `told`; without any an empty one."""
+        if self.exchange is not None and not self.exchange.remote:
             return await self.exchange.get_account_info()
-        return AccountUpdate(balance=ZERO, equity=ZERO, time=self.clock.now())
+        return told or AccountUpdate(balance=ZERO, equity=ZERO, time=self.clock.now())
 
     def stop(self) -> None:
         """Ask for an orderly stop."""
@@ -246,6 +247,8 @@ def _assemble(
     exchange: Exchange | None = None
     if plan.runs("execution"):
         exchange = open_exchange(plan, market, directory, supervisor.spawn, key)
+        if exchange.remote:
+            supervisor.disconnect = exchange.close
     if isinstance(exchange, SimulatedExchange):
         bus.subscribe(Subscriber("exchange", _prices(exchange), observer=True))
     tally = Tally()

@@ -22,6 +22,7 @@ from tradeagent.crash import crashpoint
 from tradeagent.errors import Fenced, JournalError, NotSent, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
 from tradeagent.messages import (
+    AgentState,
     CancelRequest,
     ExecutionReport,
     Fill,
@@ -162,7 +163,8 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     async def teardown(self) -> None:
         """Call resting entries off at a remote venue, then listen to it no more; stops stay."""
-        if self.venue.remote and self.settings.on_stop == "cancel":
+        stops = self.state is AgentState.STOPPING  # and is not made anew
+        if stops and self.venue.remote and self.settings.on_stop == "cancel":
             await self._call_off_entries()
         if self._leave is not None:
             self._leave()

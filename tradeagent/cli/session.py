@@ -18,7 +18,7 @@ from tradeagent.cli.narrate import GRAVE, TOLD, sentence
 from tradeagent.clock import SECOND, monotonic
 from tradeagent.errors import CommandError
 from tradeagent.log import log, setup
-from tradeagent.messages import DataStatus, Message
+from tradeagent.messages import AccountUpdate, DataStatus, Message
 from tradeagent.opening import Unlock
 from tradeagent.plan import Plan
 from tradeagent.tally import Summary
@@ -65,14 +65,14 @@ def _expect(path: Path) -> None:
 
 
 def _narrate(daemon: Daemon, kinds: tuple[type[Message], ...]) -> None:
-    data: dict[str, str] = {}
+    told: dict[str, object] = {}
 
     def tell(message: Message) -> None:
         """Log what a message says to an operator, if it does."""
-        text = sentence(message, daemon.tally)
-        if isinstance(message, DataStatus):  # it comes on schedule, news or not
-            known, data[message.name] = data.get(message.name), text
-            text = "" if text == known else text
+        text, news = sentence(message, daemon.tally), _news(message)
+        if news is not None:
+            known, told[news[0]] = told.get(news[0]), news[1]
+            text = "" if news[1] == known else text
         if text:
             hand = teller.hand
             source = hand.source if hand is not None else "-"
@@ -80,6 +80,15 @@ def _narrate(daemon: Daemon, kinds: tuple[type[Message], ...]) -> None:
 
     teller = Subscriber("narrator", dict.fromkeys(kinds, tell), observer=True)
     daemon.bus.subscribe(teller)
+
+
+def _news(message: Message) -> tuple[str, object] | None:
+    """Return what must differ from the last time for what comes on schedule to be told."""
+    if isinstance(message, DataStatus):
+        return message.name, message.model_copy(update={"rows": 0, "last_time": 0})
+    if isinstance(message, AccountUpdate):
+        return message.wire, message.balance
+    return None
 
 
 def _on_interrupt(stop: Callable[[], None]) -> None:

@@ -57,6 +57,8 @@ class Supervisor:
         self.failure: BaseException | None = None
         self.prepare: Callable[[], Awaitable[None]] = nothing
         """Done before the agents start: what is said there is no past yet, and waits for them."""
+        self.disconnect: Callable[[], Awaitable[None]] = nothing
+        """Done once the agents have stopped: it ends what was spawned beside them."""
         self._past = past
         patience = patience or Patience()
         self._group: asyncio.TaskGroup | None = None
@@ -120,6 +122,7 @@ class Supervisor:
                     self.watch.look_away()
                     self._restarts.over = True
                     await self._stages.stop()
+                    await self.disconnect()
                     await self._runtime.bus.close()
         except* Exception as failures:
             self.failure = self.failure or failures.exceptions[0]
