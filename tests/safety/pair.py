@@ -67,19 +67,25 @@ def _settings(url: str, since: str) -> dict[str, object]:
                 "max_unknown_age_s": 600,
             },
         },
-        "agents": {"execution": {"max_notional_per_minute": 1_000_000, "on_stop": "keep"}},
     }
 
 
 class Pair:
     """The two processes, their folders, and what they have on record."""
 
-    def __init__(self, folder: Path, *venue: str, bus: str = "memory://") -> None:
-        """Start the venue; the daemon is started by `start`."""
+    def __init__(
+        self,
+        folder: Path,
+        *venue: str,
+        bus: str = "memory://",
+        entry: str = "market",
+        on_stop: str = "keep",
+    ) -> None:
+        """Start the venue; the daemon is started by `start`, and enters as `entry` says."""
         self.folder = folder
         self.since = datetime.now(UTC).isoformat()
         self._venue_options = venue
-        self._bus = bus
+        self._bus, self._entry, self._on_stop = bus, entry, on_stop
         self.state, self.venue_state = folder / "daemon", folder / "venue"
         self.state.mkdir(mode=0o700)
         (self.state / "local.key").write_text(KEY.removeprefix("0x") + "\n")
@@ -94,7 +100,12 @@ class Pair:
     def start(self, **environment: str) -> Process:
         """Start the daemon, on the same state each time."""
         config = self.folder / "daemon.yaml"
-        config.write_text(yaml.safe_dump(_settings(self.venue.url, self.since)))
+        settings = _settings(self.venue.url, self.since)
+        settings["agents"] = {
+            "execution": {"max_notional_per_minute": 1_000_000, "on_stop": self._on_stop},
+            "trading": {"entry": self._entry, "reprice_s": 8},
+        }
+        config.write_text(yaml.safe_dump(settings))
         where = ("-c", str(config), "--bus", self._bus)
         self.daemon = Process(self.state, "run", *where, **environment)
         return self.daemon
