@@ -23,12 +23,20 @@ class VenueSettings(BaseModel):
         description="Whether every signer that is no agent has an account of its own.",
     )
     schedule_volume: Decimal = Field(
-        default=Decimal(0),
+        default=Decimal(1_000_000),
         ge=0,
         description="What an account must have traded before it may schedule a cancel.",
     )
     builder_fees: bool = Field(
         default=True, description="Whether approvals of builder fees are accepted."
+    )
+    history_days: int = Field(
+        default=90, ge=1, description="How far back its candles and funding rates go, in days."
+    )
+    always_place: bool = Field(
+        default=True,
+        description="Whether a modify must say so when its order may trade at once or is a "
+        "trigger.",
     )
     seed: int = Field(default=1, description="What numbers fills and hashes are drawn from.")
 
