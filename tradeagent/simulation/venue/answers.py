@@ -49,6 +49,13 @@ SPOT_CTX: Json = {
     "totalSupply": "1000000.0",
     "dayBaseVlm": "0.0",
 }
+AUCTION: Json = {
+    "startTimeSeconds": 0,
+    "durationSeconds": 111_600,
+    "startGas": "500.0",
+    "currentGas": "500.0",
+    "endGas": None,
+}
 FIXED: dict[str, object] = {
     "spotMeta": SPOT,
     "spotMetaAndAssetCtxs": [SPOT, [SPOT_CTX]],
@@ -66,6 +73,14 @@ FIXED: dict[str, object] = {
     "delegations": [],
     "delegatorHistory": [],
     "delegatorRewards": [],
+    "delegatorSummary": {
+        "delegated": "0.0",
+        "undelegated": "0.0",
+        "totalPendingWithdrawal": "0.0",
+        "nPendingWithdrawals": 0,
+    },
+    "perpDeployAuctionStatus": AUCTION,
+    "spotDeployState": {"states": [], "gasAuction": AUCTION},
 }
 """What is answered alike whoever asks: an exchange without spot trade, vaults and staking."""
 

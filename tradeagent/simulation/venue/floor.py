@@ -169,6 +169,10 @@ class Floor:
         """Return the account an address signs for: its own, or its master's. None: unknown."""
         return self._acts.transfers.master_of(signer)
 
+    def knows(self, signer: str) -> bool:
+        """Tell whether an address has an account already, or is somebody's agent."""
+        return signer in self._house.seats or self.master_of(signer) not in (signer, None)
+
     def nonces(self, signer: str) -> list[int]:
         """Return the nonces that `signer` has used, highest last, at most the 100 highest."""
         found = self._nonces.get(signer)

@@ -212,14 +212,19 @@ class Intake:
 
     def _signer(self, signers: list[str], nonce: int) -> tuple[Actor, str]:
         """Return who of the possible signers acts; the other is nobody's address."""
-        for signer in signers:
-            master = self.floor.master_of(signer)
-            if master is not None:
-                return Actor(master, signer, nonce), ""
-        first = next((one for one in signers if one in self.named), signers[0])
-        if self.rules.open_accounts:
-            return Actor(first, first, nonce), ""
-        return Actor("", first, nonce), f"User or API Wallet {first} does not exist."
+        first = min(signers, key=self._strangeness)
+        master = self.floor.master_of(first)
+        if master is None:
+            return Actor("", first, nonce), f"User or API Wallet {first} does not exist."
+        return Actor(master, first, nonce), ""
+
+    def _strangeness(self, signer: str) -> int:
+        """Return how little is known of an address: 0 for one that acts here."""
+        if self.floor.knows(signer):
+            return 0
+        if self.rules.open_accounts and self.floor.master_of(signer) is None:
+            return 1  # an agent that was sent away
+        return 2 if signer in self.named else 3
 
     def _user_signed(
         self, action: Json, nonce: int, expires: int | None, signature: Signature
@@ -239,7 +244,8 @@ class Intake:
 
     def _owns(self, signer: str) -> bool:
         """Return whether an address is an account of its own or becomes one; an agent never is."""
-        return self.floor.master_of(signer) in (signer, None)
+        master = self.floor.master_of(signer)
+        return master == signer or (master is None and not self.rules.open_accounts)
 
     def _act(self, signed: Signed, occasion: Occasion) -> Json:
         """Let an action through to the floor, or say why not."""
