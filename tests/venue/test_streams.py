@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.venue.place import Place, cancel, line, opened, order, trader
+from tests.venue.place import ORIGIN, Place, cancel, line, opened, order, trader
 from tests.venue.server import wallet
 from tradeagent.clock import SECOND
 from tradeagent.simulation.venue import limits
@@ -49,11 +49,8 @@ async def test_every_channel_acknowledges_and_shows_what_is(place: Place, kind: 
             data = (await wire.until(kind))["data"]
             if isinstance(data, dict) and "isSnapshot" in data:
                 assert data["isSnapshot"] is True
-        await wire.send("unsubscribe", subscription={"type": kind, **asked(kind)})
-        gone = await wire.until(
-            "subscriptionResponse", lambda data: data["method"] == "unsubscribe"
-        )
-        assert gone["data"]["subscription"] == echoed
+        gone = (await wire.unsubscribe(kind, **asked(kind)))["data"]
+        assert gone == {"method": "unsubscribe", "subscription": echoed}
 
 
 async def test_what_an_order_goes_through_is_told_in_order(place: Place) -> None:
@@ -71,14 +68,11 @@ async def test_what_an_order_goes_through_is_told_in_order(place: Place) -> None
         steps = (await wire.until("orderUpdates"))["data"]
         assert [one["status"] for one in steps] == ["canceled"]
         filled = (await master.status(order(await place.price(part=1.05), tif="Ioc")))["filled"]
-        said = {}
-        while not {"userFills", "user", "orderUpdates"} <= said.keys():
-            news = await wire.next()
-            said[news["channel"]] = news["data"]
-        fills = said["userFills"]["fills"]
-        assert fills == said["user"]["fills"]
+        told = await wire.until("userFills", lambda data: not data.get("isSnapshot"))
+        fills = told["data"]["fills"]
+        assert (await wire.until("user"))["data"] == {"fills": fills}
         assert {one["oid"] for one in fills} == {filled["oid"]}
-        last = said["orderUpdates"][-1]
+        last = (await wire.until("orderUpdates"))["data"][-1]
         assert (last["status"], last["statusTimestamp"]) == ("filled", fills[-1]["time"])
 
 
@@ -88,9 +82,7 @@ async def test_a_book_comes_as_it_was_asked_for(place: Place) -> None:
         await wire.subscribe("l2Book", coin="BTC", nSigFigs=2, mantissa=None)
         coarse = (await wire.until("l2Book"))["data"]
         assert all(float(one["px"]) % 1000 == 0 for side in coarse["levels"] for one in side)
-        await wire.send(
-            "unsubscribe", subscription={"type": "l2Book", "coin": "BTC", "nSigFigs": 2}
-        )
+        await wire.unsubscribe("l2Book", coin="BTC", nSigFigs=2)
         await wire.subscribe("l2Book", coin="BTC", fast=True)
         fast = (await wire.until("l2Book"))["data"]
         assert all(len(side) <= 5 for side in fast["levels"])
@@ -184,8 +176,6 @@ async def test_an_ip_has_so_many_connections_users_and_posts() -> None:
 
 async def test_funding_is_paid_at_the_full_hour_and_told() -> None:
     """The snapshot is empty, the payment comes on both channels and stands in the history."""
-    from tests.venue.place import ORIGIN
-
     async with opened(origin=ORIGIN + HOUR - 8 * SECOND, speed=4.0) as place, line(place) as wire:
         master = trader(place)
         await wire.subscribe("userFundings", user=master.user)
