@@ -11,10 +11,12 @@ import pytest
 
 from tests.venue.place import ORIGIN, Place, cancel, line, opened, order, trader
 from tests.venue.server import wallet
-from tradeagent.clock import SECOND
+from tradeagent.clock import SECOND, WallClock
 from tradeagent.simulation.venue import limits
 from tradeagent.simulation.venue.channels import FIELDS
+from tradeagent.simulation.venue.connection import MOST_WAITING, Message, Socket
 from tradeagent.simulation.venue.intake import Rules
+from tradeagent.simulation.venue.switches import Switchboard
 
 USER = wallet(1).address
 HOUR = 3_600 * SECOND
@@ -172,6 +174,65 @@ async def test_an_ip_has_so_many_connections_users_and_posts() -> None:
             await wire.send("subscribe", subscription=late)
             said = await wire.until("error")
             assert said["data"] == "Cannot track more than 10 total users."
+
+
+async def test_posts_under_way_are_limited() -> None:
+    """A hundred at once over all sockets of an IP; the next is told its number."""
+    async with opened(Rules()) as place, line(place) as wire:
+        await place.switch("delay_answer", path="info", seconds=3600)
+        query = {"type": "info", "payload": {"type": "exchangeStatus"}}
+        for number in range(limits.MOST_POSTS + 1):
+            await wire.send("post", id=number, request=query)
+        said = await wire.until("error")
+        assert said["data"] == f"too many pending post requests id={limits.MOST_POSTS}"
+
+
+async def test_messages_to_the_venue_are_limited_by_the_minute() -> None:
+    """Two thousand, whatever they ask for; what is beyond is told and not done."""
+    async with opened(Rules()) as place, line(place) as wire:
+        for _ in range(limits.MOST_MESSAGES):
+            await wire.socket.send_str('{"method":"ping"}')
+        await wire.send("subscribe", subscription={"type": "bbo", "coin": "BTC"})
+        said = await wire.until("error")
+        assert said["data"] == "Cannot send more than 2000 messages per minute."
+        assert all(one["channel"] == "pong" for one in wire.unread)
+
+
+def test_a_socket_that_nobody_reads_is_cut() -> None:
+    """What waits for a reader is bounded; steps of one moment still come as one message."""
+    board = Switchboard(1)
+    cut: list[bool] = []
+    socket = Socket(1, "ip", WallClock(), board)
+    socket.open(asyncio.TaskGroup(), lambda: cut.append(True))
+    for number in range(MOST_WAITING):
+        socket.send(Message("orderUpdates", [{"statusTimestamp": number // 2}], "0xaa"))
+    assert not cut
+    for number in range(MOST_WAITING):
+        socket.send(Message("trades", [{"tid": number}]))
+    assert cut
+
+
+async def test_a_twap_is_told_from_its_start_to_its_end(place: Place) -> None:
+    """Its state while it runs, its steps in the history and among the account's events."""
+    master = trader(place)
+    async with line(place) as wire:
+        for kind in ("twapStates", "userTwapHistory", "userEvents"):
+            await wire.subscribe(kind, user=master.user)
+        await wire.until("twapStates", lambda data: data["states"] == [])
+        twap = {"a": 0, "b": True, "s": "0.1", "r": False, "m": 5, "t": False}
+        answer = await master.act({"type": "twapOrder", "twap": twap})
+        number = answer["response"]["data"]["status"]["running"]["twapId"]
+        states = await wire.until("twapStates", lambda data: data["states"])
+        assert states["data"]["states"][0][0] == number
+        answer = await master.act({"type": "twapCancel", "a": 0, "t": number})
+        assert answer["response"]["data"]["status"] == "success"
+        await wire.until("twapStates", lambda data: data["states"] == [])
+        steps = []
+        while "terminated" not in steps:
+            told = await wire.until("userTwapHistory", lambda data: not data.get("isSnapshot"))
+            steps += [one["status"]["status"] for one in told["data"]["history"]]
+        assert steps == ["activated", "terminated"]
+        await wire.until("user", lambda data: "twapHistory" in data)
 
 
 async def test_funding_is_paid_at_the_full_hour_and_told() -> None:

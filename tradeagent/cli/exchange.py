@@ -84,7 +84,6 @@ def start(
 
     if network not in NETWORKS:
         raise CommandError(f"--network: {network!r} is none of {', '.join(NETWORKS)}")
-    setup("console", "WARNING")
     clock = _clock(speed, origin, since)
     rules = Rules(network, limited=not no_limits, open_accounts=not closed)  # type: ignore[arg-type]
     feed = _feed(data or [], symbol, seed)
@@ -96,6 +95,7 @@ def start(
         builder_fees=not no_builder_fees,
         seed=seed,
     )
+    setup("console", "WARNING")
     floor = Floor(settings, feed, clock, state)
     asyncio.run(_serve(floor, clock, rules, Ports(port, admin_port), seed))
 
