@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hyperliquid.utils import signing as sdk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,3 +119,26 @@ def test_no_action_is_a_fault(place: Place, runner: asyncio.Runner, action: Json
     status, answer = runner.run(place.ask("/exchange", body))
     assert status in (200, 422)
     assert status == 422 or answer["status"] in ("ok", "err")
+
+
+AMOUNTS = st.sampled_from(["", "0", "-1", "1e5", "nan", "inf", "1" * 60, "0." + "0" * 30 + "1"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(amount=AMOUNTS | st.text(max_size=6))
+def test_no_amount_is_a_fault(place: Place, runner: asyncio.Runner, amount: str) -> None:
+    """Whatever text stands for money in a user-signed action, no money comes of it."""
+    master = Trader(place, wallet(70_001), place.floor.now_ms() + next(NONCES))
+    to = wallet(70_002).address
+    for kind, sign, fields in (
+        ("usdSend", sdk.sign_usd_transfer_action, {"destination": to}),
+        ("withdraw3", sdk.sign_withdraw_from_bridge_action, {"destination": to}),
+        ("usdClassTransfer", sdk.sign_usd_class_transfer_action, {"toPerp": True}),
+        ("approveBuilderFee", sdk.sign_approve_builder_fee, {"builder": to}),
+    ):
+        named = "maxFeeRate" if kind == "approveBuilderFee" else "amount"
+        answer = runner.run(master.send(kind, sign, **fields, **{named: amount}))
+        refused = isinstance(answer, str) and answer.startswith("Failed to deserialize")
+        assert refused or answer["status"] in ("ok", "err")
+    state: Any = runner.run(place.info("clearinghouseState", user=master.user))
+    assert float(state["marginSummary"]["accountValue"]) <= 10_000

@@ -68,7 +68,7 @@ def start(
         typer.Option(
             "--schedule-volume", help="USDC an account must have traded to schedule a cancel."
         ),
-    ] = "1000000",
+    ] = "0",
     no_builder_fees: Annotated[
         bool, typer.Option("--no-builder-fees", help="Refuse approvals of builder fees.")
     ] = False,

@@ -82,14 +82,6 @@ FIXED: dict[str, object] = {
     "delegations": [],
     "delegatorHistory": [],
     "delegatorRewards": [],
-    "delegatorSummary": {
-        "delegated": "0.0",
-        "undelegated": "0.0",
-        "totalPendingWithdrawal": "0.0",
-        "nPendingWithdrawals": 0,
-    },
-    "perpDeployAuctionStatus": AUCTION,
-    "spotDeployState": {"states": [], "gasAuction": AUCTION},
 }
 """What is answered alike whoever asks: an exchange without spot trade, vaults and staking."""
 
