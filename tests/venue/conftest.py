@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from tests.venue.server import Venue, wallet
+from tests.venue.server import ENOUGH, LEFT, Venue, wallet
 
 KEYS = count(1)
 
@@ -17,8 +17,11 @@ KEYS = count(1)
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     """A venue on the wall's clock that refuses nothing for its number."""
     log = tmp_path_factory.mktemp("venue") / "log"
-    with Venue(log, "--seed", "3", "--no-limits") as venue:
+    free = ("--no-limits", "--schedule-volume", "0")
+    with Venue(log, "--seed", "3", *free) as venue:
         yield venue
+    while LEFT:
+        LEFT.pop().join(ENOUGH)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 ENOUGH = 30.0
+LEFT: list[threading.Thread] = []
+"""Threads of the SDK, which look up to ten seconds later whether their socket is closed."""
 Message = dict[str, object]
 
 

@@ -13,7 +13,7 @@ import ccxt.pro
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from tests.venue.server import Venue, wallet
+from tests.venue.server import Venue
 
 BTC, ETH = "BTC/USDC:USDC", "ETH/USDC:USDC"
 ENOUGH = 20
@@ -221,7 +221,11 @@ def test_a_session_of_money(client: Any) -> None:
     assert client.fetch_ledger("USDC") != []
     with pytest.raises(ccxt.InsufficientFunds):
         client.withdraw("USDC", 1e9, client.walletAddress)
-    client.transfer("USDC", 5, "main", wallet(996).address, {"method": "usdSend"})
+    client.transfer("USDC", 5, "swap", "spot")
+    assert client.fetch_balance({"type": "spot"})["USDC"]["total"] == 5
+    client.transfer("USDC", 5, "spot", "swap")
+    with pytest.raises(ccxt.InsufficientFunds):
+        client.transfer("USDC", 1, "spot", "swap")
 
 
 Watch = Callable[[], Awaitable[Any]]
@@ -301,7 +305,9 @@ async def test_a_session_of_private_streams(market: Venue, key: LocalAccount) ->
             client.un_watch_orders(),
             client.un_watch_my_trades(),
             client.un_watch_balance(),
-            client.un_watch_positions(),
         ):
             async with asyncio.timeout(ENOUGH):
                 await let_go
+        await until(client.watch_positions, bool)  # its stream had ended with the balance's
+        async with asyncio.timeout(ENOUGH):
+            await client.un_watch_positions()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 NETWORKS = ("any", "mainnet", "testnet")
 BOOK_EVERY = 5
+CENT = Decimal("0.01")
 exchange = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -63,24 +63,41 @@ def start(
     no_limits: Annotated[
         bool, typer.Option("--no-limits", help="Refuse no request for its number; for load tests.")
     ] = False,
+    schedule_volume: Annotated[
+        str,
+        typer.Option(
+            "--schedule-volume", help="USDC an account must have traded to schedule a cancel."
+        ),
+    ] = "0",
+    no_builder_fees: Annotated[
+        bool, typer.Option("--no-builder-fees", help="Refuse approvals of builder fees.")
+    ] = False,
     closed: Annotated[
         bool, typer.Option("--closed", help="Know only addresses that signed for themselves.")
     ] = False,
 ) -> None:
     """Serve a simulated venue on the loopback; the first line printed is JSON with its URLs."""
     from tradeagent.log import setup
+    from tradeagent.simulation.venue import Floor, VenueSettings
     from tradeagent.simulation.venue.intake import Rules
     from tradeagent.simulation.venue.serving import Ports
 
     if network not in NETWORKS:
         raise CommandError(f"--network: {network!r} is none of {', '.join(NETWORKS)}")
-    setup("console", "WARNING")
     clock = _clock(speed, origin, since)
     rules = Rules(network, limited=not no_limits, open_accounts=not closed)  # type: ignore[arg-type]
     feed = _feed(data or [], symbol, seed)
-    with _locked(state):
-        floor = _floor(feed, clock, state, _amount(balance), seed, closed)
-        asyncio.run(_serve(floor, clock, rules, Ports(port, admin_port), seed))
+    usual = VenueSettings()
+    settings = VenueSettings(
+        exchange=usual.exchange.model_copy(update={"balance": _amount("--balance", balance, CENT)}),
+        open_accounts=not closed,
+        schedule_volume=_amount("--schedule-volume", schedule_volume, Decimal(0)),
+        builder_fees=not no_builder_fees,
+        seed=seed,
+    )
+    setup("console", "WARNING")
+    floor = Floor(settings, feed, clock, state)
+    asyncio.run(_serve(floor, clock, rules, Ports(port, admin_port), seed))
 
 
 async def _serve(floor: Floor, clock: Clock, rules: Rules, ports: Ports, seed: int) -> None:
@@ -109,13 +126,14 @@ def _clock(speed: float, origin: str | None, since: str | None) -> Clock:
     return AcceleratedClock(start, speed, None if since is None else moment("--since", since))
 
 
-def _amount(text: str) -> Decimal:
+def _amount(option: str, text: str, least: Decimal) -> Decimal:
+    """Return an amount of USDC."""
     try:
         amount = Decimal(text)
     except InvalidOperation as error:
-        raise CommandError(f"--balance: {text!r} is no number") from error
-    if not (amount.is_finite() and amount > 0):
-        raise CommandError(f"--balance: {text} is not above 0")
+        raise CommandError(f"{option}: {text!r} is no number") from error
+    if not amount.is_finite() or amount < least:
+        raise CommandError(f"{option}: {text} is below {least}")
     return amount
 
 
@@ -131,26 +149,3 @@ def _feed(files: list[Path], symbol: str | None, seed: int) -> MarketFeed:
     from tradeagent.simulation import GeneratedMarket, MarketSettings
 
     return GeneratedMarket(MarketSettings(seed=seed, tick_seconds=1, book_seconds=BOOK_EVERY))
-
-
-def _floor(
-    feed: MarketFeed, clock: Clock, state: Path | None, balance: Decimal, seed: int, closed: bool
-) -> Floor:
-    from tradeagent.simulation.venue import Floor, VenueSettings
-
-    usual = VenueSettings()
-    settings = VenueSettings(
-        exchange=usual.exchange.model_copy(update={"balance": balance}),
-        open_accounts=not closed,
-        seed=seed,
-    )
-    return Floor(settings, feed, clock, state)
-
-
-def _locked(state: Path | None) -> AbstractContextManager[object]:
-    """Return what keeps a second venue off a state folder."""
-    if state is None:
-        return nullcontext()
-    from tradeagent.storage.directory import StateDirectory
-
-    return StateDirectory(state)

@@ -346,6 +346,10 @@ STATES: Mapping[str, View] = {
     "webData3": _web_data_3,
 }
 """The channels of an account that show everything each time, whenever it has changed."""
+MARKED = frozenset(
+    {"clearinghouseState", "allDexsClearinghouseState", "activeAssetData", "webData2"}
+)
+"""Those of them that change with the marks."""
 MARKET_STATES: Mapping[str, View] = {
     "assetCtxs": lambda floor, _: {"dex": "", "ctxs": _contexts(floor)[1]},
     "allDexsAssetCtxs": lambda floor, _: {"ctxs": [["", _contexts(floor)[1]]]},

@@ -175,6 +175,10 @@ class Floor:
         """
         return self._acts.transfers.master_of(signer)
 
+    def was_agent(self, address: str) -> bool:
+        """Tell whether an address is or was an agent: it never gets an account of its own."""
+        return self._acts.transfers.was_agent(address)
+
     def nonces(self, signer: str) -> list[int]:
         """Return the nonces that `signer` has used, highest last, at most the 100 highest."""
         found = self._nonces.get(signer)
@@ -212,7 +216,7 @@ class Floor:
         Returns {"status": "ok", "response": ..} or {"status": "err", "response": text}.
         """
         self._acts.check(action)
-        if actor.user not in self._house.seats and self._acts.transfers.was_agent(actor.user):
+        if actor.user not in self._house.seats and self.was_agent(actor.user):
             text = texts.NO_FUNDS.format(address=actor.user)
             return self.turn_away(actor, action, text, burns=False)
         self.catch_up()

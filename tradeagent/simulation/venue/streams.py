@@ -13,6 +13,7 @@ from tradeagent.simulation.venue import limits
 from tradeagent.simulation.venue.base import Json, Malformed, MarketNews, News, StateNews
 from tradeagent.simulation.venue.channels import (
     CALLED,
+    MARKED,
     MARKET_STATES,
     OPENINGS,
     STATES,
@@ -25,6 +26,9 @@ from tradeagent.simulation.venue.channels import (
 from tradeagent.simulation.venue.connection import Message, Socket
 from tradeagent.simulation.venue.intake import Intake
 from tradeagent.simulation.venue.posts import Posts
+
+MARK_EVERY = 5_000
+"""Milliseconds between two messages that tell of nothing but other marks."""
 
 
 def compact(value: object) -> str:
@@ -41,6 +45,7 @@ class Streams:
         self._floor = intake.floor
         self._clock = clock
         self._posts = Posts(intake)
+        self._marked = 0
         self._board = intake.board
         self._listeners: dict[Key, dict[tuple[int, str], tuple[Socket, Json]]] = {}
         self._opened = limits.Rolling(limits.MOST_NEW_CONNECTIONS)
@@ -67,9 +72,19 @@ class Streams:
         if isinstance(news, StateNews):
             for kind in STATES:
                 self._refresh((kind, news.user, ""))
-        elif isinstance(news, MarketNews) and news.kind == "activeAssetCtx":
+        elif isinstance(news, MarketNews) and news.kind == "allMids":
             for kind in MARKET_STATES:
                 self._refresh((kind, "", ""))
+            self._mark(news.time)
+
+    def _mark(self, now: int) -> None:
+        """Show what is worth another sum at other marks, every few seconds (`now` in ms)."""
+        if now - self._marked < MARK_EVERY:
+            return
+        self._marked = now
+        for key in tuple(self._listeners):
+            if key[0] in MARKED:
+                self._refresh(key)
 
     def _tell(
         self, key: Key, data: object, listeners: list[tuple[tuple[int, str], tuple[Socket, Json]]]
