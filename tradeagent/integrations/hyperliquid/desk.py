@@ -201,9 +201,11 @@ class Desk:
 
     async def _withdraw(self, asset: int, cloid: str) -> bytes:
         """Post a cancel, once more where no answer came: it may be repeated."""
-        action: Action = {"type": "cancel", "cancels": [{"a": asset, "o": int(cloid)}]}
+        action: Action
         if cloid.startswith("0x"):
             action = {"type": "cancelByCloid", "cancels": [{"asset": asset, "cloid": cloid}]}
+        else:
+            action = {"type": "cancel", "cancels": [{"a": asset, "o": int(cloid)}]}
         expiry = self._settings.ioc_expiry
         try:
             return await self._sender.post(self._sender.sign(action, expiry).body)

@@ -111,6 +111,7 @@ class HyperliquidExchange:
         own_key = settings.network == "local"
         await passport.check(self._questions, self._sender.signer, own_key=own_key)
         await upkeep.list()
+        await upkeep.poll()
         if not self._rounds.running:
             self._news.started = self._news.since = self.time.now() // MILLISECOND
             self._rounds.start(self._stream.run(), "stream")
