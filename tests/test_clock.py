@@ -128,6 +128,16 @@ def test_two_processes_can_show_one_time(machine: Machine, origin: int) -> None:
     assert second.now() == first.now() == 1360 * SECOND
 
 
+def test_clocks_since_one_wall_moment_agree_without_talking(machine: Machine) -> None:
+    """Origin, speed and a wall moment decide what is shown, whenever a process starts."""
+    since = NOON - 3 * SECOND
+    first = AcceleratedClock(1000 * SECOND, 20, since)
+    assert first.now() == 1060 * SECOND
+    machine.turn(2)
+    second = AcceleratedClock(1000 * SECOND, 20, since)
+    assert second.now() == first.now() == 1100 * SECOND
+
+
 # -- simulated time -------------------------------------------------------------------------------
 
 

@@ -81,16 +81,20 @@ class WallClock:
 
 
 class AcceleratedClock(WallClock):
-    """Time that starts at `origin` and runs `speed` times as fast as the wall's."""
+    """Time that starts at `origin` and runs `speed` times as fast as the wall's.
 
-    def __init__(self, origin: int, speed: float) -> None:
-        """Show `origin` (UTC ns) now."""
+    Processes given the same origin, speed and `since` show the same time without talking.
+    """
+
+    def __init__(self, origin: int, speed: float, since: int | None = None) -> None:
+        """Show `origin` (UTC ns) now, or at the wall's moment `since` (UTC ns)."""
         super().__init__()
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
         self.speed = speed
         self.origin = origin
-        self._start = time.monotonic_ns()
+        passed = 0 if since is None else time.time_ns() - since
+        self._start = time.monotonic_ns() - passed
 
     @property
     def anchor(self) -> str:

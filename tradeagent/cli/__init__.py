@@ -37,6 +37,10 @@ COMMANDS = {
         "replay:replay",
         "Prove that a journal follows from its inputs, or step through it.",
     ),
+    "exchange": (
+        "exchange:exchange",
+        "Serve a simulated venue that speaks Hyperliquid's protocol.",
+    ),
     "archive": ("archive:archive", "Move old entries of the journal into a compressed file."),
     "new": ("new:new", "Write a new strategy or agent to start from."),
 }

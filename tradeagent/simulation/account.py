@@ -122,6 +122,10 @@ class Account:
         self.balance -= position.fees - before.fees + position.funding - before.funding
         self.positions[position.symbol] = position
 
+    def transfer(self, amount: Decimal) -> None:
+        """Add money that came from outside, or take off what left: below 0."""
+        self.balance += amount
+
     def unrealised(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Return the unrealised result of all positions."""
         return sum(

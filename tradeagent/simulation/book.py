@@ -49,6 +49,7 @@ class Book:
         self.instrument = instrument
         self.page = page
         self._record = record
+        self._settings = settings
         self._usual_rate = settings.funding_rate
         self.terms = Terms(instrument, settings)
         self.orders: dict[str, Resting] = {}
@@ -70,6 +71,12 @@ class Book:
         """Return the hourly funding rate."""
         told = self.page.rate
         return self._usual_rate if told is None else Decimal(str(told))
+
+    def relist(self, instrument: InstrumentUpdate) -> None:
+        """Go on with another grid or leverage; what rests stays as it is."""
+        self.instrument = instrument
+        self.terms = Terms(instrument, self._settings)
+        self._depth = None
 
     def add(self, resting: Resting) -> None:
         """Let an order rest; the market does not see it before it wakes."""

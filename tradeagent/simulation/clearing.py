@@ -7,11 +7,13 @@ transaction, and only then handed out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from tradeagent.errors import StateError
 from tradeagent.integrations.base import AccountEvent
 from tradeagent.messages import (
+    ZERO,
     Execution,
     ExecutionReport,
     FundingPayment,
@@ -24,8 +26,8 @@ from tradeagent.messages.orders import Liquidity
 from tradeagent.simulation.account import CENT, Account, Position
 from tradeagent.simulation.book import Book
 from tradeagent.simulation.fees import Fees
-from tradeagent.simulation.ledger import Ledger
-from tradeagent.simulation.margin import Margin
+from tradeagent.simulation.ledger import Daybook
+from tradeagent.simulation.margin import Leverages, Margin
 from tradeagent.simulation.matching import Match, Page, Resting
 from tradeagent.simulation.record import Record
 from tradeagent.simulation.settings import ExchangeSettings
@@ -43,11 +45,12 @@ class Clearing:
 
     `missed` tells that what happens now was missed, being older than `opened` (UTC ns): fills of
     what stood before that are marked `while_down`. `unbraced` tells that the account has changed
-    since the books were told where it is short of margin.
+    since the books were told where it is short of margin. `surcharges` are what orders pay on top
+    of the fee, as a part of the notional, by cloid; of what would match, `portion` fills.
     """
 
     def __init__(
-        self, settings: ExchangeSettings, instruments: Sequence[InstrumentUpdate], ledger: Ledger
+        self, settings: ExchangeSettings, instruments: Sequence[InstrumentUpdate], ledger: Daybook
     ) -> None:
         """Stand where `ledger` stood; raises StateError when that needs an unlisted symbol."""
         self.record = Record(ledger)
@@ -58,10 +61,12 @@ class Clearing:
         }
         flat = {symbol: Position(symbol) for symbol in self.books}
         self.account = Account(ledger.deposit(settings.balance), flat | ledger.positions())
-        self.margin = Margin(settings, self.books, self.account)
+        self.margin = Margin(Leverages(settings), self.books, self.account)
         self.opened = 0
         self.missed = False
         self.unbraced = True
+        self.surcharges: dict[str, Decimal] = {}
+        self.portion = Decimal(1)
         self._fees = Fees(settings, ledger.volumes())
         self._groups: dict[str, list[Resting]] = {}
         waiting = ledger.open_orders()
@@ -116,6 +121,15 @@ class Clearing:
         self.record.enter(report, tell=tell)
         return report
 
+    def shrink(self, resting: Resting, size: Decimal) -> None:
+        """Let a resting order want `size` less than it did."""
+        resting.shrunk += size
+        self.record.keep(resting)
+
+    def back(self, position: Position, amount: Decimal) -> None:
+        """Give an isolated position more margin, or less: below 0."""
+        self._book(replace(position, margin=position.margin + amount))
+
     def succeed(self, old: Resting, new: Resting, time: int) -> None:
         """Let `new`, which rests already, stand exactly where `old` stood, and end `old`."""
         book = self.books[old.order.symbol]
@@ -140,6 +154,9 @@ class Clearing:
         size = resting.left if match.size is None else min(match.size, resting.left)
         if order.reduce_only:
             size = min(size, position.closable(order.side))
+        if self.portion < 1:
+            lot = self.books[order.symbol].instrument
+            size = min(size, max(lot.fit_size(size * self.portion), lot.lot))
         if match.price is None or not size:
             self.end(resting, NOTHING_TO_REDUCE if match.price is not None else match.reason, time)
             return
@@ -205,7 +222,8 @@ class Clearing:
     ) -> None:
         """Book and report one fill; `resting` has it already."""
         order = resting.order
-        fee = (price * size * self._fees.rate(liquidity, time)).quantize(CENT)
+        rate = self._fees.rate(liquidity, time) + self.surcharges.get(order.cloid, ZERO)
+        fee = (price * size * rate).quantize(CENT)
         before = self.account.position(order.symbol)
         position = before.filled(order.side, size, price, fee, time)
         if opened := size - min(size, before.closable(order.side)):

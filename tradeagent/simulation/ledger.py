@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import finalize
 
 from pydantic import ValidationError
@@ -67,6 +67,41 @@ class Changes(NamedTuple):
     pages: Iterable[Page] = ()
     sent: Iterable[Landing] = ()
     landed: Iterable[int] = ()
+
+
+class Daybook(Protocol):
+    """Where the account, the books and the pit are kept; `seq` is the number of the last event."""
+
+    path: Path | None
+    seq: int
+
+    def deposit(self, amount: Decimal) -> Decimal:
+        """Return what the account was given in all: `amount` when the book is new."""
+        ...
+
+    def positions(self) -> dict[str, Position]:
+        """Return every position there ever was, by symbol."""
+        ...
+
+    def volumes(self) -> dict[int, Decimal]:
+        """Return what was traded in quote currency, by day counted from 1970."""
+        ...
+
+    def open_orders(self) -> list[Resting]:
+        """Return the orders that rest, in the order in which they stand."""
+        ...
+
+    def landings(self) -> list[Landing]:
+        """Return what is on its way."""
+        ...
+
+    def pages(self) -> dict[str, Page]:
+        """Return the page of each symbol that has one."""
+        ...
+
+    def write(self, entries: Sequence[Entry], changes: Changes) -> None:
+        """Keep events, and all that changed with them; raises StateError."""
+        ...
 
 
 class Ledger:

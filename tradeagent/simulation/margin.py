@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from tradeagent.messages import ZERO, Order
+from tradeagent.messages import ZERO, InstrumentUpdate, Order
 from tradeagent.simulation.account import CENT, Account, Position
 from tradeagent.simulation.book import NOWHERE, Book
 from tradeagent.simulation.matching import Resting
@@ -22,19 +22,35 @@ UNSURE = 1e-9
 """The part of a distance in float that rounding cannot have added."""
 
 
+class Leverages:
+    """What an account has chosen: how much it borrows on a symbol, and which stand isolated."""
+
+    def __init__(self, settings: ExchangeSettings) -> None:
+        """Begin with what the settings say; `chosen` and `isolated` may be changed."""
+        self._usual = settings.leverage
+        self.chosen: dict[str, int] = dict(settings.leverages)
+        self.isolated = set(settings.isolated)
+
+    def of(self, instrument: InstrumentUpdate) -> int:
+        """Return the leverage of a symbol, never more than its instrument allows."""
+        return min(self.chosen.get(instrument.symbol, self._usual), instrument.max_leverage)
+
+    def at(self, instrument: InstrumentUpdate, notional: Decimal) -> int:
+        """Return the leverage of a position worth `notional`: ours, or less if the venue says."""
+        return min(self.of(instrument), instrument.leverage(notional))
+
+
 class Margin:
     """The margins of one account over its books; nothing here changes either."""
 
-    def __init__(
-        self, settings: ExchangeSettings, books: Mapping[str, Book], account: Account
-    ) -> None:
-        self._settings = settings
+    def __init__(self, leverages: Leverages, books: Mapping[str, Book], account: Account) -> None:
+        self.leverages = leverages
         self._books = books
         self._account = account
 
     def is_isolated(self, symbol: str) -> bool:
         """Tell whether positions in `symbol` stand on a margin of their own."""
-        return symbol in self._settings.isolated
+        return symbol in self.leverages.isolated
 
     def marks(self) -> dict[str, Decimal]:
         """Return the marks of all positions that have one."""
@@ -55,12 +71,12 @@ class Margin:
     def maintenance(self) -> Decimal:
         """Return the maintenance margin of all positions, rounded to the smallest money."""
         held = self._account.held()
-        return sum((self._maintenance(one, self._mark(one)) for one in held), ZERO).quantize(CENT)
+        return sum((self.keep(one, self.mark(one)) for one in held), ZERO).quantize(CENT)
 
     def initial(self, symbol: str, size: Decimal, price: Decimal) -> Decimal:
         """Return the initial margin of a position of `size` above 0."""
         notional = size * price
-        return notional / self._settings.leverage_for(self._books[symbol].instrument, notional)
+        return notional / self.leverages.at(self._books[symbol].instrument, notional)
 
     def backed(self, position: Position, opened: Decimal, price: Decimal) -> Position:
         """Return a position with the margin of what was opened, which an isolated one is given."""
@@ -100,9 +116,9 @@ class Margin:
             if one.symbol != position.symbol and not self.is_isolated(one.symbol)
         ):
             return False
-        mark = self._mark(position) if at is None else Decimal(repr(at))
+        mark = self.mark(position) if at is None else Decimal(repr(at))
         value, keep = self._stand(position)
-        return value + position.size * mark < keep + self._maintenance(position, mark)
+        return value + position.size * mark < keep + self.keep(position, mark)
 
     def liquidation_price(self, position: Position) -> Decimal | None:
         """Return the mark at which `position` is liquidated if no other moves; None if none is.
@@ -132,9 +148,9 @@ class Margin:
         for book in self._books.values():
             book.brink_low, book.brink_high = -NOWHERE, NOWHERE
         for one in held:
-            book, mark = self._books[one.symbol], self._mark(one)
+            book, mark = self._books[one.symbol], self.mark(one)
             value, keep = self._stand(one)
-            spare = value + one.size * mark - keep - self._maintenance(one, mark)
+            spare = value + one.size * mark - keep - self.keep(one, mark)
             tiers = book.instrument.margin_tiers
             rate = 1 / (2 * min(book.instrument.max_leverage, *(m for _, m in tiers), 1 << 30))
             shares = 1 if self.is_isolated(one.symbol) else crossed
@@ -156,20 +172,22 @@ class Margin:
             if self.is_isolated(other.symbol):
                 value -= other.margin
             elif other.symbol != position.symbol:
-                mark = self._mark(other)
+                mark = self.mark(other)
                 value += other.unrealised(mark)
-                keep += self._maintenance(other, mark)
+                keep += self.keep(other, mark)
         return value, keep
 
-    def _mark(self, position: Position) -> Decimal:
+    def mark(self, position: Position) -> Decimal:
+        """Return the mark of a position's symbol, its entry price before any is known."""
         mark = self._books[position.symbol].last_mark
         return position.entry_price if mark is None else Decimal(repr(mark))
 
-    def _maintenance(self, position: Position, mark: Decimal) -> Decimal:
+    def keep(self, position: Position, mark: Decimal) -> Decimal:
+        """Return the maintenance margin of a position at a mark."""
         return self._books[position.symbol].instrument.maintenance(abs(position.size) * mark)
 
     def _initial_of(self, position: Position) -> Decimal:
-        return self.initial(position.symbol, abs(position.size), self._mark(position))
+        return self.initial(position.symbol, abs(position.size), self.mark(position))
 
     def _needed(self, symbol: str, size: Decimal, limit: Decimal | None = None) -> Decimal:
         """Return the initial margin at the mark; before any mark, at the limit or the entry."""

@@ -85,6 +85,10 @@ class GeneratedMarket:
             yield from self._day(day, (time - day * DAY) // step, step)
             time = (day + 1) * DAY
 
+    def funding(self, symbol: str, time: int) -> float:
+        """Return the hourly funding rate that tickers tell at `time` (UTC ns)."""
+        return self._session(symbol, time // DAY).rates[time % DAY // (60 * MINUTE)]
+
     def status(self) -> Sequence[DataStatus]:
         """Return nothing: a generated market has no gaps to tell of."""
         return ()

@@ -18,7 +18,7 @@ from tradeagent.messages import (
 from tradeagent.simulation.account import Position
 from tradeagent.simulation.book import Book
 from tradeagent.simulation.clearing import Clearing, standing
-from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.ledger import Daybook
 from tradeagent.simulation.matching import POST_ONLY, UNMATCHED, Landing, Match, Resting
 from tradeagent.simulation.settings import ExchangeSettings
 
@@ -37,7 +37,7 @@ class Pit:
     What is on its way lands before the first event after it is due, at the prices known then.
     """
 
-    def __init__(self, settings: ExchangeSettings, clearing: Clearing, ledger: Ledger) -> None:
+    def __init__(self, settings: ExchangeSettings, clearing: Clearing, ledger: Daybook) -> None:
         """Take up what `ledger` has on its way and at the market."""
         self._clearing = clearing
         self._books = clearing.books

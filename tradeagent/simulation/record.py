@@ -6,14 +6,14 @@ from decimal import Decimal
 
 from tradeagent.integrations.base import AccountEvent
 from tradeagent.simulation.account import Position
-from tradeagent.simulation.ledger import Changes, Entry, Ledger
+from tradeagent.simulation.ledger import Changes, Daybook, Entry
 from tradeagent.simulation.matching import Landing, Page, Resting
 
 
 class Record:
     """The next transaction of a ledger, and what is told of it once it is written."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Daybook) -> None:
         self._ledger = ledger
         self._entries: list[Entry] = []
         self._unsent: list[AccountEvent] = []

@@ -136,11 +136,6 @@ class ExchangeSettings(BaseModel):
             raise ValueError("fee_tiers must be in order of rising volume")
         return tiers
 
-    def leverage_for(self, instrument: InstrumentUpdate, notional: Decimal) -> int:
-        """Return the leverage of a position worth `notional`: ours, or less if the venue says."""
-        own = self.leverages.get(instrument.symbol, self.leverage)
-        return min(own, instrument.leverage(notional))
-
 
 class Listing(BaseModel):
     """A symbol of the generated market: its grid, its typical price and how much it moves.

@@ -1,0 +1,152 @@
+"""The official SDK: which of its methods are covered, by which session, and which are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SESSIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "market": {
+        "Info": (
+            "all_mids",
+            "candles_snapshot",
+            "funding_history",
+            "l2_snapshot",
+            "meta",
+            "meta_and_asset_ctxs",
+            "name_to_asset",
+            "perp_dexs",
+            "post",
+            "set_perp_meta",
+            "spot_meta",
+            "spot_meta_and_asset_ctxs",
+        ),
+    },
+    "account": {
+        "Info": (
+            "extra_agents",
+            "frontend_open_orders",
+            "historical_orders",
+            "open_orders",
+            "portfolio",
+            "query_order_by_cloid",
+            "query_order_by_oid",
+            "query_referral_state",
+            "query_sub_accounts",
+            "query_user_abstraction_state",
+            "query_user_dex_abstraction_state",
+            "spot_user_state",
+            "user_fees",
+            "user_fills",
+            "user_fills_by_time",
+            "user_funding_history",
+            "user_non_funding_ledger_updates",
+            "user_rate_limit",
+            "user_role",
+            "user_state",
+            "user_twap_slice_fills",
+        ),
+    },
+    "orders": {
+        "Exchange": (
+            "bulk_cancel",
+            "bulk_cancel_by_cloid",
+            "bulk_modify_orders_new",
+            "bulk_orders",
+            "cancel",
+            "cancel_by_cloid",
+            "market_close",
+            "market_open",
+            "modify_order",
+            "order",
+            "post",
+        ),
+    },
+    "settings": {
+        "Exchange": (
+            "agent_enable_dex_abstraction",
+            "agent_set_abstraction",
+            "approve_agent",
+            "approve_builder_fee",
+            "noop",
+            "schedule_cancel",
+            "send_asset",
+            "set_expires_after",
+            "set_referrer",
+            "update_isolated_margin",
+            "update_leverage",
+            "usd_class_transfer",
+            "usd_transfer",
+            "user_dex_abstraction",
+            "user_set_abstraction",
+            "withdraw_from_bridge",
+        ),
+    },
+    "streams": {"Info": ("disconnect_websocket", "subscribe", "unsubscribe")},
+}
+"""The methods that each scripted session calls."""
+OUT_OF_SCOPE: Mapping[str, Mapping[str, str]] = {
+    "Info": {
+        "delegator_history": "staking",
+        "query_perp_deploy_auction_status": "deploying",
+        "query_spot_deploy_auction_status": "deploying",
+        "query_user_to_multi_sig_signers": "multisig",
+        "user_staking_delegations": "staking",
+        "user_staking_rewards": "staking",
+        "user_staking_summary": "staking",
+        "user_vault_equities": "vaults",
+    },
+    "Exchange": {
+        "c_signer_inner": "validators",
+        "c_signer_jail_self": "validators",
+        "c_signer_unjail_self": "validators",
+        "c_validator_change_profile": "validators",
+        "c_validator_register": "validators",
+        "c_validator_unregister": "validators",
+        "convert_to_multi_sig_user": "multisig",
+        "create_sub_account": "sub-accounts",
+        "gossip_priority_bid": "validators",
+        "multi_sig": "multisig",
+        "perp_deploy_register_asset": "deploying",
+        "perp_deploy_set_oracle": "deploying",
+        "spot_deploy_enable_freeze_privilege": "deploying",
+        "spot_deploy_enable_quote_token": "deploying",
+        "spot_deploy_freeze_user": "deploying",
+        "spot_deploy_genesis": "deploying",
+        "spot_deploy_register_hyperliquidity": "deploying",
+        "spot_deploy_register_spot": "deploying",
+        "spot_deploy_register_token": "deploying",
+        "spot_deploy_revoke_freeze_privilege": "deploying",
+        "spot_deploy_set_deployer_trading_fee_share": "deploying",
+        "spot_deploy_token_action_inner": "deploying",
+        "spot_deploy_user_genesis": "deploying",
+        "spot_transfer": "spot",
+        "sub_account_spot_transfer": "sub-accounts",
+        "sub_account_transfer": "sub-accounts",
+        "token_delegate": "staking",
+        "use_big_blocks": "the EVM",
+        "vault_usd_transfer": "vaults",
+    },
+}
+"""What is not covered, and what it belongs to."""
+
+
+class Noted:
+    """An object of the SDK that notes which of its methods a session calls."""
+
+    def __init__(self, client: object) -> None:
+        self.client = client
+        self.called: set[str] = set()
+
+    def __getattr__(self, name: str) -> object:
+        if callable(getattr(self.client, name)):
+            self.called.add(name)
+        return getattr(self.client, name)
+
+
+def public(kind: type) -> set[str]:
+    """Return the public methods of a class of the SDK."""
+    return {
+        name
+        for name in dir(kind)
+        if not name.startswith("_") and callable(getattr(kind, name, None))
+    }
