@@ -11,13 +11,13 @@ import tradeagent
 
 ROOT = Path(tradeagent.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock", "log"),
+    ("errors", "clock", "log", "crash"),
     ("messages",),
     ("bus", "config", "storage", "integrations", "quant"),
     ("strategies", "simulation"),
     ("agents",),
     ("supervisor",),
-    ("tally", "plan", "voices", "opening", "app", "explain", "replay"),
+    ("tally", "plan", "parts", "voices", "opening", "app", "explain", "replay"),
     ("research", "api"),
     ("cli",),
     ("__main__",),

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import SecretStr
+
 import tradeagent
 from tradeagent.agents.analysis import Analysis
 from tradeagent.agents.base import BaseAgent
@@ -24,16 +26,17 @@ from tradeagent.agents.trading import Trading
 from tradeagent.bus import open_bus
 from tradeagent.bus.base import Bus, Handler, Subscriber
 from tradeagent.bus.options import BusOptions, nobody
-from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock, WallClock
+from tradeagent.clock import NEVER, AcceleratedClock, Clock, SimulatedClock
 from tradeagent.errors import (
     BusUnavailable,
     CommandError,
     ConfigError,
+    Fenced,
     JournalError,
+    LockedError,
     StateError,
 )
-from tradeagent.integrations.base import Exchange, MarketFeed
-from tradeagent.integrations.recorded import RecordedFeed
+from tradeagent.integrations.base import Exchange, LiveFeed, MarketFeed
 from tradeagent.log import log
 from tradeagent.messages import (
     ZERO,
@@ -46,10 +49,9 @@ from tradeagent.messages import (
     TickerUpdate,
 )
 from tradeagent.opening import Spoken, Unlock, counted_crashes, opening
+from tradeagent.parts import Market, connected, housed, open_exchange, open_market
 from tradeagent.plan import AgentPlan, Plan, unclaimed
 from tradeagent.simulation.exchange import SimulatedExchange
-from tradeagent.simulation.ledger import Ledger
-from tradeagent.simulation.market import GeneratedMarket
 from tradeagent.storage.base import Past
 from tradeagent.storage.directory import StateDirectory
 from tradeagent.storage.sql import SqlStore
@@ -57,12 +59,14 @@ from tradeagent.supervisor import Supervisor
 from tradeagent.tally import Summary, Tally
 from tradeagent.voices import SPOKEN_BY, frees
 
-LEDGER_GROUP = 1_000
-"""Writes of the exchange's ledger per commit in a simulation, which is never resumed half way."""
 CROWDED = 10_000
 """Messages that have not left yet, above which simulated time waits."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SERVICES = ("tradeagent.api.control:serve", "tradeagent.api.health:serve")
+SERVICES = (
+    "tradeagent.api.control:serve",
+    "tradeagent.api.kill:serve",
+    "tradeagent.api.health:serve",
+)
 """What answers operators while the daemon runs; each is started by import string."""
 
 
@@ -83,13 +87,22 @@ class Daemon:
     bus: Bus
     supervisor: Supervisor
     exchange: Exchange | None
-    feed: MarketFeed
+    feed: MarketFeed | LiveFeed
     past: Past
     tally: Tally
     started: int = 0
 
     async def run(self, duration: int | None = None) -> Summary:
-        """Run for `duration` (ns of the clock), or until stopped; returns what it came to."""
+        """Run for `duration` (ns of the clock), or until stopped; returns what it came to.
+
+        Raises LockedError once another daemon has taken over the state.
+        """
+        try:
+            return await self._run(duration)
+        except Fenced as error:
+            raise LockedError(f"{self.directory.path}: {error}, so this one has ended") from error
+
+    async def _run(self, duration: int | None) -> Summary:
         before = await self._account()
         self.started = self.clock.now()
         until = NEVER if duration is None else self.started + duration
@@ -102,19 +115,20 @@ class Daemon:
         except BusUnavailable as error:
             raise StateError(str(error)) from error
         finally:
-            after = await self._account()
-            if self.exchange is not None:
+            after = await self._account(self.tally.account)
+            if self.exchange is not None and not self.exchange.remote:
                 await self.exchange.close()
             self.store.close(clean=clean)
             self.directory.simulating.unlink(missing_ok=True)
         self.directory.end()
-        return self._summary(before, after)
+        remote = self.exchange is not None and self.exchange.remote
+        return self._summary((self.tally.opening if remote else None) or before, after)
 
-    async def _account(self) -> AccountUpdate:
-        """Return the account; an empty one in a process that does not trade."""
-        if self.exchange is not None:
+    async def _account(self, told: AccountUpdate | None = None) -> AccountUpdate:
+        """Return the account, of a remote venue what it `told`; without any an empty one."""
+        if self.exchange is not None and not self.exchange.remote:
             return await self.exchange.get_account_info()
-        return AccountUpdate(balance=ZERO, equity=ZERO, time=self.clock.now())
+        return told or AccountUpdate(balance=ZERO, equity=ZERO, time=self.clock.now())
 
     def stop(self) -> None:
         """Ask for an orderly stop."""
@@ -148,12 +162,16 @@ class Daemon:
 
 @asynccontextmanager
 async def open_daemon(
-    plan: Plan, state: Path, serve: Sequence[str] = SERVICES, unlock: Unlock | None = None
+    plan: Plan,
+    state: Path,
+    serve: Sequence[str] = SERVICES,
+    unlock: Unlock | None = None,
+    key: SecretStr | None = None,
 ) -> AsyncIterator[Daemon]:
     """Open every part of a run in `state` and close what is open afterwards.
 
-    With `unlock` it may leave LOCKED. Raises an OperatorError with one line for whatever is not
-    there or not usable.
+    With `unlock` it may leave LOCKED; `key` signs what a real exchange is asked. Raises an
+    OperatorError with one line for whatever is not there or not usable.
     """
     settings = plan.settings
     if unlock is not None and not plan.runs("risk"):
@@ -163,7 +181,6 @@ async def open_daemon(
         stack.enter_context(directory)
         directory.claim(plan.identity)
         crashes = stack.enter_context(counted_crashes(plan, directory))
-        feed = open_feed(plan)
         if settings.store.fresh:
             directory.fresh()
         directory.keep_settings(plan.digest, plan.record, settings.bus.inbox_cap)
@@ -179,10 +196,13 @@ async def open_daemon(
         stack.callback(store.close, clean=False)
         past = store.past()
         _refuse_unclaimed(plan, past, directory)
-        clock = open_clock(plan, feed, past.ts)
+        market = open_market(plan, past.ts)
+        clock = market.clock
+        plan, own_key = await stack.enter_async_context(housed(plan, directory, clock))
+        market = await stack.enter_async_context(connected(plan, market))
         most = settings.supervisor.safe_mode_after
         words = opening(past, crashes, most, unlock, clock.now()) if plan.runs("risk") else ()
-        daemon = _assemble(plan, directory, store, feed, clock)
+        daemon = _assemble(plan, directory, store, market, own_key or key)
         daemon.supervisor.prepare = partial(_join, daemon, words)
         daemons.append(daemon)
         for service in serve:
@@ -209,34 +229,45 @@ def _refuse_unclaimed(plan: Plan, past: Past, directory: StateDirectory) -> None
 
 
 def _assemble(
-    plan: Plan, directory: StateDirectory, store: SqlStore, feed: MarketFeed, clock: Clock
+    plan: Plan,
+    directory: StateDirectory,
+    store: SqlStore,
+    market: Market,
+    key: SecretStr | None,
 ) -> Daemon:
     """Make bus, exchange and agents and connect them, receivers of prices in order."""
     settings, past = plan.settings, store.past()
+    clock, feed = market
     supervisor = Supervisor(clock, store.past, store.journal.committed)
     options = _bus_options(plan, directory, store, supervisor)
     bus = open_bus(options, clock, supervisor, store.journal, past.epoch, past.seq)
     bus.remember(store.arrived())
     supervisor.connect(bus)
     supervisor.observe(lambda: store.journal.backlog)
-    exchange: SimulatedExchange | None = None
+    exchange: Exchange | None = None
     if plan.runs("execution"):
-        ledger = Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
-        exchange = SimulatedExchange(plan.exchange, feed.instruments(), ledger, clock.now)
+        exchange = open_exchange(plan, market, directory, supervisor.spawn, key)
+        if exchange.remote:
+            supervisor.disconnect = exchange.close
+    if isinstance(exchange, SimulatedExchange):
         bus.subscribe(Subscriber("exchange", _prices(exchange), observer=True))
     tally = Tally()
     if past.trading_state is not None:
         tally.mode, tally.mode_reason = past.trading_state.mode, past.trading_state.reason
     bus.subscribe(tally.subscriber())
     bus.publish(_boot(plan, past), "boot")
-    key = simulated_key(plan) if clock.simulated else directory.seal_key()
-    for make in agent_makers(plan, exchange, key, feed, lambda: _resume_at(clock, store)):
+    seal = simulated_key(plan) if clock.simulated else directory.seal_key()
+    for make in agent_makers(plan, exchange, seal, feed, lambda: _resume_at(clock, store)):
         supervisor.add(make, settings.bus.inbox_cap)
     return Daemon(plan, directory, store, clock, bus, supervisor, exchange, feed, past, tally)
 
 
 def agent_makers(
-    plan: Plan, exchange: Exchange | None, key: bytes, feed: MarketFeed, start: Callable[[], int]
+    plan: Plan,
+    exchange: Exchange | None,
+    key: bytes,
+    feed: MarketFeed | LiveFeed,
+    start: Callable[[], int],
 ) -> list[Callable[[], BaseAgent[Any]]]:
     """Return how each agent is made, anew at each of its restarts, in the order of receiving.
 
@@ -320,29 +351,6 @@ def _resume_at(clock: Clock, store: SqlStore) -> int:
     """
     played = None if clock.simulated else store.played()
     return (played or store.past().ts or clock.now()) + 1
-
-
-def open_feed(plan: Plan) -> MarketFeed:
-    """Return the market feed; raises DataError."""
-    if plan.market is not None:
-        return GeneratedMarket(plan.market)
-    assert plan.recorded is not None
-    return RecordedFeed(plan.recorded)
-
-
-def open_clock(plan: Plan, feed: MarketFeed, ended: int) -> Clock:
-    """Return the clock, from where the last run `ended` (UTC ns) or the feed begins."""
-    chosen = plan.settings.clock
-    if chosen.mode == "wall":
-        return WallClock()
-    origin = chosen.origin_ns
-    if feed.recorded:
-        first = next(feed.events(0), None)
-        origin = first[0] - 1 if first is not None else origin
-    origin = max(origin, ended)
-    if chosen.mode == "simulated":
-        return SimulatedClock(origin)
-    return AcceleratedClock(origin, chosen.speed)
 
 
 def simulated_key(plan: Plan) -> bytes:

@@ -8,10 +8,12 @@ TradeAgentError
 │   └── CommandError       a command cannot be carried out as given
 ├── TransientError         retry with backoff; nothing is known to be wrong
 │   ├── BusUnavailable     the transport is away
-│   └── VenueUnavailable   the venue did not answer; the outcome is unknown
+│   ├── VenueUnavailable   the venue did not answer; the outcome is unknown
+│   └── NotSent            the request never left; nothing can have come of it
 ├── OrderRefused           the venue refused this one order, for certain
 └── IntegrityError         stop increasing exposure: what we believe is not so
     ├── JournalError       the journal cannot be written, read or trusted
+    │   └── Fenced         another process has taken over: nothing may leave any more
     ├── IllegalTransition  an order moved in a way no order can
     ├── Overflow           a lossless inbox reached its cap
     └── Runaway            messages cause messages without end
@@ -70,6 +72,10 @@ class VenueUnavailable(TransientError):
     """The venue gave no answer that proves an outcome."""
 
 
+class NotSent(TransientError):
+    """A request that never left."""
+
+
 class OrderRefused(TradeAgentError):
     """A structured refusal of one order by the venue."""
 
@@ -80,6 +86,12 @@ class IntegrityError(TradeAgentError):
 
 class JournalError(IntegrityError):
     """A journal that cannot be written, read or trusted."""
+
+
+class Fenced(JournalError):
+    """Another process has taken over the store, and with it the account."""
+
+    exit_status = 73
 
 
 class IllegalTransition(IntegrityError):

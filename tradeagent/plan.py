@@ -28,6 +28,10 @@ from tradeagent.bus import SCHEMES
 from tradeagent.config.load import Loaded
 from tradeagent.config.settings import Section, Settings
 from tradeagent.errors import ConfigError
+from tradeagent.integrations.hyperliquid.settings import (
+    HyperliquidFeedSettings,
+    HyperliquidSettings,
+)
 from tradeagent.integrations.recorded import RecordedSettings
 from tradeagent.messages import PositionUpdate, Timeframe
 from tradeagent.simulation.settings import ExchangeSettings, MarketSettings
@@ -46,6 +50,7 @@ BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
 HOST = "analysis"
 """The agent that hosts the configured strategies."""
 GROUP = "tradeagent.agents"
+Feed = MarketSettings | RecordedSettings | HyperliquidFeedSettings
 INDIFFERENT = frozenset({"bus", "supervisor", "api", "log"})
 """Sections that decide nothing: equal runs may differ in them."""
 
@@ -87,14 +92,15 @@ class Plan:
     """A configuration, resolved; `mistakes` were refused before one is made."""
 
     settings: Settings
+    identity: str
+    """What a state directory belongs to: profile, network and account."""
     record: bytes
     """All settings that can change a decision, as JSON: what a replay is made from."""
     seed: int
     only: tuple[str, ...]
     """The agents this process was told to run; all when none is named."""
-    exchange: ExchangeSettings
-    market: MarketSettings | None
-    recorded: RecordedSettings | None
+    exchange: ExchangeSettings | HyperliquidSettings
+    feed: MarketSettings | RecordedSettings | HyperliquidFeedSettings
     strategies: tuple[StrategyPlan, ...]
     agents: tuple[AgentPlan, ...]
 
@@ -104,9 +110,11 @@ class Plan:
         return hashlib.sha256(self.record).hexdigest()
 
     @property
-    def identity(self) -> str:
-        """Return what a state directory belongs to: profile, network and account."""
-        return f"{self.settings.profile}-simulated-main"
+    def watched(self) -> tuple[str, ...]:
+        """Return every symbol that is traded or that a strategy asks for."""
+        named = [symbol for symbol, _ in self.needed()]
+        traded = [symbol for one in self.strategies for symbol in one.symbols]
+        return tuple(dict.fromkeys([*self.settings.watchlist, *traded, *named]))
 
     @property
     def removed(self) -> str:
@@ -147,52 +155,111 @@ def make_plan(loaded: Loaded, seed: int | None = None, only: Collection[str] = (
 
     Raises ConfigError with every mistake at once.
     """
-    market, recorded = _feeds(loaded, seed)
-    exchange = loaded.refine(("exchange",), ExchangeSettings, skip=("type",))
-    kind = loaded.settings.exchange.get("type", "simulated")
-    if kind != "simulated":
-        loaded.complain(("exchange", "type"), f"unknown exchange {kind!r}; known: simulated")
+    feed, exchange = _feed(loaded, seed), _exchange(loaded)
+    _check_real(loaded, feed, exchange)
     _check_bus(loaded)
-    listed = _listed(market, recorded)
+    listed = _listed(feed)
     strategies = _strategies(loaded, _symbols(loaded, listed), listed)
     agents = _agents(loaded, only)
     if loaded.settings.clock.mode == "simulated" and only and "data" not in only:
         loaded.complain(("clock", "mode"), "simulated time needs the data agent in this process")
     loaded.settle()
     assert exchange is not None
+    assert feed is not None
     return Plan(
         settings=loaded.settings,
+        identity=f"{loaded.settings.profile}-{_whose(exchange)}",
         record=json.dumps(loaded.record(INDIFFERENT)).encode(),
         only=tuple(only),
-        seed=market.seed if market is not None else (seed or 0),
+        seed=feed.seed if isinstance(feed, MarketSettings) else (seed or 0),
         exchange=exchange,
-        market=market,
-        recorded=recorded,
+        feed=feed,
         strategies=tuple(strategies),
         agents=tuple(agents),
     )
 
 
-def _feeds(
-    loaded: Loaded, seed: int | None
-) -> tuple[MarketSettings | None, RecordedSettings | None]:
-    feeds = loaded.settings.feeds
+def _feed(loaded: Loaded, seed: int | None) -> Feed | None:
+    feeds, path = loaded.settings.feeds, ("feeds", 0)
     if len(feeds) != 1:
         loaded.complain(("feeds",), f"exactly one feed is needed, not {len(feeds)}")
-        return None, None
+        return None
     kind = feeds[0].get("type")
     if kind == "generated":
-        market = loaded.refine(("feeds", 0), MarketSettings, skip=("type",))
+        market = loaded.refine(path, MarketSettings, skip=("type",))
         if market is not None and seed is not None:
             market = market.model_copy(update={"seed": seed})
-        return market, None
+        return market
     if kind == "recorded":
-        recorded = loaded.refine(("feeds", 0), RecordedSettings, skip=("type",))
+        recorded = loaded.refine(path, RecordedSettings, skip=("type",))
         if recorded is not None and not recorded.files:
-            loaded.complain(("feeds", 0, "files"), "no file to play; name one with --data FILE")
-        return None, recorded
-    loaded.complain(("feeds", 0, "type"), f"unknown feed {kind!r}; known: generated, recorded")
-    return None, None
+            loaded.complain((*path, "files"), "no file to play; name one with --data FILE")
+        return recorded
+    if kind == "hyperliquid":
+        return loaded.refine(path, HyperliquidFeedSettings, skip=("type",))
+    known = "generated, recorded, hyperliquid"
+    loaded.complain((*path, "type"), f"unknown feed {kind!r}; known: {known}")
+    return None
+
+
+def _exchange(loaded: Loaded) -> ExchangeSettings | HyperliquidSettings | None:
+    kind = loaded.settings.exchange.get("type", "simulated")
+    if kind == "simulated":
+        return loaded.refine(("exchange",), ExchangeSettings, skip=("type",))
+    if kind == "hyperliquid":
+        return loaded.refine(("exchange",), HyperliquidSettings, skip=("type",))
+    known = "simulated, hyperliquid"
+    loaded.complain(("exchange", "type"), f"unknown exchange {kind!r}; known: {known}")
+    return None
+
+
+def _whose(exchange: ExchangeSettings | HyperliquidSettings) -> str:
+    """Return network and account of an exchange."""
+    if isinstance(exchange, ExchangeSettings):
+        return "simulated-main"
+    return f"{exchange.network}-{exchange.account or 'main'}"
+
+
+def _check_real(
+    loaded: Loaded, feed: Feed | None, exchange: ExchangeSettings | HyperliquidSettings | None
+) -> None:
+    """Refuse what cannot go together with real time, or would trade one market on another."""
+    live = isinstance(feed, HyperliquidFeedSettings)
+    real = isinstance(exchange, HyperliquidSettings)
+    mode = loaded.settings.clock.mode
+    if (live or real) and mode == "simulated":
+        loaded.complain(("clock", "mode"), "a venue out of this process needs wall time")
+    if live and not loaded.settings.watchlist:
+        loaded.complain(("watchlist",), "name the symbols to listen to, as in [BTC, ETH]")
+    if not isinstance(exchange, HyperliquidSettings):
+        return
+    if not isinstance(feed, HyperliquidFeedSettings):
+        loaded.complain(("feeds",), "orders on Hyperliquid need its own prices: type: hyperliquid")
+    elif feed.place != exchange.place:
+        loaded.complain(("feeds", 0, "network"), f"must be {exchange.network}, as the exchange's")
+    if exchange.network != "local" and not exchange.account:
+        text = "say whose account it is, here or in HYPERLIQUID_ACCOUNT_ADDRESS"
+        loaded.complain(("exchange", "account"), text)
+    if exchange.network != "local" and mode != "wall":
+        loaded.complain(("clock", "mode"), f"{exchange.network} runs on wall time")
+
+
+def refuse_unarmed(plan: Plan, flag: bool) -> None:
+    """Raise ConfigError where real money would be traded and file and command line do not say so.
+
+    The third fact, that the network names the key an agent of the account, is asked at the start.
+    """
+    exchange = plan.exchange
+    real = isinstance(exchange, HyperliquidSettings) and exchange.network == "mainnet"
+    missing = []
+    if real and not plan.settings.live:
+        missing.append("live: real money needs 'live: true' in your own configuration file")
+    if real and not flag:
+        missing.append("--live: real money needs this option on the command line")
+    if flag and not real:
+        missing.append("--live: there is no real money here: exchange.network is not mainnet")
+    if missing:
+        raise ConfigError(*missing)
 
 
 def _check_bus(loaded: Loaded) -> None:
@@ -202,12 +269,12 @@ def _check_bus(loaded: Loaded) -> None:
         loaded.complain(("bus", "url"), f"{scheme}:// is no bus; use one of {known}")
 
 
-def _listed(market: MarketSettings | None, recorded: RecordedSettings | None) -> Sequence[str]:
-    """Return the symbols the feed has; none when the feed is wrong itself."""
-    if market is not None:
-        return [one.symbol for one in market.listings]
-    if recorded is not None:
-        return tuple(dict.fromkeys(file.listed for file in recorded.files))
+def _listed(feed: Feed | None) -> Sequence[str]:
+    """Return the symbols the feed has; none where it is wrong, or live and not heard yet."""
+    if isinstance(feed, MarketSettings):
+        return [one.symbol for one in feed.listings]
+    if isinstance(feed, RecordedSettings):
+        return tuple(dict.fromkeys(file.listed for file in feed.files))
     return ()
 
 
@@ -313,8 +380,10 @@ def _hint(name: str, known: Collection[str]) -> str:
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "exchange": ExchangeSettings,
+    "exchange (type: hyperliquid)": HyperliquidSettings,
     "feeds.generated": MarketSettings,
     "feeds.recorded": RecordedSettings,
+    "feeds.hyperliquid": HyperliquidFeedSettings,
     "risk": RiskSettings,
     "agents.compliance": ComplianceSettings,
     "agents.execution": ExecutionSettings,

@@ -76,6 +76,8 @@ class Tally:
         self.fees = self.funding = ZERO
         self.mode = TradingMode.ACTIVE
         self.mode_reason = ""
+        self.opening: AccountUpdate | None = None
+        """The first account that the venue told of."""
         self.account: AccountUpdate | None = None
         self.audit: AuditReport | None = None
         self.peak = self.day_open = ZERO
@@ -170,6 +172,7 @@ class Tally:
 
     def _account(self, update: AccountUpdate) -> None:
         self.account = update
+        self.opening = self.opening or update
         self.peak = max(self.peak, update.equity)
         day = update.time // (86_400 * SECOND)
         if day != self._day:

@@ -13,6 +13,7 @@ from tests.adversary.world import BLOWS, Blow, World
 from tradeagent.agents import execution
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.claims import Claims
+from tradeagent.agents.proof import Proof
 from tradeagent.messages import ExecutionReport, Order, OrderStatus, OrderUpdate
 from tradeagent.quant import rules
 from tradeagent.simulation.account import Account, Position
@@ -62,7 +63,11 @@ def unknown_not_counted(plant: Plant) -> None:
         told(self, update, now)
 
     plant.setattr(Claims, "order", order)
-    plant.setattr(execution, "ASKED_AGAIN", ())  # else it is known within a second
+    plant.setattr(Proof, "settle", _never)  # else it is known within a second
+
+
+async def _never(*_: object) -> tuple[()]:
+    return ()
 
 
 def halt_not_kept(plant: Plant) -> None:

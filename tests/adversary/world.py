@@ -34,6 +34,7 @@ from tradeagent.messages import (
     RiskOverride,
     StopPlan,
     StrategyState,
+    Submission,
     TickerUpdate,
     TradeSignal,
     TradingMode,
@@ -83,12 +84,16 @@ class Watched(SimulatedExchange):
         elif isinstance(event, FundingPayment):
             self.judge.funded(event, FUNDING)
 
-    async def place_order(self, order: Order) -> ExecutionReport:
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
         """Place an order unless the way there or back is cut."""
         self.judge.placed(order, self.clock())
         return await self._through(super().place_order(order), order)
 
-    async def modify_order(self, cloid: str, order: Order) -> ExecutionReport:
+    async def modify_order(
+        self, cloid: str, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
         """Replace an order unless the way there or back is cut."""
         self.judge.placed(order, self.clock())
         return await self._through(super().modify_order(cloid, order), order)

@@ -147,7 +147,7 @@ async def test_a_replacement_that_is_refused_leaves_the_stop_as_it_was() -> None
     prices = {0: 100.0, 1: 103.0, 2: 103.0, 3: 103.0}
     found = rig(prices, {0: {"direction": "long", "stop": 95.0, "trail": 5.0}})
 
-    async def refusing(cloid: str, order: Order) -> ExecutionReport:
+    async def refusing(cloid: str, order: Order, _: object = None) -> ExecutionReport:
         return ExecutionReport(
             cloid=order.cloid, symbol="BTC", status=S.REJECTED, time=START, reason="not now"
         )

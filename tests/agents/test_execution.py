@@ -32,6 +32,7 @@ from tradeagent.messages import (
     Severity,
     Share,
     StopPlan,
+    Submission,
 )
 from tradeagent.messages import (
     Execution as Done,
@@ -80,7 +81,9 @@ class Counting(SimulatedExchange):
         self.asked: list[str] = []
         self.on_market(tick(100))
 
-    async def place_order(self, order: Order) -> ExecutionReport:
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
         """Note the id and place the order."""
         self.asked.append(order.cloid)
         return await super().place_order(order)

@@ -161,7 +161,7 @@ def silent_on_entries(found: Rig, since: int) -> None:
     """Have the venue give no answer about orders that can open, from a second on."""
     place, status, lost = found.exchange.place_order, found.exchange.get_order_status, set[str]()
 
-    async def unheard(order: Order) -> ExecutionReport:
+    async def unheard(order: Order, _: object = None) -> ExecutionReport:
         if order.reduce_only or found.clock.now() < START + since * SECOND:
             return await place(order)
         lost.add(order.cloid)
@@ -203,7 +203,7 @@ async def test_what_fills_late_of_an_unknown_order_is_closed_too() -> None:
     place, lost = found.exchange.place_order, list[str]()
     status = found.exchange.get_order_status
 
-    async def unanswered(order: Order) -> ExecutionReport:
+    async def unanswered(order: Order, _: object = None) -> ExecutionReport:
         report = await place(order)
         if found.clock.now() == START + 40 * SECOND and not order.reduce_only:
             lost.append(order.cloid)
@@ -242,7 +242,7 @@ async def test_who_leaves_after_its_entry_was_refused_waits_for_nothing() -> Non
     found = rig(CALM, {2: half, 40: LONG, 41: FLAT})
     place = found.exchange.place_order
 
-    async def refused(order: Order) -> ExecutionReport:
+    async def refused(order: Order, _: object = None) -> ExecutionReport:
         if order.reduce_only or found.clock.now() < START + 40 * SECOND:
             return await place(order)
         await found.clock.sleep(5.0)
@@ -289,7 +289,7 @@ async def test_what_the_venue_refuses_a_stop_for_is_closed() -> None:
     found = uneven({2: LONG}, {50: {"direction": "long", "stop": 97.0}})
     place = found.exchange.place_order
 
-    async def refused(order: Order) -> ExecutionReport:
+    async def refused(order: Order, _: object = None) -> ExecutionReport:
         if order.trigger == 97:
             raise OrderRefused("the price is through")
         return await place(order)
@@ -330,7 +330,7 @@ async def test_a_flattening_goes_on_with_the_first_price_after_a_restart() -> No
     found = rig(dict.fromkeys(range(20), 100.0), {1: LONG})
     place = found.exchange.place_order
 
-    async def closed(order: Order) -> ExecutionReport:
+    async def closed(order: Order, _: object = None) -> ExecutionReport:
         if order.reduce_only and order.type == "market":
             raise OrderRefused("not now")
         return await place(order)

@@ -134,7 +134,7 @@ async def test_an_unsent_cancel_of_an_order_without_an_answer_is_not_forgotten()
     status = found.exchange.get_order_status
     silent = [True]
 
-    async def unanswered(order: Order) -> ExecutionReport:
+    async def unanswered(order: Order, _: object = None) -> ExecutionReport:
         await place(order)
         raise VenueUnavailable("gone")
 

@@ -12,6 +12,10 @@ from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.monitor import MonitorSettings
 from tradeagent.agents.tickets import TradingSettings
 from tradeagent.config import Loaded
+from tradeagent.integrations.hyperliquid.settings import (
+    HyperliquidFeedSettings,
+    HyperliquidSettings,
+)
 from tradeagent.simulation import ExchangeSettings, MarketSettings
 from tradeagent.strategies import load_strategy
 
@@ -24,6 +28,15 @@ class RecordedSettings(BaseModel):
     files: tuple[dict[str, object], ...] = ()
 
 
+EXCHANGES: dict[object, type[BaseModel]] = {
+    "simulated": ExchangeSettings,
+    "hyperliquid": HyperliquidSettings,
+}
+FEEDS: dict[object, type[BaseModel]] = {
+    "generated": MarketSettings,
+    "recorded": RecordedSettings,
+    "hyperliquid": HyperliquidFeedSettings,
+}
 AGENTS: dict[str, type[AgentSettings]] = {
     "compliance": ComplianceSettings,
     "execution": ExecutionSettings,
@@ -36,10 +49,9 @@ AGENTS: dict[str, type[AgentSettings]] = {
 def refine_all(loaded: Loaded) -> None:
     """Judge every raw section as the app does."""
     loaded.refine(("risk",), RiskSettings)
-    loaded.refine(("exchange",), ExchangeSettings, skip={"type"})
+    loaded.refine(("exchange",), EXCHANGES[loaded.settings.exchange["type"]], skip={"type"})
     for index, feed in enumerate(loaded.settings.feeds):
-        model = MarketSettings if feed.get("type") == "generated" else RecordedSettings
-        loaded.refine(("feeds", index), model, skip={"type"})
+        loaded.refine(("feeds", index), FEEDS[feed.get("type")], skip={"type"})
     for name in loaded.settings.agents:
         loaded.refine(("agents", name), AGENTS[name], skip={"type", "enabled"})
     for name, strategy in loaded.settings.strategies.items():

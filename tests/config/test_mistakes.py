@@ -8,7 +8,7 @@ import pytest
 
 from tests.config.loading import load_text, said
 from tests.config.owners import refine_all
-from tradeagent.config import Option, load
+from tradeagent.config import Option, load, profiles
 from tradeagent.errors import ConfigError
 
 TEN = """\
@@ -140,7 +140,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
          ": must be a plain value, or a list or mapping in YAML: [a, b] or {a: 1}"),
         ("TRADEAGENT_LOG__LEVEL", "DEBUG", ": is not read; did you mean TRADEAGENT__LOG__LEVEL?"),
         ("TRADEAGENT_PROFILE", "live", ": is not read; did you mean TRADEAGENT__PROFILE?"),
-        ("TRADEAGENT__PROFILE", "x", ": profile: there is no profile x; there are: demo, replay"),
+        ("TRADEAGENT__PROFILE", "x", ": profile: there is no profile x; there are: "
+         + ", ".join(profiles())),
     ],
 )  # fmt: skip
 def test_a_wrong_variable_is_named(name: str, value: str, line: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -72,10 +72,14 @@ class Process:
 
     def until_said(self, text: str, times: int = 1) -> None:
         """Wait until the log holds `text`; fails when the process ends first."""
+        self.until(lambda: self.log.read_text(encoding="utf-8").count(text) >= times, text)
+
+    def until(self, holds: Callable[[], bool], what: str = "it") -> None:
+        """Wait until `holds` does; fails when the process ends first."""
         deadline = time.monotonic() + ENOUGH
-        while self.log.read_text(encoding="utf-8").count(text) < times:
+        while not holds():
             assert self.process.poll() is None, self.log.read_text(encoding="utf-8")[-3000:]
-            assert time.monotonic() < deadline, f"{text!r} was not said"
+            assert time.monotonic() < deadline, f"{what!r} did not come"
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(PAUSE)
 

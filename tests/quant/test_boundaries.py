@@ -80,6 +80,7 @@ CASES = (
     moved("FRESH", replace(BUY, bar_length=HOUR), price_time=(NOW - HOUR, -1)),
     moved("FRESH", BUY, valid_until=(NOW, -1)),
     moved("FRESH", BUY, account_time=(NOW - 600 * SECOND, -1)),
+    Case("FRESH", lambda step: replace(BUY, venue_trouble="it is away" if step > 0 else "")),
     sized("FINITE", BUY, "1e12"),
     sized("FINITE", EXIT, "1e12"),
     moved("FINITE", BUY, size=(D("1e-12"), D("-1e-13"))),
@@ -149,6 +150,7 @@ CASES = (
     Case("STOP_PLAN", lambda step: replace(BUY, stop=None if step > 0 else D(9_700))),
     sized("FUNDS", replace(BUY, other_margin=D(96_000)), "1"),
     sized("FUNDS", replace(BUY, venue_margin=D(94_000)), "2"),
+    moved("VENUE_BUDGET", BUY, actions_left=(501, -1)),
     moved("COMPLIANCE", replace(BUY, restriction=ALLOWED), hour_orders=(2, 1)),
     sized("COMPLIANCE", replace(BUY, restriction=ALLOWED, day_notional=D(2_000)), "0.3"),
     Case("COMPLIANCE", lambda step: replace(

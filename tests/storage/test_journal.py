@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.storage.examples import bar, envelope, stream, tick, written
-from tradeagent.errors import JournalError
+from tradeagent.errors import Fenced, JournalError
 from tradeagent.messages import Origin
 from tradeagent.storage import journal, sql
 from tradeagent.storage.base import Journal, Settled
@@ -311,7 +311,7 @@ async def test_settled_raises_or_returns() -> None:
     """A settled wait returns, or raises what it was given."""
     await Settled()
     with pytest.raises(JournalError, match="why"):
-        await Settled("why")
+        await Settled(JournalError("why"))
 
 
 async def test_rows_and_state_are_one_transaction(path: Path) -> None:
@@ -328,3 +328,20 @@ async def test_rows_and_state_are_one_transaction(path: Path) -> None:
     assert list(store.entries()) == []
     with pytest.raises(JournalError):
         store.close()
+
+
+async def test_a_later_start_fences_an_earlier_one(path: Path) -> None:
+    """Once another start has begun, the one before writes nothing more and says so."""
+    told: list[JournalError] = []
+    store = SqlStore.open(path, on_failure=told.append)
+    later = SqlStore.open(path)
+
+    store.journal.append(envelope(1, tick(1)))
+    store.journal.settle()
+    with pytest.raises(Fenced, match="start 1 was superseded by start 2"):
+        await store.journal.committed(1)
+    with pytest.raises(Fenced):
+        store.close()
+    assert [type(one) for one in told] == [Fenced]
+    assert later.journal.head().entries == 0
+    later.close()

@@ -10,6 +10,7 @@ from typing import ClassVar
 from tests.bus.desk import ticker, turn, until
 from tests.supervisor.house import AT_ONCE, House, mood, signal
 from tradeagent.agents.base import BaseAgent, on
+from tradeagent.errors import JournalError
 from tradeagent.messages import (
     RiskAlert,
     Sentiment,
@@ -106,7 +107,7 @@ class Fragile(BaseAgent):
 async def test_a_stop_ends_though_the_journal_has_failed() -> None:
     """An agent that waits for a journal which will not come back holds up no stop."""
     house = House(Fragile, patience=BRIEF)
-    house.supervisor._runtime.committed = lambda _: Settled("the disk is full")  # type: ignore[method-assign]
+    house.supervisor._runtime.committed = lambda _: Settled(JournalError("the disk is full"))  # type: ignore[method-assign]
     async with house:
         house.tell(ticker(1))
         await until(lambda: any("cannot restart yet" in line for line in house.log))

@@ -85,6 +85,10 @@ class Runtime(Protocol):
         """Run an operation; its result is published as an input."""
         ...
 
+    def attend(self, agent: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run an operation that goes on until the daemon stops."""
+        ...
+
     def committed(self, seq: int) -> Awaitable[None]:
         """Return what resolves when the journal holds everything up to `seq`."""
         ...
@@ -175,6 +179,10 @@ class BaseAgent(Generic[S]):
         start.
         """
         self.runtime.start(self.name, work, lane, self.hand)
+
+    def attend(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start an operation that goes on until the daemon stops; it publishes as it goes."""
+        self.runtime.attend(self.name, work)
 
     def committed(self) -> Awaitable[None]:
         """Return what resolves when the message in hand is durable."""

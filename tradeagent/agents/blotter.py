@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
 
-from tradeagent.agents.desk import whole
+from tradeagent.agents.desk import OPERATOR, whole
 from tradeagent.agents.identity import epoch_of, is_ours
 from tradeagent.agents.legs import PROTECTIVE, another_attempt, protective_legs
 from tradeagent.agents.lifecycle import advance, is_working, remaining
@@ -292,6 +292,16 @@ class Blotter:
         books = self.books.setdefault(payment.symbol, Books(payment.symbol))
         books.fund(payment.payment)
         return books.update(payment.time)
+
+    def adjust(self, symbol: str, stated: Decimal, price: Decimal, time: int) -> PositionUpdate:
+        """Take over a position as the venue states it, at its price; the difference is nobody's.
+
+        What was traded beside us is the operator's, what is gone was taken from every part alike.
+        """
+        books = self.books.setdefault(symbol, Books(symbol))
+        worth = price or books.net.entry_price
+        books.fill(stated - books.net.size, worth, ZERO, whole(OPERATOR), protective=True)
+        return books.update(time)
 
     def incident(self, update: OrderUpdate, code: str, severity: Severity, text: str) -> Incident:
         """Return an incident about one order."""

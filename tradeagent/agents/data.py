@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from math import fsum
 
 from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.clock import MILLISECOND
-from tradeagent.integrations.base import MarketEvent, MarketFeed
+from tradeagent.errors import VenueUnavailable
+from tradeagent.integrations.base import LiveFeed, MarketEvent, MarketFeed
 from tradeagent.messages import (
     TIMEFRAMES,
     Backfill,
@@ -21,6 +23,9 @@ from tradeagent.messages import (
     TickerUpdate,
     Timeframe,
 )
+
+PAUSE = 5.0
+"""Seconds before a feed that does not answer is asked again."""
 
 
 class DataSettings(AgentSettings):
@@ -93,7 +98,7 @@ class Data(BaseAgent[DataSettings]):
     def __init__(
         self,
         settings: DataSettings,
-        feed: MarketFeed,
+        feed: MarketFeed | LiveFeed,
         start: int,
         needed: Iterable[tuple[str, Timeframe]] = (),
         name: str = "data",
@@ -113,27 +118,49 @@ class Data(BaseAgent[DataSettings]):
                 self._resamplers.setdefault((symbol, base), []).append(Resampler(timeframe))
 
     async def setup(self) -> None:
-        """Publish what the feed covers, then play it."""
-        runtime = self.runtime
-        for part in self._begun():
+        """Publish what the feed covers, then play it, or listen to it."""
+        runtime, feed = self.runtime, self.feed
+        if isinstance(feed, LiveFeed):
+            self.attend(self._listen(feed))
+            return
+        for part in await self._begun():
             runtime.publish(self.name, part)
-        if self.feed.recorded and runtime.exact:
+        if feed.recorded and runtime.exact:
             self._origin = Origin.RECORDED
-        if self.feed.recorded:
-            for message in (*self.feed.references(), *self.feed.status()):
+        if feed.recorded:
+            for message in (*feed.references(), *feed.status()):
                 runtime.publish(self.name, message)
-        runtime.play(self.name, self.feed.events(self._start), self.take)
+        runtime.play(self.name, feed.events(self._start), self.take)
 
-    def _begun(self) -> Iterator[Backfill]:
-        """Yield what lies before the start of the candles that have begun by then."""
-        before = self._start - 1
+    async def _listen(self, feed: LiveFeed) -> None:
+        """Publish what a live feed says, once it is known what lies before."""
+        for part in await self._begun():
+            self.runtime.publish(self.name, part)
+        await feed.listen(self._start, self.take)
+
+    async def _begun(self) -> list[Backfill]:
+        """Return what lies before the start of the candles that have begun by then."""
+        before, found = self._start - 1, []
         for (symbol, base), resamplers in self._resamplers.items():
             begins = min(before // one.length * one.length for one in resamplers)
             parts = (before - begins) // TIMEFRAMES[base]
-            bars = self.feed.history(symbol, base, before, parts) if parts else ()
+            bars = await self._candles(symbol, base, before, parts) if parts else ()
             begun = tuple(bar for bar in bars if bar.time >= begins)
             if begun:
-                yield Backfill(symbol=symbol, timeframe=base, before=before, bars=begun)
+                found.append(Backfill(symbol=symbol, timeframe=base, before=before, bars=begun))
+        return found
+
+    async def _candles(
+        self, symbol: str, timeframe: Timeframe, before: int, count: int
+    ) -> Sequence[MarketData]:
+        """Return the feed's closed candles; one that does not answer is asked until it does."""
+        feed = self.feed
+        if not isinstance(feed, LiveFeed):
+            return feed.history(symbol, timeframe, before, count)
+        while True:
+            with suppress(VenueUnavailable):
+                return await feed.history(symbol, timeframe, before, count)
+            await self.runtime.sleep(PAUSE)
 
     @on(Backfill)
     def catch_up(self, part: Backfill) -> None:
@@ -176,17 +203,19 @@ class Data(BaseAgent[DataSettings]):
 
     async def _history(self, wish: HistoryRequest, before: int) -> History:
         known = wish.timeframe in self.feed.timeframes(wish.symbol)
-        bars = self.feed.history(wish.symbol, wish.timeframe, before, wish.count) if known else ()
-        if not known and (base := self.feed.shortest(wish.symbol)):
-            bars = self._resampled(wish, base, before)
+        base, bars = self.feed.shortest(wish.symbol), list[MarketData]()
+        if known:
+            bars.extend(await self._candles(wish.symbol, wish.timeframe, before, wish.count))
+        elif base is not None:
+            bars.extend(await self._resampled(wish, base, before))
         return History(symbol=wish.symbol, timeframe=wish.timeframe, bars=tuple(bars))
 
-    def _resampled(
+    async def _resampled(
         self, wish: HistoryRequest, base: Timeframe, before: int
     ) -> Sequence[MarketData]:
         parts = TIMEFRAMES[wish.timeframe] // TIMEFRAMES[base]
         resampler = Resampler(wish.timeframe)
-        shorter = self.feed.history(wish.symbol, base, before, (wish.count + 1) * parts)
+        shorter = await self._candles(wish.symbol, base, before, (wish.count + 1) * parts)
         built = [longer for bar in shorter for longer in resampler.add(bar)]
         return built[-wish.count :]
 

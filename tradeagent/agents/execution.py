@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,12 +13,16 @@ from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.identity import sealed
 from tradeagent.agents.lifecycle import advance
+from tradeagent.agents.proof import Proof, ProofSettings, patience
+from tradeagent.agents.reconcile import ReconcileSettings, Reconciliation
 from tradeagent.agents.router import OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
-from tradeagent.errors import VenueUnavailable
+from tradeagent.crash import crashpoint
+from tradeagent.errors import Fenced, JournalError, NotSent, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
 from tradeagent.messages import (
+    AgentState,
     CancelRequest,
     ExecutionReport,
     Fill,
@@ -29,17 +35,22 @@ from tradeagent.messages import (
     PositionUpdate,
     RiskAssessment,
     Severity,
+    Submission,
     TradingMode,
     TradingState,
+    VenueStatement,
+    VenueStatus,
 )
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import changed, checked
 from tradeagent.storage.base import Past
 
 _new_order_update = checked(OrderUpdate)
 
 S = OrderStatus
-ASKED_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses before a venue is asked again what became of an order, in seconds of the clock."""
+ALL = 1 << 62
+"""A seq that no message has: the whole journal."""
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before a venue is called again, the last one repeated."""
 
 
 class ExecutionSettings(AgentSettings):
@@ -51,6 +62,19 @@ class ExecutionSettings(AgentSettings):
         allow_inf_nan=False,
         description="The most that orders which can raise a position may be worth within a minute, "
         "in quote currency; beyond it nothing leaves and trading halts.",
+    )
+    on_stop: Literal["cancel", "keep"] = Field(
+        default="cancel",
+        description="What becomes of entries that rest at a remote venue when the daemon stops in "
+        "order; stops and targets stay in any case.",
+    )
+    proof: ProofSettings = Field(
+        default=ProofSettings(),
+        description="Change it to ask more or less about orders without an answer.",
+    )
+    reconcile: ReconcileSettings = Field(
+        default=ReconcileSettings(),
+        description="Change it to compare with a remote venue more or less often.",
     )
 
 
@@ -77,6 +101,15 @@ class Execution(BaseAgent[ExecutionSettings]):
         self.blotter = Blotter(account, name)
         gate = SendGate(settings.max_notional_per_minute)
         self.router = OrderRouter(self.venue, self.blotter, gate, name, lambda: self.runtime)
+        self.reconciliation = Reconciliation(self.blotter, name, settings.reconcile)
+        self.proof = Proof(
+            self.venue,
+            settings.proof,
+            lambda: self.runtime.time(),
+            lambda seconds: self.runtime.sleep(seconds),
+        )
+        self._under_way: set[tuple[str, str]] = set()
+        """Inquiries and cancels that are under way, by what they do and cloid."""
         self._key = seal_key
         self._leave: Unsubscribe | None = None
 
@@ -89,21 +122,67 @@ class Execution(BaseAgent[ExecutionSettings]):
             self.router.mode = past.trading_state.mode
 
     async def setup(self) -> None:
-        """Connect, then learn what happened while we were away, before anything is sent."""
-        exchange = self.venue.exchange
-        await exchange.start()
-        self._leave = exchange.subscribe(self._reported)
-        for message in [*await exchange.get_market_data(), *await self.reconcile()]:
-            self.publish(message)
+        """Connect, then learn what happened while we were away, before anything is sent.
+
+        A remote venue that is away at the start is called until it answers; nothing opens before.
+        """
+        try:
+            await self._arrive()
+        except (VenueUnavailable, NotSent) as error:
+            if not self.venue.remote:
+                raise
+            away = VenueStatus(state="down", reason=str(error), time=self.runtime.time())
+            self.publish(away)
+            self.attend(self._keep_calling())
         if self.router.mode is not TradingMode.ACTIVE:
             for message in self._withdraw_resting():
                 self.publish(message)
+        if self.venue.remote:
+            self.attend(self._follow(self.settings.reconcile.statement_s, self._state))
+            self.attend(self._follow(self.settings.reconcile.audit_s, self._audit))
+
+    async def _arrive(self) -> None:
+        exchange = self.venue.exchange
+        await exchange.start()
+        if self._leave is None:
+            self._leave = exchange.subscribe(self._reported)
+        for message in [*await exchange.get_market_data(), *await self.reconcile()]:
+            self.runtime.publish(self.name, message)
+        for update in tuple(self.blotter.working.values()):
+            if update.status is S.UNKNOWN:
+                self._inquire(update)
+            elif update.status is S.PEND_CANCEL:
+                self._call_off(update.order)
+
+    async def _keep_calling(self) -> None:
+        pauses = patience(PAUSES)
+        while True:
+            await self.runtime.sleep(next(pauses))
+            with suppress(VenueUnavailable, NotSent):
+                return await self._arrive()
 
     async def teardown(self) -> None:
-        """Listen to the venue no more; orders and stops stay there."""
+        """Call resting entries off at a remote venue, then listen to it no more; stops stay."""
+        stops = self.state is AgentState.STOPPING  # and is not made anew
+        if stops and self.venue.remote and self.settings.on_stop == "cancel":
+            await self._call_off_entries()
         if self._leave is not None:
             self._leave()
             self._leave = None
+
+    async def _call_off_entries(self) -> None:
+        """Cancel what could raise a position while nobody looks, unless another daemon does."""
+        with suppress(JournalError):  # a cancel needs no record
+            try:
+                await self.runtime.committed(ALL)
+            except Fenced:
+                return
+        for update in tuple(self.blotter.working.values()):
+            if not update.order.reduce_only:
+                report = await self.venue.cancel(update.order)
+                crashpoint("CP11")
+                if report is not None:
+                    self._reported(report)
 
     def _reported(self, event: VenueEvent) -> None:
         self.runtime.publish("exchange", event)
@@ -113,11 +192,13 @@ class Execution(BaseAgent[ExecutionSettings]):
         working = tuple(self.blotter.working.values())
         blotter = self.blotter
         told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, working)
+        crashpoint("CP9")
         return [message for message in told if blotter.is_news(message)]
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
         """Return how an order stands by the venue's word, UNKNOWN when it gives none."""
-        return await self.venue.status(order)
+        known = self.blotter.orders.get(order.cloid)
+        return await self.venue.status(order, 0 if known is None else known.dies_at)
 
     # -- orders out -------------------------------------------------------------------------------
 
@@ -171,6 +252,17 @@ class Execution(BaseAgent[ExecutionSettings]):
             work = self.router.send(update, self.now(), self.committed())
             self.start(work, lane=update.symbol)
 
+    @on(Submission)
+    def submit(self, submission: Submission) -> OrderUpdate | None:
+        """Note on an order when its request dies; it is sent once that is durable."""
+        update = self.blotter.orders.get(submission.cloid)
+        if update is None or update.status is not S.PREPARED or update.dies_at:
+            return None
+        self.router.take(submission)
+        noted = changed(update, dies_at=submission.dies_at)
+        self.blotter.keep(noted)
+        return noted
+
     @on(CancelRequest)
     def cancel_order(self, wish: CancelRequest) -> list[Message]:
         """Cancel what the wish names; cancels wait for nobody."""
@@ -191,7 +283,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         One whose state is not known is cancelled again once it is seen to rest.
         """
         order = update.order
-        self.start(self.venue.cancel(order))
+        self._call_off(order)
         if update.status not in (S.OPEN, S.PARTIAL):
             self.blotter.unwanted.add(order.cloid)
             return []
@@ -199,6 +291,22 @@ class Execution(BaseAgent[ExecutionSettings]):
         pending = advance(update, S.PEND_CANCEL, reason=reason)
         self.blotter.keep(pending)
         return [pending]
+
+    def _call_off(self, order: Order) -> None:
+        """Start to cancel an order; the venue is called until it answers."""
+        if ("cancel", order.cloid) not in self._under_way:
+            self._under_way.add(("cancel", order.cloid))
+            self.start(self._cancel(order))
+
+    async def _cancel(self, order: Order) -> ExecutionReport | None:
+        pauses = patience(PAUSES)
+        try:
+            while (report := await self.venue.cancel(order)) is None:
+                await self.runtime.sleep(next(pauses))
+            crashpoint("CP7")
+            return report
+        finally:
+            self._under_way.discard(("cancel", order.cloid))
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
@@ -225,10 +333,14 @@ class Execution(BaseAgent[ExecutionSettings]):
     def book(self, report: ExecutionReport) -> list[Message]:
         """Fold the venue's word into the order, the fill and the position it changes."""
         messages = self.blotter.book(report)
+        if report.execution is not None:
+            crashpoint("CP6")
+        if messages:
+            self.reconciliation.touch(report.symbol, self.now())
         self._look_after(report.cloid)
         for told in messages:
             if isinstance(told, OrderUpdate) and told.status is S.UNKNOWN:
-                self.start(self._ask_again(told.order))
+                self._inquire(told)
         update = self.blotter.working.get(report.cloid)
         resting = update is not None and update.status in (S.OPEN, S.PARTIAL)
         if update is not None and resting and report.cloid in self.blotter.unwanted:
@@ -246,14 +358,17 @@ class Execution(BaseAgent[ExecutionSettings]):
         if before is not None and before.status is S.PEND_REPLACE:
             self.start(self.get_order_status(before.order))
 
-    async def _ask_again(self, order: Order) -> ExecutionReport | None:
-        """Ask what became of an order without an answer, soon and then less often."""
-        for pause in ASKED_AGAIN:
-            await self.runtime.sleep(pause)
-            report = await self.venue.status(order)
-            if report.status is not S.UNKNOWN:
-                return report
-        return None
+    def _inquire(self, update: OrderUpdate) -> None:
+        """Start to find out what became of an order; the venue is asked until that is proven."""
+        if ("ask", update.order.cloid) not in self._under_way:
+            self._under_way.add(("ask", update.order.cloid))
+            self.start(self._settle(update))
+
+    async def _settle(self, update: OrderUpdate) -> Sequence[Message]:
+        try:
+            return await self.proof.settle(update, self.router.send_again)
+        finally:
+            self._under_way.discard(("ask", update.order.cloid))
 
     @on(FundingPayment)
     def funded(self, payment: FundingPayment) -> PositionUpdate | None:
@@ -267,7 +382,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         """Compare with the venue on schedule, and ask again for cancels without an answer."""
         for update in tuple(self.blotter.working.values()):
             if update.status is S.PEND_CANCEL or update.order.cloid in self.blotter.unwanted:
-                self.start(self.venue.cancel(update.order))
+                self._call_off(update.order)
         self.start(self._settle_open(), lane="reconcile")
 
     async def _settle_open(self) -> Sequence[Message]:
@@ -276,3 +391,57 @@ class Execution(BaseAgent[ExecutionSettings]):
             return await self.reconcile()
         except VenueUnavailable:
             return ()
+
+    @on(VenueStatus)
+    def connected(self, status: VenueStatus) -> None:
+        """Learn what was missed once the venue is heard again."""
+        if status.state == "up":
+            self.start(self._settle_open(), lane="reconcile")
+
+    @on(VenueStatement)
+    def stated(self, statement: VenueStatement) -> list[Message]:
+        """Compare our books with the venue's statement; what differs for good is an incident.
+
+        The venue's position is taken over then; an order of ours that we know nothing of is
+        cancelled, and what a list lacks is asked about.
+        """
+        findings = self.reconciliation.compare(statement)
+        messages: list[Message] = [statement.account, *findings.said]
+        for symbol, size, price in findings.adjusted:
+            messages.append(self.blotter.adjust(symbol, size, price, statement.time))
+        for orphan in findings.orphans:
+            self._call_off(orphan)
+        for update in findings.asked:
+            self._inquire(update)
+        if findings.again:
+            self.start(self._look_again(), lane="reconcile")
+        return messages
+
+    async def _look_again(self) -> Sequence[Message]:
+        """Look at a difference again, after the fills that may explain it."""
+        await self.runtime.sleep(self.settings.reconcile.again_s)
+        return [*await self._audit(), *await self._state()]
+
+    async def _state(self) -> Sequence[Message]:
+        try:
+            return (await self.venue.exchange.get_statement(),)
+        except VenueUnavailable:
+            return ()
+
+    async def _audit(self) -> Sequence[Message]:
+        """Return fills and funding that were never told."""
+        blotter = self.blotter
+        try:
+            told = await self.venue.missed(blotter.last_fill, blotter.last_funding)
+        except VenueUnavailable:
+            return ()
+        return [message for message in told if blotter.is_news(message)]
+
+    async def _follow(
+        self, seconds: float, look: Callable[[], Awaitable[Sequence[Message]]]
+    ) -> None:
+        """Publish what `look` finds, again and again."""
+        while True:
+            await self.runtime.sleep(seconds)
+            for message in await look():
+                self.runtime.publish(self.name, message)

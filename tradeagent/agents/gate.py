@@ -10,6 +10,7 @@ from pydantic import Field
 from tradeagent.agents.base import AgentSettings
 from tradeagent.agents.exposure import Exposure
 from tradeagent.agents.legs import PROTECTIVE
+from tradeagent.agents.line import Line
 from tradeagent.agents.pace import Counts, Pace
 from tradeagent.agents.standing import Standing
 from tradeagent.agents.trips import Edge, Trips
@@ -235,6 +236,7 @@ class Ground(NamedTuple):
     pace: Pace
     protections: Protections
     restriction: Restriction | None
+    line: Line
 
 
 def exit_context(
@@ -274,7 +276,7 @@ def entry_context(
     ground: Ground,
 ) -> OrderContext:
     """Return an increase and all that its judgement rests on."""
-    _, now, known_source, exposure, pace, protections, restriction = ground
+    _, now, known_source, exposure, pace, protections, restriction, line = ground
     symbol, side, plan, wishes = request.symbol, request.side, request.stop_plan, counts.wishes
     limits, standing, totals = exposure.limits, exposure[symbol], exposure.totals
     others = totals.others(symbol, standing)
@@ -334,4 +336,6 @@ def entry_context(
         restriction=restriction,
         hour_orders=pace.hour_orders(now) if restriction is not None else 0,
         day_notional=pace.day_notional(now),
+        venue_trouble=line.trouble,
+        actions_left=line.actions_left,
     )

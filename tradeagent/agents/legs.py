@@ -62,7 +62,7 @@ def another_attempt(update: OrderUpdate, attempt: int) -> OrderUpdate:
     """Return an order that was proven not placed, prepared once more under a new id."""
     epoch = epoch_of(update.order.cloid)
     order = changed(update.order, cloid=cloid(update.order.intent_id, attempt, epoch))
-    return changed(update, order=order, status=OrderStatus.PREPARED, reason="")
+    return changed(update, order=order, status=OrderStatus.PREPARED, dies_at=0, reason="")
 
 
 def spare(

@@ -15,6 +15,7 @@ from tradeagent.agents.gate import (
     exit_context,
     order_size,
 )
+from tradeagent.agents.line import Line
 from tradeagent.agents.overrides import Overrides, objection
 from tradeagent.agents.pace import Counts, Pace, strategies
 from tradeagent.agents.standing import Standing
@@ -45,6 +46,9 @@ from tradeagent.messages import (
     TrackRecord,
     TradingMode,
     TradingState,
+    VenueBudget,
+    VenueStatement,
+    VenueStatus,
 )
 from tradeagent.quant.protections import REPEATED, Lock, Protections, Trip
 from tradeagent.quant.rules import OrderContext, check_all
@@ -79,6 +83,7 @@ class Risk(BaseAgent[RiskSettings]):
         self.histories = Histories(settings, self.trips)
         self.protections = Protections(settings.protections)
         self.overrides = Overrides()
+        self.line = Line()
         self.restriction: Restriction | None = None
         self.watch = Watch(settings.limits, settings.watch)
         self._sources = None if sources is None else frozenset((*sources, "operator"))
@@ -186,6 +191,21 @@ class Risk(BaseAgent[RiskSettings]):
         self.exposure.account(update, self.now())
         return self.monitor_risk()
 
+    @on(VenueStatus)
+    def reached(self, status: VenueStatus) -> None:
+        """Learn whether the venue can be relied on."""
+        self.line.status(status)
+
+    @on(VenueStatement)
+    def stated(self, statement: VenueStatement) -> None:
+        """Learn that the venue has stated the account."""
+        self.line.statement(statement)
+
+    @on(VenueBudget)
+    def allowed(self, budget: VenueBudget) -> None:
+        """Learn how many actions the venue still allows."""
+        self.line.budget(budget)
+
     @on(Restriction)
     def restricted(self, restriction: Restriction) -> None:
         """Take over what Compliance allows; it holds until the next, whatever becomes of it."""
@@ -254,7 +274,14 @@ class Risk(BaseAgent[RiskSettings]):
     def _ground(self, request: OrderRequest, now: int) -> Ground:
         known = self._sources is None or self._sources.issuperset(strategies(request))
         return Ground(
-            self.mode, now, known, self.exposure, self.pace, self.protections, self.restriction
+            self.mode,
+            now,
+            known,
+            self.exposure,
+            self.pace,
+            self.protections,
+            self.restriction,
+            self.line,
         )
 
     def _pause(self, request: OrderRequest, counts: Counts | None, now: int) -> list[Message]:

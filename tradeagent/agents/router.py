@@ -10,18 +10,25 @@ from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
-from tradeagent.errors import JournalError
+from tradeagent.crash import crashpoint
+from tradeagent.errors import Fenced, JournalError, NotSent, OrderRefused, VenueUnavailable
 from tradeagent.messages import (
+    ExecutionReport,
     Incident,
     Message,
     Order,
     OrderStatus,
     OrderUpdate,
     Severity,
+    Submission,
     TradingMode,
 )
 
 S = OrderStatus
+PAUSE = 1.0
+"""Seconds before a stop is tried again that could not be asked for."""
+LEAST_LIFE = 2 * SECOND
+"""How long a request must still live to be sent once more, ns."""
 FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
@@ -44,6 +51,7 @@ class OrderRouter:
         self._blotter = blotter
         self._agent = agent
         self._runtime = runtime
+        self._submissions: dict[str, Submission] = {}
 
     def is_prepared(self, order: Order) -> bool:
         """Tell whether an order is in the books and has not been settled or sent."""
@@ -55,13 +63,23 @@ class OrderRouter:
     ) -> list[Message]:
         """Wait for the commit, look once more, and place the order `prepared` at (UTC ns).
 
+        Where it goes over a wire the request is made first, for the record, and sent with that.
         An exit leaves even where it cannot be recorded: a position that cannot be closed is worse.
         Not so a stop that moves: the one before it still protects.
-        So a stop that an earlier run may have sent already is asked for first.
+        So a stop that an earlier run may have sent already is asked for first. Nothing leaves once
+        another process has taken over.
         """
         order = update.order
+        crashpoint("CP1")
+        submission = self._submissions.pop(order.cloid, None)
+        if submission is None:
+            made = await self._made(order)
+            if made is not None:
+                return [made]
         try:
             await committed
+        except Fenced as error:
+            return self._withheld(order, str(error))
         except JournalError as error:
             if not order.reduce_only or order.replaces is not None:
                 return self._withheld(order, str(error))
@@ -75,23 +93,64 @@ class OrderRouter:
         refusal = self.gate.refusal(order, self._runtime().time())
         if refusal:
             return [*self._withheld(order, f"SEND_GATE: {refusal}"), self._stopped(order, refusal)]
-        if order.replaces is None:
-            return [await self._venue.place(order)]
-        return [await self._venue.replace(order.replaces, order)]
+        crashpoint("CP2")
+        report = await self._venue.place(order, submission)
+        crashpoint("CP5" if order.replaces is None else "CP8")
+        if report.status is S.UNKNOWN and submission is not None:
+            self.take(submission)  # the very same may be sent once more
+        return [report]
+
+    async def send_again(self, update: OrderUpdate) -> ExecutionReport | None:
+        """Send the very bytes of a request without an answer once more; None where it may not be.
+
+        The venue takes a nonce once, so it can come to no second order.
+        """
+        order = update.order
+        submission = self._submissions.pop(order.cloid, None)
+        known = self._blotter.orders.get(order.cloid)
+        if submission is None or known is None or known.status is not S.UNKNOWN:
+            return None
+        if self._unwanted(update) or self._runtime().time() > update.dies_at - LEAST_LIFE:
+            return None
+        return await self._venue.place(order, submission)
+
+    async def _made(self, order: Order) -> Message | None:
+        """Return the request for an order, or why there is none; None where none is needed.
+
+        A stop that cannot be asked for now is tried again, not at once.
+        """
+        try:
+            return self._venue.exchange.prepare(order)
+        except OrderRefused as refused:
+            self.gate.forget(order)
+            return self._venue.say(order, S.REJECTED, str(refused))
+        except (VenueUnavailable, NotSent) as error:
+            if order.type in PROTECTIVE:
+                await self._runtime().sleep(PAUSE)
+            return self._withheld(order, str(error))[0]
+
+    def take(self, submission: Submission) -> None:
+        """Keep a request that is on record, until its order is sent."""
+        self._submissions[submission.cloid] = submission
 
     def _refusal(self, update: OrderUpdate, prepared: int) -> str:
         """Return why an order must not leave now, or nothing."""
+        if not self.is_prepared(update.order):
+            return "it was settled before it was sent"
+        now = self._runtime().time()
+        if now - prepared > FRESH_FOR * max(1.0, self._runtime().speed):
+            return "it waited too long to be sent"
+        return self._unwanted(update)
+
+    def _unwanted(self, update: OrderUpdate) -> str:
+        """Return why an order is not to leave any more, or nothing."""
         order, now = update.order, self._runtime().time()
         if order.cloid in self._blotter.unwanted:
             return "cancelled before it was sent"
         if order.replaces is not None and order.replaces not in self._blotter.working:
             return "what it replaces is gone"
-        if not self.is_prepared(order):
-            return "it was settled before it was sent"
         if not order.reduce_only and now > update.expires_at:
             return "its approval has expired"
-        if now - prepared > FRESH_FOR * max(1.0, self._runtime().speed):
-            return "it waited too long to be sent"
         protective = order.reduce_only and order.type in PROTECTIVE
         if self.mode is TradingMode.ACTIVE or protective:
             return ""

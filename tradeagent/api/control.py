@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tradeagent.agents.compliance import AUDIT
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.overrides import objection
-from tradeagent.agents.states import falls, kept
+from tradeagent.agents.states import kept
 from tradeagent.api import views
+from tradeagent.api.kill import stop_trading, told_to_stop
 from tradeagent.api.readiness import lag, obstacles
 from tradeagent.app import Daemon
 from tradeagent.clock import SECOND
@@ -29,7 +30,6 @@ from tradeagent.messages import (
     StrategyState,
     TaskRequest,
     TradingMode,
-    TradingState,
 )
 
 LONGEST = 64 * 1024
@@ -197,8 +197,8 @@ class Control:
     def _go(self, mode: TradingMode, why: Reason) -> dict[str, str]:
         if "risk" not in self._daemon.supervisor.lives:
             raise CommandError("this process has no Risk agent; ask the one that trades")
-        if mode is TradingMode.ACTIVE and (failure := self._daemon.store.journal.failure):
-            raise CommandError(f"trading stays {self._daemon.tally.mode}: {failure}")
+        if mode is TradingMode.ACTIVE:
+            self._refuse_to_resume()
         self._publish(RiskOverride(rule="STATE", mode=mode, reason=why.reason, actor=why.actor))
         reached = self._daemon.tally.mode
         log.bind(agent="operator").warning("{} asked for {}: {}", why.actor, mode, why.reason)
@@ -209,20 +209,19 @@ class Control:
             raise CommandError(f"trading stays {reached}: {reason}{remedy}")
         return {"mode": reached.value}
 
-    def _halt(self, why: Halt) -> dict[str, str]:
-        """Say the state itself before Risk is asked for it: a halt waits for no agent."""
-        mode = TradingMode.LOCKED if why.lock else TradingMode.HALTED
-        previous = self._daemon.tally.mode
-        if "risk" in self._daemon.supervisor.lives and falls(previous, mode):
-            self._publish(
-                TradingState(
-                    mode=mode,
-                    previous=previous,
-                    reason=why.reason,
-                    actor=why.actor,
-                    since=self._daemon.clock.now(),
-                )
+    def _refuse_to_resume(self) -> None:
+        daemon = self._daemon
+        if failure := daemon.store.journal.failure:
+            raise CommandError(f"trading stays {daemon.tally.mode}: {failure}")
+        if reason := told_to_stop(daemon):
+            raise CommandError(
+                f"trading stays {daemon.tally.mode}: {reason}; remove {daemon.directory.kill}"
             )
+
+    def _halt(self, why: Halt) -> dict[str, str]:
+        """Stop trading at once; it waits for no agent."""
+        mode = TradingMode.LOCKED if why.lock else TradingMode.HALTED
+        stop_trading(self._daemon, why.reason, why.actor, mode)
         return self._go(mode, why)
 
     def _cancel(self, wish: Cancel) -> dict[str, str]:

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tradeagent.config.layers import Option
 from tradeagent.config.load import FALLBACK, Loaded, load
 from tradeagent.config.secrets import SecretSource
 from tradeagent.errors import CommandError, StateError
@@ -17,17 +19,38 @@ from tradeagent.messages import UndecodableError
 from tradeagent.storage.directory import StateDirectory
 from tradeagent.storage.records import SqlRecords
 
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from tradeagent.plan import Plan
+
 ANSWER_WITHIN = 10.0
+KEY, ACCOUNT = "HYPERLIQUID_PRIVATE_KEY", "HYPERLIQUID_ACCOUNT_ADDRESS"
 
 
 def configuration(
     profile: str | None, files: list[Path], overrides: Mapping[str, object] | None = None
 ) -> Loaded:
-    """Return the configuration of this working directory and environment."""
+    """Return the configuration of this working directory and environment.
+
+    The account of a real exchange may stand among the secrets.
+    """
+    loaded = _loaded(profile, files, overrides or {})
+    exchange = loaded.settings.exchange
+    if exchange.get("type") != "hyperliquid" or exchange.get("account"):
+        return loaded
+    address = secret_source().get(ACCOUNT)
+    if address is None or exchange.get("network") == "local":
+        return loaded
+    account = Option(address.reveal(), ACCOUNT)
+    return _loaded(profile, files, {**(overrides or {}), "exchange.account": account})
+
+
+def _loaded(profile: str | None, files: list[Path], overrides: Mapping[str, object]) -> Loaded:
     return load(
         profile=profile,
         files=files,
-        overrides=overrides or {},
+        overrides=overrides,
         environ=os.environ,
         env_file=Path(".env"),
         secrets=secret_source(),
@@ -51,12 +74,41 @@ def secrets_key() -> Path:
     return Path(os.environ.get("TRADEAGENT_SECRETS_KEY") or home / "tradeagent" / "age.key")
 
 
+def trading_key(plan: Plan) -> SecretStr | None:
+    """Return the key that a real exchange is traded with; raises ConfigError without it."""
+    exchange = plan.exchange
+    real = getattr(exchange, "network", "local") != "local"
+    if not real or not plan.runs("execution"):
+        return None
+    from pydantic import SecretStr
+
+    return SecretStr(secret_source().require(KEY).reveal())
+
+
+def states() -> Path:
+    """Return where state directories are by default."""
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return home / "tradeagent"
+
+
 def state_path(given: Path | None, profile: str | None) -> Path:
-    """Return the state directory: the one given, else the profile's own."""
+    """Return the state directory: the one given, else the only one of the profile.
+
+    Raises CommandError where a profile has several, of different networks or accounts.
+    """
     if given is not None:
         return given
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return home / "tradeagent" / f"{profile or FALLBACK}-simulated-main"
+    profile = profile or FALLBACK
+    found = sorted(one for one in states().glob(f"{profile}-*-*") if (one / "identity").is_file())
+    whole = [one for one in found if _read_identity(one) == one.name]
+    if len(whole) > 1:
+        names = ", ".join(str(one) for one in whole)
+        raise CommandError(f"profile {profile} has several states; say which by --state: {names}")
+    return whole[0] if whole else states() / f"{profile}-simulated-main"
+
+
+def _read_identity(folder: Path) -> str:
+    return (folder / "identity").read_text(encoding="utf-8", errors="replace").strip()
 
 
 class Caller:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradeagent.cli.options import Files, Profile, State
-from tradeagent.cli.places import configuration, state_path
+from tradeagent.cli.places import configuration, states, trading_key
 from tradeagent.clock import SECOND
 from tradeagent.errors import ConfigError
 
@@ -54,6 +54,9 @@ def start(
     summary: Annotated[
         Path | None, typer.Option("--summary", help="Write what the run came to, as JSON.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Trade real money; the file must say live: true, too.")
+    ] = False,
     unlock: Annotated[
         bool, typer.Option("--unlock", help="Trade again after LOCKED; needs --reason.")
     ] = False,
@@ -67,16 +70,17 @@ def start(
         raise ConfigError("--reason: there is nothing to give a reason for without --unlock")
     overrides = _overrides(bus, data, symbol, speed)
     loaded = configuration(profile or ("replay" if data else None), config or [], overrides)
-    from tradeagent.plan import make_plan
+    from tradeagent.plan import make_plan, refuse_unarmed
 
     only = tuple(name.strip() for name in agents.split(",")) if agents else ()
     plan = make_plan(loaded, seed, only)
+    refuse_unarmed(plan, live)
     length = _length(duration) if duration is not None else None
-    place = _place(state, plan.settings.profile, only)
+    place = _place(state, plan.identity, only)
     from tradeagent.cli.session import run_session
 
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(run_session(plan, place, length, summary, word))
+        runner.run(run_session(plan, place, length, summary, word, trading_key(plan)))
 
 
 def _word(reason: str) -> Unlock:
@@ -87,9 +91,9 @@ def _word(reason: str) -> Unlock:
     return Unlock(reason.strip(), getpass.getuser())
 
 
-def _place(state: Path | None, profile: str, only: tuple[str, ...]) -> Path:
+def _place(state: Path | None, identity: str, only: tuple[str, ...]) -> Path:
     """Return the state folder; a process without Execution has one of its own by default."""
-    place = state_path(state, profile)
+    place = state or states() / identity
     if only and "execution" not in only and state is None:
         place = place.with_name(f"{place.name}-{'-'.join(sorted(only))}")
     return place

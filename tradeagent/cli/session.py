@@ -10,13 +10,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from tradeagent.app import Daemon, open_daemon
 from tradeagent.bus.base import Subscriber
 from tradeagent.cli.narrate import GRAVE, TOLD, sentence
 from tradeagent.clock import SECOND, monotonic
 from tradeagent.errors import CommandError
 from tradeagent.log import log, setup
-from tradeagent.messages import DataStatus, Message
+from tradeagent.messages import AccountUpdate, DataStatus, Message
 from tradeagent.opening import Unlock
 from tradeagent.plan import Plan
 from tradeagent.tally import Summary
@@ -28,6 +30,7 @@ async def run_session(
     length: int | None,
     summary: Path | None,
     unlock: Unlock | None = None,
+    key: SecretStr | None = None,
 ) -> None:
     """Run one daemon to its end, show it, and write its summary."""
     settings = plan.settings
@@ -37,7 +40,7 @@ async def run_session(
     setup(style, "WARNING" if live else settings.log.level)
     if summary is not None:
         _expect(summary)
-    async with open_daemon(plan, state, unlock=unlock) as daemon:
+    async with open_daemon(plan, state, unlock=unlock, key=key) as daemon:
         _on_interrupt(daemon.stop)
         gc.freeze()  # what was loaded stays: no later collection need walk through it
         if live:
@@ -62,14 +65,14 @@ def _expect(path: Path) -> None:
 
 
 def _narrate(daemon: Daemon, kinds: tuple[type[Message], ...]) -> None:
-    data: dict[str, str] = {}
+    told: dict[str, object] = {}
 
     def tell(message: Message) -> None:
         """Log what a message says to an operator, if it does."""
-        text = sentence(message, daemon.tally)
-        if isinstance(message, DataStatus):  # it comes on schedule, news or not
-            known, data[message.name] = data.get(message.name), text
-            text = "" if text == known else text
+        text, news = sentence(message, daemon.tally), _news(message)
+        if news is not None:
+            known, told[news[0]] = told.get(news[0]), news[1]
+            text = "" if news[1] == known else text
         if text:
             hand = teller.hand
             source = hand.source if hand is not None else "-"
@@ -77,6 +80,15 @@ def _narrate(daemon: Daemon, kinds: tuple[type[Message], ...]) -> None:
 
     teller = Subscriber("narrator", dict.fromkeys(kinds, tell), observer=True)
     daemon.bus.subscribe(teller)
+
+
+def _news(message: Message) -> tuple[str, object] | None:
+    """Return what must differ from the last time for what comes on schedule to be told."""
+    if isinstance(message, DataStatus):
+        return message.name, message.model_copy(update={"rows": 0, "last_time": 0})
+    if isinstance(message, AccountUpdate):
+        return message.wire, message.balance
+    return None
 
 
 def _on_interrupt(stop: Callable[[], None]) -> None:

@@ -28,6 +28,11 @@ def _moment(value: object) -> datetime:
     return moment
 
 
+def _ns(moment: datetime) -> int:
+    since = moment - EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+
+
 def _name(value: str) -> str:
     plain = value.replace("_", "a").replace("-", "a")
     if not (plain.isascii() and plain.isalnum() and value[0].isalpha()):
@@ -125,11 +130,21 @@ class ClockSettings(Group):
         "without a zone it is UTC.",
     )
 
+    since: Moment | None = Field(
+        default=None,
+        description="Name the wall's moment at which an accelerated clock shows its origin, so "
+        "that several processes show the same time; without it that is the start of the run.",
+    )
+
     @property
     def origin_ns(self) -> int:
         """Return the origin in UTC nanoseconds."""
-        since = self.origin - EPOCH
-        return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+        return _ns(self.origin)
+
+    @property
+    def since_ns(self) -> int | None:
+        """Return the wall's moment of the origin in UTC nanoseconds."""
+        return None if self.since is None else _ns(self.since)
 
 
 class SupervisorSettings(Group):
@@ -228,6 +243,11 @@ class Settings(Group):
     profile: str = Field(
         default="demo",
         description="Choose what the other settings start from: a packaged preset.",
+    )
+    live: bool = Field(
+        default=False,
+        description="Set it to true in your own file to trade real money; the run needs --live, "
+        "too.",
     )
     bus: BusSettings = Field(
         default=BusSettings(), description="Change it to run more than one process."

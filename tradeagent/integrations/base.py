@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tradeagent.messages import (
     AccountUpdate,
@@ -21,6 +21,7 @@ from tradeagent.messages import (
     TickerUpdate,
     Timeframe,
     VenueBudget,
+    VenueStatement,
     VenueStatus,
 )
 
@@ -33,9 +34,12 @@ Unsubscribe = Callable[[], None]
 class Exchange(Protocol):
     """A venue that takes orders: simulated or real.
 
-    A call raises VenueUnavailable when its outcome is not known, and OrderRefused when the venue
-    refused for certain.
+    A call raises VenueUnavailable when its outcome is not known, NotSent when nothing has left, and
+    OrderRefused when the venue refused for certain.
     """
+
+    remote: bool
+    """Whether it is out of this process: what it says may be late, old, lost or told twice."""
 
     async def start(self) -> None:
         """Connect; raises VenueUnavailable."""
@@ -107,6 +111,10 @@ class Exchange(Protocol):
         """Return every position that is not flat."""
         ...
 
+    async def get_statement(self) -> VenueStatement:
+        """Return what is held, what rests and what it is worth, positions and worth of one time."""
+        ...
+
 
 class MarketSource(Protocol):
     """What a source of market data covers, and how whole its data is."""
@@ -149,6 +157,7 @@ class MarketFeed(MarketSource, Protocol):
         ...
 
 
+@runtime_checkable
 class LiveFeed(MarketSource, Protocol):
     """A source that speaks when something happens."""
 

@@ -167,7 +167,11 @@ class Order(Part):
 
 
 class OrderUpdate(Message):
-    """A step in the life of one of our orders, with all that is known of it."""
+    """A step in the life of one of our orders, with all that is known of it.
+
+    `dies_at` is when the request for it dies on its way (UTC ns, the venue's time); 0 for one that
+    was not sent, or not over a wire.
+    """
 
     order: Order
     status: OrderStatus
@@ -178,6 +182,7 @@ class OrderUpdate(Message):
     shares: tuple[Share, ...] = ()
     stop_plan: StopPlan | None = None
     expires_at: Time
+    dies_at: Time = 0
     reason: str = ""
 
     @property

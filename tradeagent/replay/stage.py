@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from tradeagent.agents.base import BaseAgent
 from tradeagent.agents.risk import Risk
 from tradeagent.agents.trading import Trading
-from tradeagent.app import agent_makers, open_clock, open_feed, simulated_key
+from tradeagent.app import agent_makers, simulated_key
 from tradeagent.bus.base import Handler, Out, Subscriber, Unsubscribe
 from tradeagent.config.load import recall
 from tradeagent.errors import OperatorError, TradeAgentError
-from tradeagent.integrations.base import VenueEvent
+from tradeagent.integrations.base import LiveFeed, VenueEvent
 from tradeagent.messages import (
     ZERO,
     AccountUpdate,
@@ -31,7 +31,9 @@ from tradeagent.messages import (
     Origin,
     PositionUpdate,
     Submission,
+    VenueStatement,
 )
+from tradeagent.parts import open_market
 from tradeagent.plan import Plan, make_plan
 from tradeagent.replay.bus import ReplayBus, ReplayClock, ReplayHost
 from tradeagent.storage.base import Past, Settled
@@ -52,6 +54,8 @@ class Stumbled(TradeAgentError):
 
 class MuteVenue:
     """An exchange that knows nothing and is never traded on: its words are in the journal."""
+
+    remote = False
 
     def __init__(self, clock: ReplayClock) -> None:
         self._clock = clock
@@ -119,6 +123,11 @@ class MuteVenue:
         """Return nothing."""
         return ()
 
+    async def get_statement(self) -> VenueStatement:
+        """Return the statement of an empty account."""
+        account = await self.get_account_info()
+        return VenueStatement(asked=account.time, time=account.time, account=account)
+
     def _nothing(self, symbol: str, cloid: str) -> ExecutionReport:
         return ExecutionReport(
             cloid=cloid, symbol=symbol, status=OrderStatus.UNKNOWN, time=self._clock.time
@@ -185,6 +194,10 @@ class ReplayRuntime:
         cause: Envelope[Message] | None,  # noqa: ARG002
     ) -> None:
         """Leave an operation alone: what came of it stands in the journal."""
+        work.close()
+
+    def attend(self, agent: str, work: Coroutine[Any, Any, None]) -> None:  # noqa: ARG002
+        """Leave it alone: what it publishes stands in the journal."""
         work.close()
 
     def committed(self, seq: int) -> Awaitable[None]:  # noqa: ARG002
@@ -324,25 +337,27 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     """
     try:
         plan, cap = _plan(directory, boot, data)
-        feed = open_feed(plan)
+        market = open_market(plan, past.ts)
         exact = boot.clock == "simulated"
         key = simulated_key(plan) if exact else directory.kept_seal_key()
     except OperatorError as error:
         raise NotVerifiable(str(error).splitlines()[0]) from error
     clock, host = ReplayClock(), ReplayHost(heals=not exact)
     bus = ReplayBus(clock, host, boot.epoch)
-    ended = open_clock(plan, feed, past.ts).now() if exact else past.ts
+    feed, ended = market.feed, market.clock.now() if exact else past.ts
     makers = agent_makers(plan, MuteVenue(clock), key, feed, lambda: (past.ts or ended) + 1)
     speed = plan.settings.clock.speed if boot.clock == "accelerated" else 1.0
     speed = float("inf") if exact else speed
-    runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=exact and feed.recorded)
+    played = None if isinstance(feed, LiveFeed) else feed
+    referred = exact and played is not None and played.recorded
+    runtime = ReplayRuntime(bus, clock, exact=exact, speed=speed, referred=referred)
     players = {player.agent.name: player for player in (Player(make, cap) for make in makers)}
     for player in players.values():
         if player.answers:
             runtime.owed[player.agent.name] = []
         player.agent.attach(runtime, player.inlet)
         player.agent.restore(past)
-    files = {(one.name, one.symbol): one.sha256 for one in feed.references()}
+    files = {(one.name, one.symbol): one.sha256 for one in played.references()} if played else {}
     return Stage(boot, clock, host, bus, runtime, players, files, past.seq)
 
 

@@ -12,12 +12,14 @@ from tradeagent.messages import (
     AccountUpdate,
     ExecutionReport,
     FundingPayment,
+    Holding,
     InstrumentUpdate,
     MarketData,
     Order,
     OrderStatus,
     PositionUpdate,
     Submission,
+    VenueStatement,
 )
 from tradeagent.simulation.admission import refusal
 from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing, standing
@@ -42,6 +44,8 @@ class SimulatedExchange:
     Prices from before it was started were missed: what they do happens at their own time, and fills
     of orders from before are marked `while_down`. No restart turns its time back.
     """
+
+    remote = False
 
     def __init__(
         self,
@@ -197,6 +201,22 @@ class SimulatedExchange:
         """Return every position that is not flat, with the mark that would liquidate it."""
         account, margin = self._clearing.account, self._clearing.margin
         return [one.update(margin.liquidation_price(one)) for one in account.held()]
+
+    async def get_statement(self) -> VenueStatement:
+        """Return what is held, what rests and what it is worth."""
+        account = await self.get_account_info()
+        holdings = tuple(
+            Holding(symbol=one.symbol, size=one.size, entry_price=one.entry_price)
+            for one in self._clearing.account.held()
+        )
+        orders = tuple(await self.get_open_orders())
+        return VenueStatement(
+            asked=account.time,
+            time=account.time,
+            holdings=holdings,
+            orders=orders,
+            account=account,
+        )
 
     def on_market(self, event: PriceEvent) -> None:
         """Take in a price and deliver what it does to orders and positions.

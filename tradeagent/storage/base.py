@@ -133,12 +133,12 @@ class Settled:
 
     __slots__ = ("_failure",)
 
-    def __init__(self, failure: str = "") -> None:
+    def __init__(self, failure: JournalError | None = None) -> None:
         self._failure = failure
 
     def __await__(self) -> Generator[None, None, None]:
-        if self._failure:
-            raise JournalError(self._failure)
+        if self._failure is not None:
+            raise self._failure
         yield from ()
 
 

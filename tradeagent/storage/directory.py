@@ -9,8 +9,8 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tradeagent.errors import LockedError, StateError
@@ -20,7 +20,7 @@ SOCKET_PATH_LIMIT = 107 if os.uname().sysname == "Linux" else 103
 SEAL_BYTES = 32
 DIGITS = 19
 """Digits a time in ns has at most."""
-KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous"})
+KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous", "KILL"})
 """What `fresh` leaves where it is."""
 
 
@@ -61,6 +61,12 @@ class StateDirectory:
         if runtime and _fits(found := Path(runtime) / name / "control.sock"):
             return _private(found.parent) / found.name
         return _private(Path("/tmp") / f"{name}-{os.getuid()}") / "control.sock"  # noqa: S108
+
+    def venue(self) -> Path:
+        """Return the folder of a venue that runs beside the daemon, made if it is missing."""
+        with _explained(folder := self.path / "venue"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     def lock(self) -> None:
         """Keep every other daemon out until `release`; raises LockedError naming the one inside."""
@@ -109,6 +115,21 @@ class StateDirectory:
     def simulating(self) -> Path:
         """Return the mark of a simulated run, which writes in groups and cannot be resumed."""
         return self.path / "simulating"
+
+    @property
+    def kill(self) -> Path:
+        """Return the file that stops trading while it is there; its text is the reason."""
+        return self.path / "KILL"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Return the file that is touched while the daemon lives."""
+        return self.path / "heartbeat"
+
+    def beat(self) -> None:
+        """Leave a sign of life; a disk that takes none is told of elsewhere."""
+        with suppress(OSError):
+            self.heartbeat.touch(mode=0o600)
 
     @property
     def starts(self) -> Path:
@@ -167,12 +188,16 @@ class StateDirectory:
             raise StateError(f"its settings are not at hand: {place} was changed")
         return record, folder, inbox_cap
 
-    def node(self) -> str:
-        """Return the folder's own name on a bus, made once: the same after each restart."""
-        with _explained(place := self.path / "node"):
+    def keep(self, name: str, make: Callable[[], str]) -> str:
+        """Return the word in a file of the folder, made once: the same after each restart."""
+        with _explained(place := self.path / name):
             if not place.exists():
-                _write(place, secrets.token_hex(4).encode() + b"\n")
+                _write(place, make().encode() + b"\n")
             return _read(place).strip()
+
+    def node(self) -> str:
+        """Return the folder's own name on a bus."""
+        return self.keep("node", lambda: secrets.token_hex(4))
 
     def seal_key(self) -> bytes:
         """Return the key Risk seals approvals with: 32 random bytes, made once, mode 0600."""

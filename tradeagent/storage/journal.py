@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from tradeagent.errors import JournalError
+from tradeagent.errors import Fenced, JournalError
 from tradeagent.messages import Envelope, Message, Origin
 from tradeagent.storage.base import Head, Settled
 from tradeagent.storage.scribe import Scribe
@@ -19,10 +19,13 @@ GROUP = 4096
 LINGER = 0.02
 """Seconds a row may wait for company when nobody waits for it."""
 
+FAULT = "the journal's thread ended by a fault of the program"
 UNWRITABLE = "the journal cannot be written ({}): put that right and restart"
 
-WRITING = (sqlite3.Error, OSError, ValueError)
-"""What writing may raise: the disk's and the database's faults, and what cannot be encoded."""
+WRITING = (sqlite3.Error, OSError, ValueError, Fenced)
+"""What writing may raise: the disk's and the database's faults, what cannot be encoded, and that
+another process has taken over.
+"""
 Failed = Callable[[JournalError], None]
 DONE = Settled()
 RECORDED = Origin.RECORDED
@@ -46,7 +49,7 @@ class SqlJournal:
         self._scribe = scribe
         self._loop = loop
         self._failed = failed
-        self._failure = ""
+        self._failure: JournalError | None = None
         self._open: list[Envelope[Message]] = []
         self._queue: deque[list[Envelope[Message]]] = deque()
         self._appended = self._written = 0
@@ -66,7 +69,7 @@ class SqlJournal:
     @property
     def failure(self) -> str:
         """Return why the journal can be written no more, or nothing."""
-        return self._failure
+        return str(self._failure or "")
 
     def append(self, envelope: Envelope[Message]) -> None:
         """Queue a dispatched message; one from a recorded file leaves no row."""
@@ -89,7 +92,7 @@ class SqlJournal:
         """Return what is done when all rows up to `seq` are durable; see `Journal.committed`."""
         if min(seq, self._last) <= self._durable:
             return DONE
-        if self._failure:
+        if self._failure is not None:
             return Settled(self._failure)
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -109,22 +112,22 @@ class SqlJournal:
             self._closing = "clean" if clean else "abandoned"
             self._wake.set()
             self._thread.join()
-            if self._failure:
-                raise JournalError(self._failure)
-            self._failure = "the journal is closed"
+            if self._failure is not None:
+                raise self._failure
+            self._failure = JournalError("the journal is closed")
             self._queue = deque(maxlen=0)
 
     def _run(self) -> None:
-        failure = "the journal's thread ended by a fault of the program"
+        failure: JournalError | None = JournalError(FAULT)
         try:
             while self._rest():
                 self._write()
             self._scribe.close(clean=self._closing == "clean")
-            failure = ""
+            failure = None
         except WRITING as error:
-            failure = UNWRITABLE.format(error)
+            failure = _failure_of(error)
         finally:
-            if failure:
+            if failure is not None:
                 self._failure = failure
                 self._queue = deque(maxlen=0)
                 self._scribe.abandon()
@@ -176,13 +179,14 @@ class SqlJournal:
         self._waiters = waiting
 
     def _fail(self) -> None:
+        assert self._failure is not None
         self._release()
         waiters, self._waiters = self._waiters, []
         for _, waiter in waiters:
             if not waiter.done():
-                waiter.set_exception(JournalError(self._failure))
+                waiter.set_exception(self._failure)
         if self._failed is not None:
-            self._failed(JournalError(self._failure))
+            self._failed(self._failure)
 
 
 class PassingJournal:
@@ -244,6 +248,11 @@ class PassingJournal:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> JournalError:
-        self.failure = UNWRITABLE.format(error)
+        failure = _failure_of(error)
+        self.failure = str(failure)
         self._scribe.abandon()
-        return JournalError(self.failure)
+        return failure
+
+
+def _failure_of(error: Exception) -> JournalError:
+    return error if isinstance(error, Fenced) else JournalError(UNWRITABLE.format(error))

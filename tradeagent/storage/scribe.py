@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 
+from tradeagent.errors import Fenced
 from tradeagent.messages import Envelope, Message
 from tradeagent.storage.base import Head
 from tradeagent.storage.chain import Row, link
@@ -20,6 +21,7 @@ BLOCKS = (512, 32, 1)
 """Rows per statement. SQLite lets go of the interpreter once a statement, and a busy event loop
 takes 5 ms to give it back, so a statement a row would be a hundred times slower beside one."""
 
+EPOCH = "SELECT value FROM runtime_state WHERE type = ? AND name = 'epoch'"
 LOG_PAGES = 1000
 """About how long the write-ahead log may grow before a pause is used to fold it in."""
 
@@ -27,15 +29,19 @@ LOG_PAGES = 1000
 class Scribe:
     """The hand that writes the journal; it belongs to one thread."""
 
-    def __init__(self, connection: sqlite3.Connection, head: Head, state: Projection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, head: Head, state: Projection, epoch: int
+    ) -> None:
+        """Write for the start with number `epoch`, as long as there is no later one."""
         self.head = head
+        self._epoch = epoch
         self._connection = connection
         self._last = bytes.fromhex(head.hash)
         self._state = state
         self._pages = 0
 
     def write(self, group: Sequence[Envelope[Message]]) -> None:
-        """Write a group durably, all or nothing; raises sqlite3.Error."""
+        """Write a group durably, all or nothing; raises sqlite3.Error and Fenced."""
         rows: list[Row] = []
         sheet: Sheet = defaultdict(list)
         last = self._last
@@ -77,6 +83,7 @@ class Scribe:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
+            self._assert_ours(connection)
             insert(connection, JOURNAL, rows)
             for way, lines in sheet.items():
                 insert(connection, way, lines)
@@ -84,6 +91,12 @@ class Scribe:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+    def _assert_ours(self, connection: sqlite3.Connection) -> None:
+        """Raise Fenced once a later start has begun: what it does not know must not happen."""
+        found = connection.execute(EPOCH, (STORE,)).fetchone()
+        if found is None or json.loads(found[0]) != self._epoch:
+            raise Fenced(f"start {self._epoch} was superseded by start {found and found[0]}")
 
 
 def note(name: str, value: str, head: Head) -> tuple[Cell, ...]:

@@ -87,7 +87,7 @@ class SqlStore(SqlRecords):
                 writer.close()
                 engine.dispose()
                 raise
-        scribe = Scribe(writer, head, state)
+        scribe = Scribe(writer, head, state, past.epoch)
         if not waits:
             return cls(engine, path, PassingJournal(scribe), past)
         return cls(engine, path, SqlJournal(scribe, loop or _running_loop(), on_failure), past)

@@ -35,7 +35,7 @@ class AgentRuntime:
         self.committed = committed
         self.operations = Operations(clock, spawn, self._say, ended)
         self._bus: Bus | None = None
-        self._feeds: list[Operation] = []
+        self._lasting: list[Operation] = []
 
     @property
     def bus(self) -> Bus:
@@ -93,9 +93,13 @@ class AgentRuntime:
         if isinstance(self.clock, SimulatedClock):
             self.clock.add_stream(events, deliver)
         else:
-            feed = Operation(agent, self._play(events, deliver))
-            self._feeds.append(feed)
-            self.operations.start(feed)
+            self.attend(agent, self._play(events, deliver))
+
+    def attend(self, agent: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run an operation of `agent` until the daemon stops."""
+        lasting = Operation(agent, work)
+        self._lasting.append(lasting)
+        self.operations.start(lasting)
 
     async def _play(self, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]) -> None:
         for count, (when, event) in enumerate(events):
@@ -110,7 +114,7 @@ class AgentRuntime:
             deliver(event)
 
     def end_feeds(self) -> None:
-        """Play no further."""
-        for feed in self._feeds:
-            self.operations.end(feed)
-        self._feeds.clear()
+        """Play no further, and end all else that would go on."""
+        for one in self._lasting:
+            self.operations.end(one)
+        self._lasting.clear()

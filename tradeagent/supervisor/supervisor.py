@@ -10,7 +10,7 @@ from typing import Any
 
 from tradeagent.bus.base import Bus, Handler, Out, Subscriber
 from tradeagent.clock import NEVER, SECOND, Clock, SimulatedClock
-from tradeagent.errors import IntegrityError, JournalError, Runaway
+from tradeagent.errors import Fenced, IntegrityError, JournalError, Runaway
 from tradeagent.log import log
 from tradeagent.messages import (
     AgentState,
@@ -57,6 +57,8 @@ class Supervisor:
         self.failure: BaseException | None = None
         self.prepare: Callable[[], Awaitable[None]] = nothing
         """Done before the agents start: what is said there is no past yet, and waits for them."""
+        self.disconnect: Callable[[], Awaitable[None]] = nothing
+        """Done once the agents have stopped: it ends what was spawned beside them."""
         self._past = past
         patience = patience or Patience()
         self._group: asyncio.TaskGroup | None = None
@@ -120,6 +122,7 @@ class Supervisor:
                     self.watch.look_away()
                     self._restarts.over = True
                     await self._stages.stop()
+                    await self.disconnect()
                     await self._runtime.bus.close()
         except* Exception as failures:
             self.failure = self.failure or failures.exceptions[0]
@@ -220,8 +223,10 @@ class Supervisor:
             self._alarms.halt_once(str(error), envelope.source)
 
     def journal_failed(self, error: JournalError) -> None:
-        """Halt: what is not on record must not happen."""
+        """Halt: what is not on record must not happen; end where another process has taken over."""
         if self._alarms.armed:
             self._alarms.halt(str(error), "journal")
         else:
             self._early = error
+        if isinstance(error, Fenced):
+            self._end(error)

@@ -201,9 +201,9 @@ class Desk:
 
     async def _withdraw(self, asset: int, cloid: str) -> bytes:
         """Post a cancel, once more where no answer came: it may be repeated."""
-        action: Action
         if cloid.startswith("0x"):
-            action = {"type": "cancelByCloid", "cancels": [{"asset": asset, "cloid": cloid}]}
+            named = {"asset": asset, "cloid": cloid}
+            action: Action = {"type": "cancelByCloid", "cancels": [named]}
         else:
             action = {"type": "cancel", "cancels": [{"a": asset, "o": int(cloid)}]}
         expiry = self._settings.ioc_expiry

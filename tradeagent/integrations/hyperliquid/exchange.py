@@ -38,10 +38,12 @@ from tradeagent.messages import (
     AccountUpdate,
     ExecutionReport,
     FundingPayment,
+    Holding,
     InstrumentUpdate,
     Order,
     PositionUpdate,
     Submission,
+    VenueStatement,
 )
 
 NONCES = "nonces"
@@ -57,6 +59,8 @@ class HyperliquidExchange:
     VenueStatus says `down`, then `up`: what was missed must be asked for then. Silence is never
     taken for an answer, and an answer nobody has told us of is none.
     """
+
+    remote = True
 
     def __init__(
         self,
@@ -243,6 +247,20 @@ class HyperliquidExchange:
     async def get_positions(self) -> Sequence[PositionUpdate]:
         """Return every position that is not flat, at the time of the venue's answer."""
         return positions_of(await self._questions.state())
+
+    async def get_statement(self) -> VenueStatement:
+        """Return what rests, and then what is held and worth, both of one answer."""
+        asked, listing = self._clock.now(), self._market.listing
+        orders = tuple(await self.get_open_orders())
+        state = await self._questions.state()
+        account = account_of(state, listing)
+        holdings = tuple(
+            Holding(symbol=one.symbol, size=one.size, entry_price=one.entry_price)
+            for one in positions_of(state)
+        )
+        return VenueStatement(
+            asked=asked, time=account.time, holdings=holdings, orders=orders, account=account
+        )
 
     # -- what the streams say ---------------------------------------------------------------------
 

@@ -56,8 +56,8 @@ class LineSettings(BaseModel):
     )
     url: str = Field(
         default="",
-        description="Where the local venue answers, as in http://127.0.0.1:3001; for no other "
-        "network.",
+        description="Where the local venue answers, as in http://127.0.0.1:3001; the daemon runs "
+        "one of its own where this is empty. For no other network.",
     )
     request_timeout: Seconds = Field(
         default=10.0,
@@ -121,6 +121,8 @@ class LineSettings(BaseModel):
             if self.url:
                 raise ValueError(f"url is for network: local only; remove it for {self.network}")
             return self
+        if not self.url:
+            return self
         found = urlsplit(self.url)
         if found.scheme != "http" or found.hostname not in LOOPBACK or found.path.strip("/"):
             raise ValueError("network: local needs a url on this machine, as http://127.0.0.1:3001")
@@ -134,6 +136,12 @@ class LineSettings(BaseModel):
 
 class HyperliquidSettings(LineSettings):
     """How orders are asked for on Hyperliquid."""
+
+    account: Address | Literal[""] = Field(
+        default="",
+        description="The address of the account that is traded, which has approved the agent whose "
+        "key is HYPERLIQUID_PRIVATE_KEY; HYPERLIQUID_ACCOUNT_ADDRESS where it is empty.",
+    )
 
     ioc_expiry: Seconds = Field(
         default=10.0,

@@ -52,3 +52,8 @@ class Signer:
             },
             separators=(",", ":"),
         )
+
+
+def address_of(key: SecretStr) -> str:
+    """Return the address that a key signs for; raises OperatorError for no key."""
+    return Signer(key, mainnet=False).address

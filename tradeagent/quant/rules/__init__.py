@@ -108,6 +108,7 @@ RULES = (
         ("require_stop", "min_stop_distance_ratio", "max_stop_distance_ratio"),
     ),
     Rule("FUNDS", "increases", account.funds, ("funds_reserve_ratio",)),
+    Rule("VENUE_BUDGET", "increases", pace.venue_budget, ("venue_budget_reserve",)),
     Rule("COMPLIANCE", "increases", pace.compliance, fixed=True),
 )
 """Every rule, in the order of the verdicts."""

@@ -48,9 +48,11 @@ class OrderContext:
     `last_minute` and `strategy_minute` count entries asked for, this one included. `twin_age` is
     how long ago (ns) the same order was approved, `repeats` how many entries of the strategy were
     on this side of the symbol. `hour_orders` and `day_notional` are approved entries of the last
-    hour and the UTC day. Worked out from these: `worth` at `order_price`; the `longest` and the
-    `shortest` position that this and all open orders can lead to; and, of the larger of both, its
-    `worst_value`, and with all other symbols `worst_exposure` and `worst_margin`.
+    hour and the UTC day. `venue_trouble` is why the venue cannot be relied on now, and
+    `actions_left` how many actions it still allows, None where it counts none. Worked out from
+    these: `worth` at `order_price`; the `longest` and the `shortest` position that this and all
+    open orders can lead to; and, of the larger of both, its `worst_value`, and with all other
+    symbols `worst_exposure` and `worst_margin`.
 
     What several rules share is worked out once, at the end; where a broken number prevents that,
     it stays unset, and every rule that reads it breaks, which denies.
@@ -110,6 +112,8 @@ class OrderContext:
     restriction: Restriction | None = None
     hour_orders: int = 0
     day_notional: Decimal = ZERO
+    venue_trouble: str = ""
+    actions_left: int | None = None
     order_price: Decimal = field(init=False, repr=False)
     value: Decimal = field(init=False, repr=False)
     worth: Decimal = field(init=False, repr=False)

@@ -167,6 +167,11 @@ class Limits(BaseModel):
         default=Decimal("0.2"),
         description="How far from its price an entry's stop may be, as a ratio of the price.",
     )
+    venue_budget_reserve: Annotated[int, Field(ge=0)] = Field(
+        default=500,
+        description="How many of the actions that the venue still allows are kept for cancels and "
+        "exits.",
+    )
     funds_reserve_ratio: Annotated[Decimal, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
         default=Decimal("0.02"),
         description="What stays free of margin for fees and funding, as a ratio of equity.",

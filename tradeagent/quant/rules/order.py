@@ -53,8 +53,8 @@ def source(order: OrderContext, _: Limits) -> Finding:
 def fresh(order: OrderContext, limits: Limits) -> Finding:
     """Refuse a decision that expired, or whose price or account is old, or not known at all.
 
-    The price of a bar may be as old as the bar is long. While an order works in another symbol that
-    has no price yet, nobody knows what the account may come to hold.
+    The price of a bar may be as old as the bar is long. While the venue is away, or an order works
+    in another symbol that has no price yet, nobody knows what the account may come to hold.
     """
     now = order.now
     allowed = order.bar_length / SECOND if order.bar_length else limits.max_price_age_s
@@ -68,6 +68,8 @@ def fresh(order: OrderContext, limits: Limits) -> Finding:
     if abs(heard) > limits.max_account_age_s:
         most = limits.max_account_age_s
         return None, None, f"the venue told of the account {heard:.0f} s ago, at most {most:g} s"
+    if order.venue_trouble:
+        return None, None, order.venue_trouble
     if order.unpriced:
         return None, None, f"an order works in {order.unpriced}, of which no price is known"
     return age, allowed, ""

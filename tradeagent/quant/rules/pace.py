@@ -13,6 +13,14 @@ DAY = 86_400 * SECOND
 MINUTES = 60 * SECOND
 
 
+def venue_budget(order: OrderContext, limits: Limits) -> Finding:
+    """Keep what the venue still allows for cancels and exits."""
+    left, reserve = order.actions_left, limits.venue_budget_reserve
+    if left is None or left > reserve:
+        return PASSED
+    return left, reserve, f"the venue allows {left} more actions, {reserve} are kept for cancels"
+
+
 def open_orders(order: OrderContext, limits: Limits) -> Finding:
     """Refuse an order while too many are open."""
     count, most = order.open_orders + 1, limits.max_open_orders

@@ -9,6 +9,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from tradeagent.crash import crashpoint
+
 
 def script_directory() -> ScriptDirectory:
     """Return the revisions of this package."""
@@ -24,6 +26,7 @@ def upgrade(engine: Engine, revision: str | None) -> bool:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        crashpoint("CP10")
     return True
 
 
