@@ -23,8 +23,11 @@ from tests.integrations.hyperliquid.scripted import (
     ok,
     trading,
 )
-from tradeagent.clock import MILLISECOND, SECOND, AcceleratedClock
-from tradeagent.errors import OrderRefused, VenueUnavailable
+from tradeagent.clock import MILLISECOND, SECOND, AcceleratedClock, WallClock
+from tradeagent.errors import NotSent, OrderRefused, VenueUnavailable
+from tradeagent.integrations.hyperliquid import HyperliquidSettings
+from tradeagent.integrations.hyperliquid.answers import META
+from tradeagent.integrations.hyperliquid.rest import Rest
 from tradeagent.messages import ExecutionReport, Order, OrderStatus
 
 S = OrderStatus
@@ -171,6 +174,21 @@ async def test_no_proof_is_no_outcome(script: Callable[[dict[str, Any]], Any]) -
     assert len(trader.venue.bodies) == 1
 
 
+async def test_what_finds_no_connection_was_not_sent() -> None:
+    """Where nobody listens nothing can have arrived; a question is just not answered."""
+    rest = Rest(HyperliquidSettings(network="local", url="http://127.0.0.1:1"), WallClock())
+    with pytest.raises(NotSent):
+        await rest.act("{}")
+    rest.open()
+    try:
+        with pytest.raises(NotSent):
+            await rest.act("{}")
+        with pytest.raises(VenueUnavailable):
+            await rest.ask({"type": "meta"}, META)
+    finally:
+        await rest.close()
+
+
 async def test_a_refusal_as_a_whole_is_certain() -> None:
     """`status: err` on the first sending refuses the order."""
     async with trading() as trader:
@@ -231,7 +249,7 @@ async def test_prices_are_asked_for_while_the_stream_is_down() -> None:
                 await asyncio.sleep(0.01)
         trader.venue.exchange = lambda _: RESTS
         report = await trader.exchange.place_order(market(side="sell", reduce_only=True))
-        with pytest.raises(OrderRefused, match="VENUE_DOWN"):
+        with pytest.raises(NotSent, match="VENUE_DOWN"):
             await trader.exchange.place_order(market(TWO))
 
     assert report.status is S.OPEN
@@ -409,7 +427,7 @@ async def test_entries_are_refused_here_when_only_the_reserve_is_left() -> None:
 
 
 async def test_entries_are_refused_while_the_venue_gives_no_answers() -> None:
-    """After some failures entries are refused for certain and the venue is degraded; exits go."""
+    """After some failures entries do not leave and the venue is degraded; exits go."""
     async with trading(breaker_failures=2, breaker_pause=60.0) as trader:
         trader.venue.exchange = lambda _: web.Response(status=502)
         for name in (ONE, TWO):
@@ -417,7 +435,7 @@ async def test_entries_are_refused_while_the_venue_gives_no_answers() -> None:
                 await trader.exchange.place_order(order(name))
         assert state(trader) == "degraded"
         sent = len(trader.venue.bodies)
-        with pytest.raises(OrderRefused, match="VENUE_AWAY"):
+        with pytest.raises(NotSent, match="VENUE_AWAY"):
             await trader.exchange.place_order(order("0x" + "3" * 32))
         assert len(trader.venue.bodies) == sent
         trader.venue.exchange = lambda _: RESTS
@@ -446,7 +464,7 @@ async def test_a_request_that_would_be_void_is_not_sent() -> None:
     async with trading(clock=fast(100.0), resting_expiry=2.0, mids_within=500.0) as trader:
         submission = trader.exchange.prepare(order())
         await asyncio.sleep(0.05)
-        with pytest.raises(OrderRefused, match="EXPIRED"):
+        with pytest.raises(NotSent, match="EXPIRED"):
             await trader.exchange.place_order(order(), submission)
 
     assert trader.venue.bodies == []

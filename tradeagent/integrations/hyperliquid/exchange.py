@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
@@ -213,6 +214,10 @@ class HyperliquidExchange:
         return True
 
     # -- the account ------------------------------------------------------------------------------
+
+    def mid(self, symbol: str) -> Decimal | None:
+        """Return the middle that a market order would be priced from, None without a fresh one."""
+        return self._market.mid(symbol)
 
     async def get_market_data(self) -> Sequence[InstrumentUpdate]:
         """Return what the venue lists and on what grid."""
