@@ -13,6 +13,7 @@ from eth_account import Account
 from tests.e2e.daemon import Process, run
 from tests.safety.judge import OurBook, VenueBook, differences, our_book, venue_book
 from tests.venue.server import Venue
+from tradeagent.cli.places import Caller
 
 SPEED = 20
 ORIGIN = "2026-01-01T00:00:00Z"
@@ -115,6 +116,10 @@ class Pair:
         done = run(*arguments, "--state", str(self.state))
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def call(self, method: str, **parameters: object) -> object:
+        """Call a method of the running daemon."""
+        return Caller(self.state).call(method, **parameters)
 
     @property
     def books(self) -> tuple[VenueBook, OurBook]:

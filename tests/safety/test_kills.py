@@ -133,6 +133,7 @@ def test_a_kill_while_entries_are_called_off_loses_nothing(opened: Opening) -> N
     """Ended in the middle of an orderly stop, the next start knows what was cancelled."""
     pair = opened(entry="limit", on_stop="cancel")
     daemon = pair.start(**{VARIABLE: "CP11"})
+    daemon.until_said("running from")
     daemon.until(lambda: "limit" in pair.ask("orders", "--open"))
 
     assert daemon.interrupt() == KILLED

@@ -101,23 +101,14 @@ class ScriptedVenue:
     async def answer_info(self, request: web.Request) -> web.StreamResponse:
         question = json.loads(await request.read())
         self.questions.append(question)
-        return await self._answer(self.info[question["type"]], question)
+        return await _answered(request, self.info[question["type"]], question)
 
     async def answer_exchange(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.bodies.append(body)
         action = json.loads(body)
         self.actions.append(action)
-        return await self._answer(self.exchange, action)
-
-    async def _answer(self, script: Answer, asked: dict[str, Any]) -> web.StreamResponse:
-        try:
-            told = script(asked)
-            if asyncio.iscoroutine(told):
-                told = await told
-        except Lost:
-            raise asyncio.CancelledError from None
-        return told if isinstance(told, web.StreamResponse) else web.json_response(told)
+        return await _answered(request, self.exchange, action)
 
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -157,6 +148,20 @@ class ScriptedVenue:
             with suppress(ConnectionError):
                 await socket.close()
         self.sockets.clear()
+
+
+async def _answered(
+    request: web.Request, script: Answer, asked: dict[str, Any]
+) -> web.StreamResponse:
+    try:
+        told = script(asked)
+        if asyncio.iscoroutine(told):
+            told = await told
+    except Lost:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+    return told if isinstance(told, web.StreamResponse) else web.json_response(told)
 
 
 def ok(*statuses: object, kind: str = "order") -> dict[str, object]:

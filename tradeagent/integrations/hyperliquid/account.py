@@ -224,9 +224,7 @@ class AccountNews:
             if seen.end is not None and _is_over(seen, status):  # older than what was told
                 return seen.end
             return self._standing(seen, found.status, found.status_timestamp)
-        report = await self.settle(seen, found.order, found.status, found.status_timestamp)
-        seen.end = report
-        return report
+        return await self.settle(seen, found.order, found.status, found.status_timestamp)
 
     async def settle(
         self, seen: Sighting, order: BasicOrder, word: str, time_ms: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from tradeagent.clock import MILLISECOND, SECOND, Clock
-from tradeagent.errors import OrderRefused, VenueUnavailable
+from tradeagent.errors import NotSent, OrderRefused, VenueUnavailable
 from tradeagent.integrations.hyperliquid.account import PARTLY, AccountNews
 from tradeagent.integrations.hyperliquid.condition import ORDERS, POST_ONLY, Condition
 from tradeagent.integrations.hyperliquid.market import Market
@@ -84,8 +84,8 @@ class Desk:
         """Send an order, or one that replaces another; returns what the answer proves.
 
         One that was sent before is asked for first; only the very bytes that were sent may go out
-        again while they can still arrive, as the venue takes them once. Raises OrderRefused and
-        VenueUnavailable.
+        again while they can still arrive, as the venue takes them once. Raises OrderRefused,
+        NotSent and VenueUnavailable.
         """
         before = self._sent.get(order.cloid)
         if before is not None:
@@ -99,36 +99,39 @@ class Desk:
                 raise VenueUnavailable("an earlier request for this order may still arrive")
         submission = submission or self.prepare(order)
         again = before is not None and before.nonce == submission.nonce
-        self._look(order, submission, again=again)
-        self._remember(order, submission)
         try:
-            data = await self._sender.post(submission.body, entry=not order.reduce_only)
-            (entry,) = entries(data, 1, again=again)
-        except OrderRefused as refusal:
+            return await self._outcome(order, await self._post(order, submission, again=again))
+        except (OrderRefused, NotSent) as refusal:
             self._note(str(refusal))
-            raise
-        finally:
-            self._watch()
-        return await self._outcome(order, entry)
-
-    def _look(self, order: Order, submission: Submission, *, again: bool) -> None:
-        """Look once more whether a request may leave.
-
-        Raises OrderRefused when it never has, and VenueUnavailable when it has before.
-        """
-        try:
-            if self._now() > submission.dies_at - TOO_LATE:
-                raise OrderRefused("EXPIRED: it would be void before it arrives")
-            if order.reduce_only:
-                return
-            status = self._condition.status
-            if status.state == "down":
-                raise OrderRefused(f"VENUE_DOWN: {status.reason}")
-            self._sender.admit()
-        except OrderRefused as refusal:
             if again:
                 raise VenueUnavailable(f"not sent again: {refusal}") from None
             raise
+
+    async def _post(self, order: Order, submission: Submission, *, again: bool) -> Entry:
+        """Post a request, unless it may not leave; returns what the venue says of its order."""
+        self._look(order, submission)
+        self._remember(order, submission)
+        try:
+            data = await self._sender.post(submission.body, entry=not order.reduce_only)
+        except NotSent:
+            if not again:
+                del self._sent[order.cloid]
+            raise
+        finally:
+            self._watch()
+        (entry,) = entries(data, 1, again=again)
+        return entry
+
+    def _look(self, order: Order, submission: Submission) -> None:
+        """Look once more whether a request may leave; raises NotSent or OrderRefused."""
+        if self._now() > submission.dies_at - TOO_LATE:
+            raise NotSent("EXPIRED: it would be void before it arrives")
+        if order.reduce_only:
+            return
+        status = self._condition.status
+        if status.state == "down":
+            raise NotSent(f"VENUE_DOWN: {status.reason}")
+        self._sender.admit()
 
     def _remember(self, order: Order, submission: Submission) -> None:
         seen = self._news.sightings.meet(order.symbol, order.cloid, size=order.size)
@@ -179,7 +182,7 @@ class Desk:
         """Cancel an order: how it ended, or how it stands where the venue refuses.
 
         Where the venue has not seen it the report says UNKNOWN: it may still be on its way. Raises
-        VenueUnavailable.
+        VenueUnavailable and NotSent.
         """
         asset = self._market.listing.number(symbol)
         if asset is None or not (CLOID.fullmatch(cloid) or cloid.isdigit()):
@@ -209,7 +212,7 @@ class Desk:
         expiry = self._settings.ioc_expiry
         try:
             return await self._sender.post(self._sender.sign(action, expiry).body)
-        except VenueUnavailable:
+        except (VenueUnavailable, NotSent):
             return await self._sender.post(self._sender.sign(action, expiry).body)
 
     async def _end_of(self, cloid: str) -> ExecutionReport:

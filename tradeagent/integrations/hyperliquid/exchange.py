@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
@@ -115,6 +116,7 @@ class HyperliquidExchange:
         own_key = settings.network == "local"
         await passport.check(self._questions, self._sender.signer, own_key=own_key)
         await upkeep.list()
+        await upkeep.poll()
         if not self._rounds.running:
             self._news.started = self._news.since = self.time.now() // MILLISECOND
             self._rounds.start(self._stream.run(), "stream")
@@ -212,6 +214,10 @@ class HyperliquidExchange:
         return True
 
     # -- the account ------------------------------------------------------------------------------
+
+    def mid(self, symbol: str) -> Decimal | None:
+        """Return the middle that a market order would be priced from, None without a fresh one."""
+        return self._market.mid(symbol)
 
     async def get_market_data(self) -> Sequence[InstrumentUpdate]:
         """Return what the venue lists and on what grid."""

@@ -25,7 +25,7 @@ UNMATCHED = ("Order could not immediately match", "No liquidity available for ma
 NOT_THERE = ("Order was never placed, already canceled, or filled",)
 HALF_MODIFIED = ("Error placing new order during modify",)
 """The order to be replaced is gone although the new one was refused."""
-POST_ONLY = ("only post-only", "post only", "post-only orders")
+POST_ONLY = ("only post-only", "only post only", "post-only orders")
 """The venue takes nothing that may trade at once, as after an upgrade; the text is not settled."""
 TOO_MANY = ("Too many cumulative requests sent",)
 

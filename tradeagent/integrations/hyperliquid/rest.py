@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tradeagent.clock import Clock
 from tradeagent.crash import crashpoint, halved
-from tradeagent.errors import VenueUnavailable
+from tradeagent.errors import NotSent, VenueUnavailable
 from tradeagent.integrations.hyperliquid.breaker import Breaker
 from tradeagent.integrations.hyperliquid.budget import Weights
 from tradeagent.integrations.hyperliquid.settings import LineSettings
@@ -103,16 +103,17 @@ class Rest:
     async def act(self, body: str) -> bytes:
         """Post a signed request, once, and return what came back with status 200.
 
-        The caller has counted it. Raises VenueUnavailable: then nobody knows what became of it.
+        The caller has counted it. Raises NotSent where no connection was made, VenueUnavailable
+        where nobody knows what became of it.
         """
         try:
             return await self._post("exchange", body.encode())
-        except _Cut as error:
-            raise VenueUnavailable(str(error)) from None
+        except _Unconnected as error:
+            raise NotSent(str(error)) from None
 
     async def _post(self, path: str, body: bytes) -> bytes:
         if self._session is None:
-            raise VenueUnavailable("not connected")
+            raise _Unconnected("not started")
         url = f"{self._settings.place.url}/{path}"
         try:
             async with (
@@ -128,6 +129,8 @@ class Rest:
             raise VenueUnavailable(f"{path}: no answer within {limit:g} s") from None
         except aiohttp.ServerDisconnectedError as error:
             raise _Cut(f"{path}: {error or 'the connection was closed'}") from None
+        except aiohttp.ClientConnectorError as error:
+            raise _Unconnected(f"{path}: {error}") from None
         except (aiohttp.ClientError, OSError) as error:
             raise VenueUnavailable(f"{path}: {error or type(error).__name__}") from None
         if status == TOO_MANY:
@@ -139,6 +142,10 @@ class Rest:
 
 class _Cut(VenueUnavailable):
     """The connection was closed before an answer came."""
+
+
+class _Unconnected(VenueUnavailable):
+    """No connection was made: the request has not left."""
 
 
 def _quoted(data: bytes) -> str:

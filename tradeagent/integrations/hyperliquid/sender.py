@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tradeagent.clock import MILLISECOND, SECOND, Clock
-from tradeagent.errors import OrderRefused, VenueUnavailable
+from tradeagent.errors import NotSent, OrderRefused, VenueUnavailable
 from tradeagent.integrations.hyperliquid.breaker import Breaker
 from tradeagent.integrations.hyperliquid.budget import Actions
 from tradeagent.integrations.hyperliquid.nonces import Nonces
@@ -57,7 +57,7 @@ class Sender:
         return Signed(given, expires_ms * MILLISECOND, body)
 
     def admit(self) -> None:
-        """Count an entry; raises OrderRefused, which says that nothing was sent."""
+        """Count an entry; raises OrderRefused and NotSent, which say that nothing was sent."""
         skew = self.venue_time.skew
         if abs(skew) > self._settings.skew_allowed:
             raise OrderRefused(
@@ -66,11 +66,11 @@ class Sender:
             )
         self.actions.enter()
         if not self.breaker.passes():
-            raise OrderRefused("VENUE_AWAY: the venue gives no answers; it is left alone for now")
+            raise NotSent("VENUE_AWAY: the venue gives no answers; it is left alone for now")
         self._rest.weights.spend(1)
 
     async def post(self, body: str, *, entry: bool = False) -> bytes:
-        """Post a request and return the answer; raises VenueUnavailable.
+        """Post a request and return the answer; raises VenueUnavailable and NotSent.
 
         An `entry` was admitted before; all else goes out whatever the limits say.
         """
@@ -79,7 +79,7 @@ class Sender:
         self.actions.charge()
         try:
             data = await self._rest.act(body)
-        except VenueUnavailable:
+        except (VenueUnavailable, NotSent):
             self.breaker.failed()
             raise
         self.breaker.worked()

@@ -53,13 +53,13 @@ class Sightings:
         self, symbol: str, cloid: str | None, oid: int | None = None, size: Decimal | None = None
     ) -> Sighting:
         """Return what was seen of an order, from now on at the least this."""
-        found = self._by_oid.get(oid) if oid is not None else None
+        name = cloid or str(oid)
+        found = self._orders.get(name)
+        if found is None and cloid is None and oid is not None:
+            found = self._by_oid.get(oid)
         if found is None:
-            name = cloid or str(oid)
-            found = self._orders.get(name)
-            if found is None:
-                found = self._orders[name] = Sighting(name, symbol)
-                self._forget()
+            found = self._orders[name] = Sighting(name, symbol)
+            self._forget()
         if oid is not None and found.oid != oid:
             found.oid = oid
             self._by_oid[oid] = found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tradeagent.clock import MILLISECOND, SECOND, Clock, monotonic
+from tradeagent.clock import MILLISECOND, SECOND, Clock, WallClock, monotonic
 
 REMEMBERED = 120.0
 """How long the best sighting of the venue's time is kept, in seconds."""
@@ -12,7 +12,9 @@ REMEMBERED = 120.0
 
 def elapsed(clock: Clock) -> float:
     """Return seconds of `clock` since some moment; stepping the wall clock does not change it."""
-    return monotonic() / SECOND * clock.speed
+    if type(clock) is WallClock:
+        return monotonic() / SECOND
+    return clock.now() / SECOND
 
 
 def within(clock: Clock, seconds: float) -> asyncio.Timeout:

@@ -1,0 +1,110 @@
+"""A market that tests move by hand, shown to a simulated exchange in process or to a venue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeagent.clock import MILLISECOND
+from tradeagent.integrations.base import MarketEvent
+from tradeagent.messages import (
+    DataReference,
+    DataStatus,
+    InstrumentUpdate,
+    MarketData,
+    OrderBookUpdate,
+    TickerUpdate,
+    Timeframe,
+)
+
+SYMBOL = "BTC"
+BTC = InstrumentUpdate(
+    symbol=SYMBOL,
+    tick=Decimal("0.1"),
+    lot=Decimal("0.00001"),
+    min_notional=Decimal(10),
+    significant=5,
+    max_leverage=40,
+)
+STEP = 100 * MILLISECOND
+"""How often a venue is shown the market."""
+DEEP = 1_000.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A touch, and how much stands at it; the mark is its middle. Behind it stands nothing."""
+
+    bid: float = 60_000.0
+    ask: float = 60_002.0
+    size: float = DEEP
+
+    def events(self, time: int) -> tuple[TickerUpdate, OrderBookUpdate]:
+        """Return what shows it at `time` (UTC ns)."""
+        tick = TickerUpdate(
+            symbol=SYMBOL,
+            time=time,
+            bid=self.bid,
+            ask=self.ask,
+            last=self.bid,
+            mark=(self.bid + self.ask) / 2,
+            bid_size=self.size,
+            ask_size=self.size,
+            funding=0.0,
+        )
+        book = OrderBookUpdate(
+            symbol=SYMBOL,
+            time=time,
+            bids=((self.bid, self.size),),
+            asks=((self.ask, self.size),),
+        )
+        return tick, book
+
+
+class Stage:
+    """A feed without end that shows what it is told to, again and again."""
+
+    recorded = False
+    name = "staged"
+
+    def __init__(self) -> None:
+        self.shown = Shown()
+
+    def instruments(self) -> Sequence[InstrumentUpdate]:
+        """Return BTC alone."""
+        return (BTC,)
+
+    def timeframes(self, symbol: str) -> Sequence[Timeframe]:
+        """Return none: it has no candles."""
+        return ()
+
+    def shortest(self, symbol: str) -> Timeframe | None:
+        """Return None: it has no candles."""
+        return None
+
+    def status(self) -> Sequence[DataStatus]:
+        """Return nothing: it is whole."""
+        return ()
+
+    def references(self) -> Sequence[DataReference]:
+        """Return nothing: it is in no file."""
+        return ()
+
+    def history(
+        self,
+        symbol: str,
+        timeframe: str,
+        before: int,
+        count: int,
+    ) -> Sequence[MarketData]:
+        """Return nothing."""
+        return ()
+
+    def events(self, start: int) -> Iterator[tuple[int, MarketEvent]]:
+        """Show the market as it stands, every tenth of a second of the clock."""
+        time = start
+        while True:
+            for event in self.shown.events(time):
+                yield time, event
+            time += STEP
