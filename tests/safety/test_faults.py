@@ -62,14 +62,20 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     made.close()
 
 
+def turn(pair: Pair, switch: Switch) -> None:
+    """Throw one switch."""
+    more = {key: value for key, value in switch.items() if key != "switch"}
+    pair.venue.switch(str(switch["switch"]), **more)
+
+
 def weather(pair: Pair, switches: list[Switch]) -> list[str]:
     """Let a storm pass over both; returns how they differ once it is over and trading rests."""
     for switch in switches:
-        pair.venue.switch(**switch)  # type: ignore[arg-type]
+        turn(pair, switch)
     live(pair, SECONDS)
     pair.venue.clear()
     for switch in OVER:
-        pair.venue.switch(**switch)  # type: ignore[arg-type]
+        turn(pair, switch)
     pair.call("halt", reason="the storm is over")
     left = within(PATIENCE, lambda: differences(*pair.books))
     pair.call("resume", reason="the next one comes")
