@@ -68,7 +68,7 @@ def turn(pair: Pair, switch: Switch) -> None:
     pair.venue.switch(str(switch["switch"]), **more)
 
 
-def weather(pair: Pair, switches: list[Switch]) -> list[str]:
+def weather(pair: Pair, switches: list[Switch], patience: float = PATIENCE) -> list[str]:
     """Let a storm pass over both; returns how they differ once it is over and trading rests."""
     for switch in switches:
         turn(pair, switch)
@@ -77,7 +77,7 @@ def weather(pair: Pair, switches: list[Switch]) -> list[str]:
     for switch in OVER:
         turn(pair, switch)
     pair.call("halt", reason="the storm is over")
-    left = within(PATIENCE, lambda: differences(*pair.books))
+    left = within(patience, lambda: differences(*pair.books))
     pair.call("resume", reason="the next one comes")
     return left
 
