@@ -240,6 +240,8 @@ async def test_the_market_and_the_account_can_be_tampered_with(place: Place) -> 
     answer = await place.switch("outsider", user=master.user, action=outside)
     assert answer["status"] == "ok"
     assert len(await resting(place, master)) == 2
+    gift = {"type": "usdSend", "destination": trader(place, 2).user, "amount": "5"}
+    assert (await place.switch("outsider", user=master.user, action=gift))["status"] == "ok"
     await place.switch("metadata", coin="BTC", szDecimals=2, maxLeverage=10)
     entry = (await place.info("meta"))["universe"][0]
     assert (entry["szDecimals"], entry["maxLeverage"]) == (2, 10)
