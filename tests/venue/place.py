@@ -200,7 +200,7 @@ async def opened(rules: Rules = FREE, speed: float = 1.0, **more: Any) -> AsyncI
     """Open a venue; `origin` (UTC ns), `seed`, `state` and `settings` change it."""
     clock = AcceleratedClock(more.get("origin", ORIGIN), speed)
     state: Path | None = more.get("state")
-    settings = more.get("settings", VenueSettings(open_accounts=rules.open_accounts))
+    settings = more.get("settings", VenueSettings())
     floor = Floor(settings, MARKET, clock, state)
     seed = more.get("seed", 1)
     async with (
