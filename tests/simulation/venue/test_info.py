@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.venue.hall import NOON, OTHER, SECOND, USER, Hall, named, order
+from tradeagent.messages import MarketData, OrderBookUpdate
 from tradeagent.simulation import GeneratedMarket, MarketSettings
 from tradeagent.simulation.venue import Floor, Malformed, MarketNews, VenueSettings
 
@@ -32,6 +33,7 @@ def test_what_clients_ask_at_the_start_is_there(hall: Hall) -> None:
         assert len(meta["universe"]) == len(ctxs) == 2
         assert hall.ask("allMids", **dex)["BTC"] == "60000.0"
     assert hall.ask("meta", dex="xyz")["universe"] == hall.ask("metaAndAssetCtxs", dex="xyz")[1]
+    assert hall.ask("clearinghouseState", dex="xyz")["withdrawable"] == "0.0"
     assert hall.ask("perpDexs") == [None]
     spot = hall.ask("spotMeta")
     known = {one["index"] for one in spot["tokens"]}
@@ -248,6 +250,41 @@ def test_contexts_tell_what_is_known(generated: Any) -> None:
     assert [one["time"] % 3_600_000 for one in rates] == [0, 0, 0]
     (coin, ((name, terms),)), *_ = floor.answer({"type": "predictedFundings"})
     assert (coin, name, terms["fundingIntervalHours"]) == ("BTC", "HlPerp", 1)
+
+
+@pytest.mark.parametrize("content", ["candles", "books"])
+def test_a_recording_is_played_as_far_as_it_shows(content: str) -> None:
+    """From candles alone there are levels behind a touch; from books alone a mark."""
+    hall = Hall()
+    hall.script.shortest = lambda symbol: "1m" if content == "candles" else None  # type: ignore[method-assign]
+    hall.script.coming.clear()
+    for minute, price in enumerate((60_100.0, 60_300.0), start=-1):
+        time = NOON + minute * 60 * SECOND
+        rows = ((price, 1.0), (price - 1, 2.0)), ((price + 1, 1.0), (price + 2, 2.0))
+        shown: Any = OrderBookUpdate(
+            symbol="BTC", time=time + 60 * SECOND, bids=rows[0], asks=rows[1]
+        )
+        if content == "candles":
+            shown = MarketData(
+                symbol="BTC",
+                timeframe="1m",
+                time=time,
+                open=price,
+                high=price + 50,
+                low=price - 50,
+                close=price,
+                volume=3.0,
+            )
+        hall.script.coming.append((time + 60 * SECOND, shown))
+    floor = Floor(hall.settings, hall.script, hall.clock, None)
+    hall.floor = floor
+    assert float(hall.ask("allMids")["BTC"]) == pytest.approx(60_100, abs=1)
+    assert "oid" in str(hall.place(True, 60_060, "0.1"))
+    hall.wait(60)
+    assert float(hall.ask("metaAndAssetCtxs")[1][0]["markPx"]) == pytest.approx(60_300, abs=1)
+    levels = hall.ask("l2Book", coin="BTC")["levels"]
+    assert len(levels[0]) == len(levels[1]) == (20 if content == "candles" else 2)
+    assert hall.place(True, 60_400, "0.1", "Ioc")["filled"]["avgPx"] == levels[1][0]["px"]
 
 
 def test_one_account_knows_nothing_of_another(hall: Hall) -> None:

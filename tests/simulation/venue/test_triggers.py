@@ -174,6 +174,19 @@ def test_a_child_on_the_wrong_side_of_its_parent_refuses_the_group(hall: Hall) -
     assert hall.open() == {}
 
 
+def test_children_of_a_market_order_are_judged_at_the_mark(hall: Hall) -> None:
+    """Its limit is far beyond what it will pay; they are armed at once."""
+    (parent, *children) = hall.orders(
+        order(True, 63_000, "0.5", "Ioc"),
+        trigger(False, 59_000, "0.5"),
+        trigger(False, 61_000, "0.5", "tp"),
+        grouping="normalTpsl",
+    )
+    assert "filled" in parent
+    assert children == ["waitingForFill"] * 2
+    assert len(hall.open()) == 2
+
+
 def test_a_stop_that_is_modified_stays_a_stop_of_its_group(hall: Hall) -> None:
     """It needs `a`, and its sibling still goes with it."""
     hall.orders(trigger(False, 59_000, 0), trigger(False, 62_000, 0, "tp"), grouping="positionTpsl")
