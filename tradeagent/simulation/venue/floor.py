@@ -96,7 +96,8 @@ class Floor:
             await self._clock.sleep_until(max(following, now + 1))
 
     def catch_up(self) -> None:
-        """Play what the market shows and what is due by now."""
+        """Play what the market shows and what is due by now; a feed at its end is asked again."""
+        self._next = self._next or next(self._events, None)
         while self._next is not None and self._next[0] <= self._clock.now():
             time, event = self._next
             self._next = next(self._events, None)
