@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -71,6 +71,8 @@ class House:
         born = clock.now() - settings.history_days * DAY
         self.stalls = {one.coin: Stall(one, feed, born, settings.seed) for one in self.listings}
         self.listeners: list[Hear] = []
+        self.after: Callable[[], None] = lambda: None
+        """Called when something has happened and was told."""
         self._latest = 0
         self._busy = False
         self._portions: dict[str, Decimal] = {}
@@ -115,6 +117,7 @@ class House:
         for one in news:
             for hear in tuple(self.listeners):
                 hear(one)
+        self.after()
 
     def tell(self, news: News) -> None:
         """Tell something once what happens now is on disk."""
