@@ -57,9 +57,11 @@ OVER: list[Switch] = [
 def pair(tmp_path: Path) -> Iterator[Pair]:
     """Start a venue and a daemon that trades on it."""
     made = Pair(tmp_path, entry="limit")
-    made.start().until_said("fill ")
-    yield made
-    made.close()
+    try:
+        made.start().until_said("fill ")
+        yield made
+    finally:
+        made.close()
 
 
 def turn(pair: Pair, switch: Switch) -> None:

@@ -25,9 +25,11 @@ SOON = 15.0
 def pair(tmp_path: Path) -> Iterator[Pair]:
     """Start a venue and a daemon that trades on it."""
     made = Pair(tmp_path)
-    made.start().until_said("fill ")
-    yield made
-    made.close()
+    try:
+        made.start().until_said("fill ")
+        yield made
+    finally:
+        made.close()
 
 
 def take_over(pair: Pair) -> int | None:
