@@ -38,10 +38,14 @@ class Place:
         self, floor: Floor, clock: Clock, url: str, admin: str, http: aiohttp.ClientSession
     ) -> None:
         self.floor = floor
-        self.clock = clock
+        self._clock = clock
         self.url = url
         self.admin = admin
         self.http = http
+
+    async def later(self, seconds: float) -> None:
+        """Return when the venue's clock, which runs faster than ours, shows so much more."""
+        await self._clock.sleep(seconds)
 
     async def switch(self, name: str, **more: object) -> Json:
         """Switch a fault on; fails when the venue does not know it."""

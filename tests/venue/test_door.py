@@ -186,7 +186,7 @@ async def test_the_weight_of_an_ip_is_limited_by_the_minute() -> None:
         statuses = [(await place.ask("/info", query))[0] for _ in range(21)]
         assert statuses == [200] * 20 + [429]
         assert (await place.ask("/exchange", trader(place).signed(NOOP)))[0] == 429
-        await place.clock.sleep(61)
+        await place.later(61)
         assert (await place.ask("/info", {"type": "meta"}))[0] == 200
 
 

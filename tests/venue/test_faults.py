@@ -199,7 +199,7 @@ async def test_queries_lag_behind_actions() -> None:
         assert state["time"] <= moment
         found = await place.info("orderStatus", user=master.user, oid=second)
         assert found == {"status": "unknownOid"}
-        await place.clock.sleep(12)
+        await place.later(12)
         assert sorted(await resting(place, master)) == [first, second]
         state = await place.info("clearinghouseState", user=master.user)
         assert place.floor.now_ms() - state["time"] >= 10_000
