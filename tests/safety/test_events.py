@@ -80,9 +80,8 @@ def test_a_liquidation_is_booked_and_halts(pair: Pair) -> None:
 
 
 def test_a_changed_grid_is_learnt(pair: Pair) -> None:
-    """Fewer decimals of size, less leverage, a delisting: what is asked for fits it soon."""
-    pair.venue.switch("metadata", coin="BTC", szDecimals=3, maxLeverage=5)
-    pair.venue.switch("metadata", coin="SOL", isDelisted=True)
+    """Fewer decimals of size and less leverage: what is asked for fits them soon."""
+    pair.venue.switch("metadata", coin="BTC", szDecimals=3, maxLeverage=20)
     live(pair, 5.0)
     with closing(sqlite3.connect(pair.venue_state / "venue.db")) as db:
         (last,) = db.execute("SELECT max(oid) FROM orders").fetchone()
@@ -99,14 +98,26 @@ def test_a_changed_grid_is_learnt(pair: Pair) -> None:
     assert max(places) <= 3
 
 
+def test_a_delisting_is_seen(pair: Pair) -> None:
+    """What the venue closes because it lists it no more is booked."""
+    until(lambda: "SOL" in pair.books[1].positions)
+    pair.venue.switch("metadata", coin="SOL", isDelisted=True)
+    live(pair, 3.0)
+
+    pair.call("halt", reason="to compare")
+    assert within(PATIENCE, lambda: _positions(pair)) == []
+    assert "SOL" not in pair.books[1].positions
+
+
 def test_entries_are_blocked_within_five_seconds_of_silence(tmp_path: Path) -> None:
     """Once the market data stalls no entry is approved on a price older than five seconds."""
     pair = Pair(tmp_path, price_age=5)
     try:
         pair.start().until_said("fill ")
         live(pair, 1.0)
-        told = pair.venue.switch("stall", new=True)
-        stalled = int(str(told["time"])) * 1_000_000
+        pair.venue.switch("stall", new=True)
+        told = pair.venue.info("exchangeStatus")
+        stalled = int(dict(told)["time"]) * 1_000_000  # type: ignore[call-overload]
         live(pair, 3.0)
 
         approved = (

@@ -259,8 +259,10 @@ class Blotter:
         return [*messages, self.incident(update, "LIQUIDATED", Severity.CRITICAL, text)]
 
     def _stranger(self, report: ExecutionReport) -> list[Message]:
-        """Say so when the venue tells of an order we do not know."""
+        """Say so, once, when the venue tells of an order we do not know."""
         ours = is_ours(report.cloid)
+        if report.execution is not None:
+            self._note_fill(report.cloid, report.execution.tid)
         return [
             Incident(
                 code="UNKNOWN_ORDER" if ours else "FOREIGN_ORDER",
