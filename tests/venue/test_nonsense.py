@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
+import pytest
+from hyperliquid.utils import signing as sdk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.venue.place import Json, Trader, opened, trader
+from tests.venue.place import Json, Place, Trader, opened
+from tests.venue.server import wallet
 from tradeagent.simulation.venue.actions import BODIES
 
 SCALARS = st.one_of(
@@ -68,51 +73,72 @@ BATCHES = st.fixed_dictionaries(
         "grouping": st.sampled_from(["na", "normalTpsl", "positionTpsl"]),
     }
 )
+NONCES = count(1)
 BODY: Any = {"signature": {"r": "0x1", "s": "0x1", "v": 27}}
 
 
-def test_no_query_is_a_fault() -> None:
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """A loop that outlives the examples of a test."""
+    with asyncio.Runner() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def place(runner: asyncio.Runner) -> Iterator[Place]:
+    """One venue for all that is thrown at it."""
+    opening = opened()
+    yield runner.run(opening.__aenter__())
+    runner.run(opening.__aexit__(None, None, None))
+
+
+@settings(max_examples=300, deadline=None)
+@given(query=st.builds(lambda kind, more: {**more, "type": kind}, QUERIES, FIELDS) | VALUES)
+def test_no_query_is_a_fault(place: Place, runner: asyncio.Runner, query: object) -> None:
     """Any JSON gets an answer or 422, whatever its fields hold."""
-
-    async def ask(queries: list[Any]) -> set[int]:
-        async with opened() as place:
-            return {(await place.ask("/info", one))[0] for one in queries}
-
-    @settings(max_examples=30, deadline=None)
-    @given(st.lists(st.builds(lambda kind, more: {**more, "type": kind}, QUERIES, FIELDS) | VALUES))
-    def check(queries: list[Any]) -> None:
-        assert asyncio.run(ask(queries)) <= {200, 422}
-
-    check()
+    assert runner.run(place.ask("/info", query))[0] in (200, 422)
 
 
-def test_no_action_is_a_fault() -> None:
+WILD_FIELDS = sorted({name.rstrip("_") for body in BODIES.values() for name in body})
+WILD = st.builds(
+    lambda kind, more: {"type": kind, **more},
+    st.sampled_from(sorted(BODIES)),
+    st.dictionaries(st.sampled_from(WILD_FIELDS), VALUES),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(action=BATCHES | WILD)
+def test_no_action_is_a_fault(place: Place, runner: asyncio.Runner, action: Json) -> None:
     """Any action with a good signature is carried out, refused in words, or malformed."""
+    master = Trader(place, wallet(70_000), place.floor.now_ms() + next(NONCES))
+    nonce = master.nonce()
+    body = {"action": action, "nonce": nonce, **BODY}
+    with suppress(OverflowError, ValueError, TypeError):  # it is sent all the same
+        body = master.signed(action, nonce)
+    status, answer = runner.run(place.ask("/exchange", body))
+    assert status in (200, 422)
+    assert status == 422 or answer["status"] in ("ok", "err")
 
-    async def send(actions: list[Json]) -> set[int]:
-        async with opened() as place:
-            master: Trader = trader(place)
-            seen = set()
-            for action in actions:
-                nonce = master.nonce()
-                body = {"action": action, "nonce": nonce, **BODY}
-                with suppress(OverflowError, ValueError, TypeError):  # it is sent all the same
-                    body = master.signed(action, nonce)
-                status, answer = await place.ask("/exchange", body)
-                assert status != 200 or answer["status"] in ("ok", "err")
-                seen.add(status)
-            return seen
 
-    fields = st.dictionaries(
-        st.sampled_from(sorted({n.rstrip("_") for b in BODIES.values() for n in b})), VALUES
-    )
-    wild = st.builds(
-        lambda kind, more: {"type": kind, **more}, st.sampled_from(sorted(BODIES)), fields
-    )
+AMOUNTS = st.sampled_from(["", "0", "-1", "1e5", "nan", "inf", "1" * 60, "0." + "0" * 30 + "1"])
 
-    @settings(max_examples=30, deadline=None)
-    @given(st.lists(BATCHES | wild, max_size=12))
-    def check(actions: list[Json]) -> None:
-        assert asyncio.run(send(actions)) <= {200, 422}
 
-    check()
+@settings(max_examples=60, deadline=None)
+@given(amount=AMOUNTS | st.text(max_size=6))
+def test_no_amount_is_a_fault(place: Place, runner: asyncio.Runner, amount: str) -> None:
+    """Whatever text stands for money in a user-signed action, no money comes of it."""
+    master = Trader(place, wallet(70_001), place.floor.now_ms() + next(NONCES))
+    to = wallet(70_002).address
+    for kind, sign, fields in (
+        ("usdSend", sdk.sign_usd_transfer_action, {"destination": to}),
+        ("withdraw3", sdk.sign_withdraw_from_bridge_action, {"destination": to}),
+        ("usdClassTransfer", sdk.sign_usd_class_transfer_action, {"toPerp": True}),
+        ("approveBuilderFee", sdk.sign_approve_builder_fee, {"builder": to}),
+    ):
+        named = "maxFeeRate" if kind == "approveBuilderFee" else "amount"
+        answer = runner.run(master.send(kind, sign, **fields, **{named: amount}))
+        refused = isinstance(answer, str) and answer.startswith("Failed to deserialize")
+        assert refused or answer["status"] in ("ok", "err")
+    state: Any = runner.run(place.info("clearinghouseState", user=master.user))
+    assert float(state["marginSummary"]["accountValue"]) <= 10_000

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.venue.place import Place, cancel, line, opened, order, trader
+from tests.venue.place import ORIGIN, Place, cancel, line, opened, order, trader
 from tests.venue.server import wallet
-from tradeagent.clock import SECOND
+from tradeagent.clock import SECOND, WallClock
 from tradeagent.simulation.venue import limits
 from tradeagent.simulation.venue.channels import FIELDS
+from tradeagent.simulation.venue.connection import MOST_WAITING, Message, Socket
 from tradeagent.simulation.venue.intake import Rules
+from tradeagent.simulation.venue.switches import Switchboard
 
 USER = wallet(1).address
 HOUR = 3_600 * SECOND
@@ -49,11 +51,8 @@ async def test_every_channel_acknowledges_and_shows_what_is(place: Place, kind: 
             data = (await wire.until(kind))["data"]
             if isinstance(data, dict) and "isSnapshot" in data:
                 assert data["isSnapshot"] is True
-        await wire.send("unsubscribe", subscription={"type": kind, **asked(kind)})
-        gone = await wire.until(
-            "subscriptionResponse", lambda data: data["method"] == "unsubscribe"
-        )
-        assert gone["data"]["subscription"] == echoed
+        gone = (await wire.unsubscribe(kind, **asked(kind)))["data"]
+        assert gone == {"method": "unsubscribe", "subscription": echoed}
 
 
 async def test_what_an_order_goes_through_is_told_in_order(place: Place) -> None:
@@ -71,14 +70,11 @@ async def test_what_an_order_goes_through_is_told_in_order(place: Place) -> None
         steps = (await wire.until("orderUpdates"))["data"]
         assert [one["status"] for one in steps] == ["canceled"]
         filled = (await master.status(order(await place.price(part=1.05), tif="Ioc")))["filled"]
-        said = {}
-        while not {"userFills", "user", "orderUpdates"} <= said.keys():
-            news = await wire.next()
-            said[news["channel"]] = news["data"]
-        fills = said["userFills"]["fills"]
-        assert fills == said["user"]["fills"]
+        told = await wire.until("userFills", lambda data: not data.get("isSnapshot"))
+        fills = told["data"]["fills"]
+        assert (await wire.until("user"))["data"] == {"fills": fills}
         assert {one["oid"] for one in fills} == {filled["oid"]}
-        last = said["orderUpdates"][-1]
+        last = (await wire.until("orderUpdates"))["data"][-1]
         assert (last["status"], last["statusTimestamp"]) == ("filled", fills[-1]["time"])
 
 
@@ -88,9 +84,7 @@ async def test_a_book_comes_as_it_was_asked_for(place: Place) -> None:
         await wire.subscribe("l2Book", coin="BTC", nSigFigs=2, mantissa=None)
         coarse = (await wire.until("l2Book"))["data"]
         assert all(float(one["px"]) % 1000 == 0 for side in coarse["levels"] for one in side)
-        await wire.send(
-            "unsubscribe", subscription={"type": "l2Book", "coin": "BTC", "nSigFigs": 2}
-        )
+        await wire.unsubscribe("l2Book", coin="BTC", nSigFigs=2)
         await wire.subscribe("l2Book", coin="BTC", fast=True)
         fast = (await wire.until("l2Book"))["data"]
         assert all(len(side) <= 5 for side in fast["levels"])
@@ -146,14 +140,19 @@ async def test_mistakes_are_told_and_leave_what_was_subscribed(place: Place) -> 
 
 async def test_a_quiet_connection_is_closed_after_a_minute_and_pings_keep_it() -> None:
     """What counts is when the venue last sent something, by its own clock."""
-    async with opened(speed=60.0) as place, line(place) as wire, line(place) as other:
+    async with opened(speed=60.0) as place:
         began = place.floor.now_ms()
-        await other.send("ping")
-        async with asyncio.timeout(20):
-            closed = await wire.socket.receive()
-        assert closed.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-        assert 60_000 <= place.floor.now_ms() - began < 75_000
-        assert wire.socket.close_code == 1000
+        async with line(place) as wire, line(place) as other:
+            await place.clock.sleep(30)
+            await other.send("ping")
+            await other.until("pong")
+            async with asyncio.timeout(20):
+                closed = await wire.socket.receive()
+            assert closed.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+            assert 60_000 <= place.floor.now_ms() - began < 85_000
+            assert wire.socket.close_code == 1000
+            await other.send("ping")
+            await other.until("pong")
 
 
 async def test_an_ip_has_so_many_connections_users_and_posts() -> None:
@@ -182,10 +181,67 @@ async def test_an_ip_has_so_many_connections_users_and_posts() -> None:
             assert said["data"] == "Cannot track more than 10 total users."
 
 
+async def test_posts_under_way_are_limited() -> None:
+    """A hundred at once over all sockets of an IP; the next is told its number."""
+    async with opened(Rules()) as place, line(place) as wire:
+        await place.switch("delay_answer", path="info", seconds=3600)
+        query = {"type": "info", "payload": {"type": "exchangeStatus"}}
+        for number in range(limits.MOST_POSTS + 1):
+            await wire.send("post", id=number, request=query)
+        said = await wire.until("error")
+        assert said["data"] == f"too many pending post requests id={limits.MOST_POSTS}"
+
+
+async def test_messages_to_the_venue_are_limited_by_the_minute() -> None:
+    """Two thousand, whatever they ask for; what is beyond is told and not done."""
+    async with opened(Rules()) as place, line(place) as wire:
+        for _ in range(limits.MOST_MESSAGES):
+            await wire.socket.send_str('{"method":"ping"}')
+        await wire.send("subscribe", subscription={"type": "bbo", "coin": "BTC"})
+        said = await wire.until("error")
+        assert said["data"] == "Cannot send more than 2000 messages per minute."
+        assert all(one["channel"] == "pong" for one in wire.unread)
+
+
+def test_a_socket_that_nobody_reads_is_cut() -> None:
+    """What waits for a reader is bounded; steps of one moment still come as one message."""
+    board = Switchboard(1)
+    cut: list[bool] = []
+    socket = Socket(1, "ip", WallClock(), board)
+    socket.open(asyncio.TaskGroup(), lambda: cut.append(True))
+    for number in range(MOST_WAITING):
+        socket.send(Message("orderUpdates", [{"statusTimestamp": number // 2}], "0xaa"))
+    assert not cut
+    for number in range(MOST_WAITING):
+        socket.send(Message("trades", [{"tid": number}]))
+    assert cut
+
+
+async def test_a_twap_is_told_from_its_start_to_its_end(place: Place) -> None:
+    """Its state while it runs, its steps in the history and among the account's events."""
+    master = trader(place)
+    async with line(place) as wire:
+        for kind in ("twapStates", "userTwapHistory", "userEvents"):
+            await wire.subscribe(kind, user=master.user)
+        await wire.until("twapStates", lambda data: data["states"] == [])
+        twap = {"a": 0, "b": True, "s": "0.1", "r": False, "m": 5, "t": False}
+        answer = await master.act({"type": "twapOrder", "twap": twap})
+        number = answer["response"]["data"]["status"]["running"]["twapId"]
+        states = await wire.until("twapStates", lambda data: data["states"])
+        assert states["data"]["states"][0][0] == number
+        answer = await master.act({"type": "twapCancel", "a": 0, "t": number})
+        assert answer["response"]["data"]["status"] == "success"
+        await wire.until("twapStates", lambda data: data["states"] == [])
+        steps = []
+        while "terminated" not in steps:
+            told = await wire.until("userTwapHistory", lambda data: not data.get("isSnapshot"))
+            steps += [one["status"]["status"] for one in told["data"]["history"]]
+        assert steps == ["activated", "terminated"]
+        await wire.until("user", lambda data: "twapHistory" in data)
+
+
 async def test_funding_is_paid_at_the_full_hour_and_told() -> None:
     """The snapshot is empty, the payment comes on both channels and stands in the history."""
-    from tests.venue.place import ORIGIN
-
     async with opened(origin=ORIGIN + HOUR - 8 * SECOND, speed=4.0) as place, line(place) as wire:
         master = trader(place)
         await wire.subscribe("userFundings", user=master.user)

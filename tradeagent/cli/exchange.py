@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NETWORKS = ("any", "mainnet", "testnet")
 BOOK_EVERY = 5
+CENT = Decimal("0.01")
 exchange = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -67,7 +68,7 @@ def start(
         typer.Option(
             "--schedule-volume", help="USDC an account must have traded to schedule a cancel."
         ),
-    ] = "1000000",
+    ] = "0",
     no_builder_fees: Annotated[
         bool, typer.Option("--no-builder-fees", help="Refuse approvals of builder fees.")
     ] = False,
@@ -83,18 +84,18 @@ def start(
 
     if network not in NETWORKS:
         raise CommandError(f"--network: {network!r} is none of {', '.join(NETWORKS)}")
-    setup("console", "WARNING")
     clock = _clock(speed, origin, since)
     rules = Rules(network, limited=not no_limits, open_accounts=not closed)  # type: ignore[arg-type]
     feed = _feed(data or [], symbol, seed)
     usual = VenueSettings()
     settings = VenueSettings(
-        exchange=usual.exchange.model_copy(update={"balance": _amount("--balance", balance)}),
+        exchange=usual.exchange.model_copy(update={"balance": _amount("--balance", balance, CENT)}),
         open_accounts=not closed,
-        schedule_volume=_amount("--schedule-volume", schedule_volume),
+        schedule_volume=_amount("--schedule-volume", schedule_volume, Decimal(0)),
         builder_fees=not no_builder_fees,
         seed=seed,
     )
+    setup("console", "WARNING")
     floor = Floor(settings, feed, clock, state)
     asyncio.run(_serve(floor, clock, rules, Ports(port, admin_port), seed))
 
@@ -125,14 +126,14 @@ def _clock(speed: float, origin: str | None, since: str | None) -> Clock:
     return AcceleratedClock(start, speed, None if since is None else moment("--since", since))
 
 
-def _amount(option: str, text: str) -> Decimal:
+def _amount(option: str, text: str, least: Decimal) -> Decimal:
     """Return an amount of USDC."""
     try:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise CommandError(f"{option}: {text!r} is no number") from error
-    if not amount.is_finite() or amount < 0:
-        raise CommandError(f"{option}: {text} is below 0")
+    if not amount.is_finite() or amount < least:
+        raise CommandError(f"{option}: {text} is below {least}")
     return amount
 
 

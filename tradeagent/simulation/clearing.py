@@ -46,7 +46,8 @@ class Clearing:
     `missed` tells that what happens now was missed, being older than `opened` (UTC ns): fills of
     what stood before that are marked `while_down`. `unbraced` tells that the account has changed
     since the books were told where it is short of margin. `surcharges` are what orders pay on top
-    of the fee, as a part of the notional, by cloid; of what would match, `portion` fills.
+    of the fee, as a part of the notional, by cloid. Of what would match at once only the `portion`
+    fills.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Clearing:
         self.unbraced = True
         self.surcharges: dict[str, Decimal] = {}
         self.portion = Decimal(1)
+        self._rations: dict[str, Decimal] = {}
         self._fees = Fees(settings, ledger.volumes())
         self._groups: dict[str, list[Resting]] = {}
         waiting = ledger.open_orders()
@@ -82,6 +84,7 @@ class Clearing:
 
     def commit(self) -> list[AccountEvent]:
         """Write what has changed, with the marks of what is held; returns what may now be told."""
+        self._rations.clear()
         if not self.record.written:
             self.remember()
         return self.record.commit()
@@ -154,9 +157,10 @@ class Clearing:
         size = resting.left if match.size is None else min(match.size, resting.left)
         if order.reduce_only:
             size = min(size, position.closable(order.side))
-        if self.portion < 1:
-            lot = self.books[order.symbol].instrument
-            size = min(size, max(lot.fit_size(size * self.portion), lot.lot))
+        if self.portion < 1 and match.price is not None:
+            size = self._ration(resting, size)
+            if not size:
+                return
         if match.price is None or not size:
             self.end(resting, NOTHING_TO_REDUCE if match.price is not None else match.reason, time)
             return
@@ -173,6 +177,15 @@ class Clearing:
             self.record.enter(_report(order, OrderStatus.CANCELED, time, resting.oid, reason))
         self._spare_siblings(resting, size, done, time)
         self._moved(position, time)
+
+    def _ration(self, resting: Resting, size: Decimal) -> Decimal:
+        """Return how much of a match fills where only a portion of all that would match does."""
+        grid, cloid = self.books[resting.order.symbol].instrument, resting.order.cloid
+        if cloid not in self._rations:
+            self._rations[cloid] = max(grid.fit_size(resting.left * self.portion), grid.lot)
+        size = min(size, self._rations[cloid])
+        self._rations[cloid] -= size
+        return size
 
     def liquidate(self, position: Position, price: Decimal, time: int) -> None:
         """Close a position against the account's will, its orders first."""

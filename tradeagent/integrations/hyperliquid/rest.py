@@ -10,6 +10,7 @@ import aiohttp
 from pydantic import TypeAdapter, ValidationError
 
 from tradeagent.clock import Clock
+from tradeagent.crash import crashpoint, halved
 from tradeagent.errors import NotSent, VenueUnavailable
 from tradeagent.integrations.hyperliquid.breaker import Breaker
 from tradeagent.integrations.hyperliquid.budget import Weights
@@ -117,8 +118,10 @@ class Rest:
         try:
             async with (
                 within(self._clock, self._settings.request_timeout),
-                self._session.post(url, data=body, headers=JSON_HEADERS) as response,
+                self._session.post(url, data=halved(body, "CP3"), headers=JSON_HEADERS) as response,
             ):
+                if path == "exchange":
+                    crashpoint("CP4")
                 data = await response.read()
                 status = response.status
         except TimeoutError:

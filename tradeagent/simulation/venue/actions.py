@@ -281,6 +281,8 @@ def _user_signed(kind: str, action: Json) -> Json:
     assert isinstance(found, dict)
     if "destination" in found:
         address(found["destination"])
+    if "amount" in found:  # a sub-account may stand behind it
+        plain_decimal(str(found["amount"]).partition(" ")[0])
     return found
 
 

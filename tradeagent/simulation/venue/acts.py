@@ -19,7 +19,6 @@ Act = Callable[[Seat, Json], Json]
 SignedAct = Callable[[Seat, Json, Actor], Json]
 NO_EFFECT = (
     "noop",
-    "evmUserModify",
     "agentEnableDexAbstraction",
     "agentSetAbstraction",
     "userSetAbstraction",

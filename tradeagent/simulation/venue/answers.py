@@ -70,17 +70,18 @@ FIXED: dict[str, object] = {
     "userVaultEquities": [],
     "vaultSummaries": [],
     "leadingVaults": [],
-    "delegations": [],
-    "delegatorHistory": [],
-    "delegatorRewards": [],
+    "perpDeployAuctionStatus": AUCTION,
+    "spotDeployState": {"states": [], "gasAuction": AUCTION},
+    "spotPairDeployAuctionStatus": AUCTION,
     "delegatorSummary": {
         "delegated": "0.0",
         "undelegated": "0.0",
         "totalPendingWithdrawal": "0.0",
         "nPendingWithdrawals": 0,
     },
-    "perpDeployAuctionStatus": AUCTION,
-    "spotDeployState": {"states": [], "gasAuction": AUCTION},
+    "delegations": [],
+    "delegatorHistory": [],
+    "delegatorRewards": [],
 }
 """What is answered alike whoever asks: an exchange without spot trade, vaults and staking."""
 

@@ -107,7 +107,7 @@ class TwapNews:
 
 @dataclass(frozen=True, slots=True)
 class StateNews:
-    """The account's positions, money or open orders have changed."""
+    """The account's positions, what they are worth, its money or its open orders have changed."""
 
     user: str
 

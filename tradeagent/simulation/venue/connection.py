@@ -115,24 +115,25 @@ class Socket:
         if (late := board.struck(DelayEvent, occasion)) is not None and self._group is not None:
             self._group.create_task(self._later(message, late.seconds))
             return
-        twice = board.struck(DuplicateEvent, occasion) is not None
+        if board.struck(DuplicateEvent, occasion) is not None:
+            self._outbox.append(message)
         if board.struck(ReorderEvent, occasion) is not None and self._held is None:
             self._held = message
             return
-        self._queue(message)
-        if twice:
-            self._queue(message)
+        self._queue(message, alone=True)
 
     async def _later(self, message: Message, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self._queue(message)
 
-    def _queue(self, message: Message) -> None:
+    def _queue(self, message: Message, alone: bool = False) -> None:
+        """Put a message last; steps of orders join those before them unless it is `alone`."""
         if message.key in self._waiting:
             return
         if message.key:
             self._waiting.add(message.key)
-        joined = self._outbox[-1].joined(message) if self._outbox else None
+        last = self._outbox[-1] if self._outbox and not alone else None
+        joined = None if last is None else last.joined(message)
         if joined is None:
             self._outbox.append(message)
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tradeagent.clock import SECOND, Clock
 from tradeagent.integrations.base import MarketEvent, MarketFeed
 from tradeagent.messages import InstrumentUpdate
+from tradeagent.simulation.venue import texts
 from tradeagent.simulation.venue.acts import Acts
 from tradeagent.simulation.venue.answers import Answers
 from tradeagent.simulation.venue.base import Actor, Hear, Json, MarketNews
@@ -28,8 +29,8 @@ from tradeagent.simulation.venue.views import Lag
 from tradeagent.simulation.venue.wire import address
 
 MINUTE = 60 * SECOND
-LOOK_BACK = 5 * MINUTE
-"""How much of the market before the start is looked at, to begin with prices."""
+LOOK_BACK = 60 * MINUTE
+"""How much of a recorded market is looked at before the start, to begin with prices."""
 NONCES = 100
 """How many nonces of a signer are remembered: the highest."""
 
@@ -62,8 +63,10 @@ class Floor:
         records = Records(house, clearinghouse, self._timed, self._portfolio)
         self._answers = Answers(house, self._lag, records, self._rates)
         self._nonces: dict[str, list[int]] = {}
+        self._early: dict[str, int] = {}
         now = clock.now()
-        self._events = feed.events(max(now - now % MINUTE - LOOK_BACK, 0))
+        back = LOOK_BACK if feed.recorded else 0
+        self._events = feed.events(max(now - now % MINUTE - back, 0))
         self._next = next(self._events, None)
         self._begin(now)
 
@@ -150,6 +153,7 @@ class Floor:
                 self._clerk.settle(seat)
             if stall.mark != mark:
                 self._placing.fire(asset.coin, Decimal(repr(stall.mark)))
+                house.reprice(asset)
             if shown and house.listeners:
                 self._announce(asset.coin, time // MILLISECOND)
 
@@ -166,12 +170,14 @@ class Floor:
     # -- who
 
     def master_of(self, signer: str) -> str | None:
-        """Return the account an address signs for: its own, or its master's. None: unknown."""
+        """Return the account an address signs for: its own, or its master's. None: unknown yet,
+        or an agent no more.
+        """
         return self._acts.transfers.master_of(signer)
 
-    def knows(self, signer: str) -> bool:
-        """Tell whether an address has an account already, or is somebody's agent."""
-        return signer in self._house.seats or self.master_of(signer) not in (signer, None)
+    def was_agent(self, address: str) -> bool:
+        """Tell whether an address is or was an agent: it never gets an account of its own."""
+        return self._acts.transfers.was_agent(address)
 
     def nonces(self, signer: str) -> list[int]:
         """Return the nonces that `signer` has used, highest last, at most the 100 highest."""
@@ -187,10 +193,11 @@ class Floor:
 
     def spent(self, user: str, count: int) -> None:
         """Count `count` requests against the address budget of `user`; kept with what follows."""
-        if user not in self._house.seats:
-            with self._happening():
-                self._house.seat(user)
-        self._house.seats[user].used += count
+        seat = self._house.seats.get(user)
+        if seat is not None:
+            seat.used += count
+        else:
+            self._early[user] = self._early.get(user, 0) + count
 
     def budget(self, user: str) -> tuple[int, int]:
         """Return (requests used, requests allowed) of `user`; what was reserved is not used."""
@@ -209,9 +216,13 @@ class Floor:
         Returns {"status": "ok", "response": ..} or {"status": "err", "response": text}.
         """
         self._acts.check(action)
+        if actor.user not in self._house.seats and self.was_agent(actor.user):
+            text = texts.NO_FUNDS.format(address=actor.user)
+            return self.turn_away(actor, action, text, burns=False)
         self.catch_up()
         with self._happening():
             seat = self._house.seat(actor.user)
+            seat.used += self._early.pop(actor.user, 0)
             outcome = self._acts.carry_out(seat, action, actor)
             self._clerk.settle(seat)
             self._note(actor, action, outcome, burns=True)
@@ -282,5 +293,5 @@ class Floor:
             house.relist(asset)
             if asset.delisted:
                 for seat in list(house.seats.values()):
-                    self._placing.cancel_all(seat, "delistedCanceled", coin)
+                    self._placing.cancel_all(seat, texts.DELISTED_CANCELED, coin)
                     self._clerk.close_out(seat, coin, settling=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -115,10 +115,11 @@ class House:
         """Note that an account's positions, money or orders have changed."""
         self._changed[seat.user] = None
 
-    @property
-    def changed(self) -> Sequence[str]:
-        """Return the accounts that have changed in what happens now."""
-        return tuple(self._changed)
+    def reprice(self, asset: Asset) -> None:
+        """Note that accounts with a position in an asset are worth something else."""
+        for seat in self.seats.values():
+            if seat.position(asset.symbol).size:
+                self.touch(seat)
 
     # -- accounts
 

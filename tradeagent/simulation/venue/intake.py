@@ -212,18 +212,20 @@ class Intake:
 
     def _signer(self, signers: list[str], nonce: int) -> tuple[Actor, str]:
         """Return who of the possible signers acts; the other is nobody's address."""
-        first = min(signers, key=self._strangeness)
-        master = self.floor.master_of(first)
+        signer = min(signers, key=self._strangeness)
+        master = self.floor.master_of(signer)
+        if master is None and self.rules.open_accounts and not self.floor.was_agent(signer):
+            master = signer
         if master is None:
-            return Actor("", first, nonce), f"User or API Wallet {first} does not exist."
-        return Actor(master, first, nonce), ""
+            return Actor("", signer, nonce), f"User or API Wallet {signer} does not exist."
+        return Actor(master, signer, nonce), ""
 
     def _strangeness(self, signer: str) -> int:
         """Return how little is known of an address: 0 for one that acts here."""
-        if self.floor.knows(signer):
+        if self.floor.master_of(signer) is not None:
             return 0
-        if self.rules.open_accounts and self.floor.master_of(signer) is None:
-            return 1  # an agent that was sent away
+        if self.floor.was_agent(signer):
+            return 1
         return 2 if signer in self.named else 3
 
     def _user_signed(
@@ -245,7 +247,7 @@ class Intake:
     def _owns(self, signer: str) -> bool:
         """Return whether an address is an account of its own or becomes one; an agent never is."""
         master = self.floor.master_of(signer)
-        return master == signer or (master is None and not self.rules.open_accounts)
+        return master == signer or (master is None and not self.floor.was_agent(signer))
 
     def _act(self, signed: Signed, occasion: Occasion) -> Json:
         """Let an action through to the floor, or say why not."""

@@ -242,10 +242,7 @@ class Records:
             for agent in seat.choices.agents:
                 if agent.address == user and agent.until > view.time:
                     return {"role": "agent", "data": {"user": master}}
-            if user in seat.choices.gone:
-                return {"role": "missing"}
-        known = user in self._house.seats or self._house.settings.open_accounts
-        return {"role": "user" if known else "missing"}
+        return {"role": "user" if user in self._house.seats else "missing"}
 
     def _agents(self, request: Json, view: View) -> object:
         return [

@@ -23,7 +23,7 @@ class VenueSettings(BaseModel):
         description="Whether every signer that is no agent has an account of its own.",
     )
     schedule_volume: Decimal = Field(
-        default=Decimal(1_000_000),
+        default=Decimal(0),
         ge=0,
         description="What an account must have traded before it may schedule a cancel.",
     )

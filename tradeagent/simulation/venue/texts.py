@@ -55,6 +55,7 @@ TAKE_MARGIN = "Too little margin would be left to the position."  # [?]
 
 WITHDRAW = "Insufficient balance for withdrawal."
 TRANSFER = "Insufficient balance for token transfer."
+NO_FUNDS = "Must deposit before performing actions. User: {address}"
 INVALID_SEND = "Invalid send"
 NO_VAULT = "Vault not registered: {address}"
 NO_SUB_ACCOUNT = (

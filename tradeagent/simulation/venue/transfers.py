@@ -148,23 +148,26 @@ class Transfers:
         return DONE
 
     def is_used(self, address: str) -> bool:
-        """Tell whether an address is or was an agent, or has an account."""
-        return address in self._house.seats or any(
+        """Tell whether an address has an account, or is or was an agent."""
+        return address in self._house.seats or self.was_agent(address)
+
+    def was_agent(self, address: str) -> bool:
+        """Tell whether an address is or was an agent: it never gets an account of its own."""
+        return any(
             address in (*one.choices.gone, *(agent.address for agent in one.choices.agents))
             for one in self._house.seats.values()
         )
 
     def master_of(self, signer: str) -> str | None:
-        """Return the account that `signer` signs for; a former agent signs for none."""
+        """Return the account that `signer` signs for; one whose approval has ended has none."""
+        if signer in self._house.seats:
+            return signer
         now = self._house.now_ms()
         for user, seat in self._house.seats.items():
             for agent in seat.choices.agents:
-                if agent.address == signer:
-                    return user if agent.until > now else None
-            if signer in seat.choices.gone:
-                return None
-        known = signer in self._house.seats or self._house.settings.open_accounts
-        return signer if known else None
+                if agent.address == signer and agent.until > now:
+                    return user
+        return None
 
     def approve_builder(self, seat: Seat, action: Json) -> Json:
         """Carry out `approveBuilderFee`, if the venue is set to."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tradeagent.simulation.venue.base import Malformed
 
-DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 CLOID = re.compile(r"0x[0-9a-fA-F]{32}")
 BARE = re.compile(r"[0-9a-fA-F]{40}")

@@ -1,0 +1,169 @@
+"""Compare the venue's own ledger with our store: nothing lost, doubled, unexplained.
+
+It reads both files by itself and shares no code with what wrote them but the decoding of messages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import closing
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from tradeagent.agents.identity import is_ours
+from tradeagent.messages import OrderStatus, OrderUpdate
+from tradeagent.storage.records import SqlRecords
+
+S = OrderStatus
+CENT = Decimal("0.01")
+OPEN = "('open', 'triggered')"
+NEVER_THERE = (S.NOT_PLACED, S.DENIED, S.EXPIRED_LOCAL)
+UNSETTLED = (S.UNKNOWN, S.PREPARED, S.PEND_CANCEL, S.PEND_REPLACE, S.RESURRECTED)
+MUST_NOT_COME = (
+    "OVERFILL",
+    "UNKNOWN_ORDER",
+    "POSITION_MISMATCH",
+    "RESURRECTED",
+    "ORDER_DENIED",
+)
+ALL = 10_000_000
+
+
+@dataclass
+class VenueBook:
+    """What the venue's ledger says of one account."""
+
+    orders: Counter[str] = field(default_factory=Counter)
+    nameless: list[int] = field(default_factory=list)
+    open: set[str] = field(default_factory=set)
+    fills: dict[tuple[str, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    cash: Decimal = Decimal(0)
+    nonces: list[int] = field(default_factory=list)
+
+
+def venue_book(state: Path, user: str) -> VenueBook:
+    """Fold the ledger's rows of an account: sizes and money are sums of fills and flows."""
+    book = VenueBook()
+    held: dict[str, Decimal] = defaultdict(Decimal)
+    with closing(sqlite3.connect(f"file:{state / 'venue.db'}?mode=ro", uri=True)) as db:
+        names = dict(db.execute("SELECT oid, cloid FROM orders WHERE user = ?", (user,)))
+        for oid, cloid in names.items():
+            if cloid is None:
+                book.nameless.append(oid)
+            else:
+                book.orders[cloid] += 1
+        last = (
+            "SELECT oid, status FROM statuses WHERE seq IN "
+            "(SELECT max(seq) FROM statuses WHERE user = ? GROUP BY oid)"
+        )
+        for oid, status in db.execute(last, (user,)):
+            if status in ("open", "triggered"):
+                book.open.add(names[oid] or str(oid))
+        query = "SELECT oid, coin, buy, px, sz, fee, body FROM fills WHERE user = ? ORDER BY seq"
+        for oid, coin, buy, px, sz, fee, body in db.execute(query, (user,)):
+            size, price = Decimal(sz), Decimal(px)
+            tid = _field(body, "tid")
+            key = (names[oid] or str(oid), tid)
+            assert key not in book.fills, f"the venue told fill {key} twice"
+            book.fills[key] = (size, price)
+            signed = size if buy else -size
+            held[coin] += signed
+            book.cash -= signed * price + Decimal(fee)
+        for (usd,) in db.execute("SELECT usd FROM flows WHERE user = ?", (user,)):
+            book.cash += Decimal(usd)
+        nonces = "SELECT nonce FROM actions WHERE user = ? AND burned = 1 ORDER BY seq"
+        book.nonces = [nonce for (nonce,) in db.execute(nonces, (user,))]
+    book.positions = {coin: size for coin, size in held.items() if size}
+    return book
+
+
+def _field(body: str, name: str) -> str:
+    import json
+
+    return str(json.loads(body)[name])
+
+
+@dataclass
+class OurBook:
+    """What our store says."""
+
+    orders: dict[str, OrderUpdate]
+    fills: dict[tuple[str, str], tuple[Decimal, Decimal]]
+    positions: dict[str, Decimal]
+    cash: Decimal
+    incidents: Counter[str]
+
+
+def our_book(state: Path) -> OurBook:
+    """Read the state tables; raises AssertionError for a fill that is booked twice."""
+    records = SqlRecords.read(state / "journal.db")
+    try:
+        orders = {one.message.order.cloid: one.message for one in records.orders(limit=ALL)}
+        fills: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+        for row in records.fills(ALL):
+            key = (row.message.cloid, row.message.tid)
+            assert key not in fills, f"fill {key} is booked twice"
+            fills[key] = (row.message.size, row.message.price)
+        held = records.positions()
+        cash = sum(
+            (
+                one.realised_pnl - one.fees - one.funding - one.size * one.entry_price
+                for one in held
+            ),
+            Decimal(0),
+        )
+        incidents = Counter(str(getattr(row.message, "code", "")) for row in records.incidents(ALL))
+        positions = {one.symbol: one.size for one in held if one.size}
+        return OurBook(orders, fills, positions, cash, incidents)
+    finally:
+        records.close()
+
+
+def differences(venue: VenueBook, ours: OurBook, deposit: Decimal = Decimal(10_000)) -> list[str]:
+    """Return every way in which the two disagree, in words; none when all is well and settled."""
+    found = always(venue, ours)
+    for name, update in ours.orders.items():
+        if update.status in UNSETTLED:
+            found.append(f"{name} is still {update.status}")
+    resting = {
+        name for name, one in ours.orders.items() if one.status in (S.OPEN, S.PARTIAL, S.TRIGGERED)
+    }
+    if resting != venue.open:
+        found.append(f"open here {resting - venue.open}, open there {venue.open - resting}")
+    if ours.fills != venue.fills:
+        lost = {key: one for key, one in venue.fills.items() if ours.fills.get(key) != one}
+        extra = set(ours.fills) - set(venue.fills)
+        found.append(f"fills lost or wrong here: {lost}; made up here: {extra}")
+    if ours.positions != venue.positions:
+        found.append(f"positions here {ours.positions}, there {venue.positions}")
+    if abs(deposit + ours.cash - venue.cash) >= CENT:
+        found.append(f"cash here {deposit + ours.cash}, there {venue.cash}")
+    return found
+
+
+def always(venue: VenueBook, ours: OurBook) -> list[str]:
+    """Return every breach of what must hold at any moment once all that arrived is on record."""
+    found = [f"an order without a name: {oid}" for oid in venue.nameless]
+    sent: dict[str, list[str]] = defaultdict(list)
+    for name, times in venue.orders.items():
+        update = ours.orders.get(name)
+        if update is None:
+            found.append(f"{name} is at the venue and not in our books; ours: {is_ours(name)}")
+            continue
+        if times > 1 and update.order.replaces is None:
+            found.append(f"{name} was placed {times} times")
+        if update.status in NEVER_THERE:
+            found.append(f"{name} is at the venue, we say {update.status}: {update.reason}")
+        sent[update.order.intent_id].append(name)
+    for intent, names in sent.items():
+        filled = sum((ours.orders[name].filled for name in names), Decimal(0))
+        asked = max(ours.orders[name].order.size for name in names)
+        if filled > asked:
+            found.append(f"intent {intent} filled {filled} of {asked} by {names}")
+    if sorted(set(venue.nonces)) != sorted(venue.nonces):
+        found.append("a nonce was used twice")
+    told = [f"incident {code}" for code in MUST_NOT_COME if ours.incidents[code]]
+    return [*found, *told]
