@@ -439,7 +439,7 @@ async def test_a_scheduled_cancel_ends_what_rests() -> None:
         await venue.until(lambda: any(one.status is S.CANCELED for one in venue.reports(order)))
 
         assert venue.reports(order)[-1].reason == "scheduledCancel"
-    async with exchanging() as venue:
+    async with exchanging(settings=VenueSettings(schedule_volume=Decimal(1_000_000))) as venue:
         assert not await venue.hyperliquid.schedule_cancel(None)
 
 
