@@ -98,6 +98,8 @@ class Port:
         """Return the one instrument."""
         return (BTC,)
 
+    remote = False
+
     def prepare(self, order: Order) -> Submission | None:
         """Prepare nothing."""
         del order
@@ -128,6 +130,11 @@ class Port:
         """Place the new order."""
         del cloid, submission
         return await self.place_order(order)
+
+    async def schedule_cancel(self, time: int | None) -> bool:
+        """Schedule nothing."""
+        del time
+        return False
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Know nothing."""

@@ -44,6 +44,7 @@ class FarExchange(SimulatedExchange):
         self.healed = False
         self.arrived: dict[str, int] = {}
         self.sides: dict[str, int] = {}
+        self.scheduled: list[int | None] = []
         self._nonce = 0
         self._nonces: set[int] = set()
         self._lags = [self.chance.choice(LAGS) * SECOND for _ in range(100)]
@@ -99,6 +100,11 @@ class FarExchange(SimulatedExchange):
         if self.chance.random() < 0.3:
             raise VenueUnavailable("no answer")
         return now - self._lags[now // SECOND // 10 % len(self._lags)]
+
+    async def schedule_cancel(self, time: int | None) -> bool:
+        """Note when all is to be cancelled."""
+        self.scheduled.append(time)
+        return True
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, None where it had not arrived."""

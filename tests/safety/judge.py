@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 from tradeagent.agents.identity import is_ours
@@ -29,6 +30,7 @@ MUST_NOT_COME = (
     "ORDER_DENIED",
 )
 ALL = 10_000_000
+FOREVER = 1 << 62
 
 
 @dataclass
@@ -37,6 +39,8 @@ class VenueBook:
 
     orders: Counter[str] = field(default_factory=Counter)
     nameless: list[int] = field(default_factory=list)
+    lives: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """When each order came and when it ended, ms; the newest of one name."""
     open: set[str] = field(default_factory=set)
     fills: dict[tuple[str, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
     positions: dict[str, Decimal] = field(default_factory=dict)
@@ -48,20 +52,26 @@ def venue_book(state: Path, user: str) -> VenueBook:
     """Fold the ledger's rows of an account: sizes and money are sums of fills and flows."""
     book = VenueBook()
     held: dict[str, Decimal] = defaultdict(Decimal)
-    with closing(sqlite3.connect(f"file:{state / 'venue.db'}?mode=ro", uri=True)) as db:
+    place = f"file:{state / 'venue.db'}?mode=ro"
+    with closing(sqlite3.connect(place, uri=True, isolation_level=None)) as db:
+        db.execute("BEGIN")  # all that follows sees one moment
         names = dict(db.execute("SELECT oid, cloid FROM orders WHERE user = ?", (user,)))
+        came = dict(db.execute("SELECT oid, time FROM orders WHERE user = ?", (user,)))
         for oid, cloid in names.items():
             if cloid is None:
                 book.nameless.append(oid)
             else:
                 book.orders[cloid] += 1
         last = (
-            "SELECT oid, status FROM statuses WHERE seq IN "
+            "SELECT oid, status, time FROM statuses WHERE seq IN "
             "(SELECT max(seq) FROM statuses WHERE user = ? GROUP BY oid)"
         )
-        for oid, status in db.execute(last, (user,)):
-            if status in ("open", "triggered"):
-                book.open.add(names[oid] or str(oid))
+        for oid, status, time in sorted(db.execute(last, (user,))):
+            lives = status in ("open", "triggered")
+            name = names[oid] or str(oid)
+            book.lives[name] = came[oid], FOREVER if lives else time
+            if lives:
+                book.open.add(name)
         query = "SELECT oid, coin, buy, px, sz, fee, body FROM fills WHERE user = ? ORDER BY seq"
         for oid, coin, buy, px, sz, fee, body in db.execute(query, (user,)):
             size, price = Decimal(sz), Decimal(px)
@@ -163,6 +173,9 @@ def always(venue: VenueBook, ours: OurBook) -> list[str]:
         asked = max(ours.orders[name].order.size for name in names)
         if filled > asked:
             found.append(f"intent {intent} filled {filled} of {asked} by {names}")
+        lives = sorted(venue.lives[name] for name in names)
+        if any(after[0] < before[1] for before, after in pairwise(lives)):
+            found.append(f"intent {intent} was at the venue twice at once: {names}")
     if sorted(set(venue.nonces)) != sorted(venue.nonces):
         found.append("a nonce was used twice")
     told = [f"incident {code}" for code in MUST_NOT_COME if ours.incidents[code]]

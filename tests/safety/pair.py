@@ -71,6 +71,12 @@ def _settings(url: str, since: str) -> dict[str, object]:
     }
 
 
+class Planted(Process):
+    """A daemon with a bug in it."""
+
+    module = "tests.safety.planted"
+
+
 class Pair:
     """The two processes, their folders, and what they have on record."""
 
@@ -81,12 +87,17 @@ class Pair:
         bus: str = "memory://",
         entry: str = "market",
         on_stop: str = "keep",
+        planted: str = "",
     ) -> None:
-        """Start the venue; the daemon is started by `start`, and enters as `entry` says."""
+        """Start the venue; the daemon is started by `start`, and enters as `entry` says.
+
+        `planted` names a bug that it has.
+        """
         self.folder = folder
         self.since = datetime.now(UTC).isoformat()
         self._venue_options = venue
         self._bus, self._entry, self._on_stop = bus, entry, on_stop
+        self._planted = planted
         self.state, self.venue_state = folder / "daemon", folder / "venue"
         self.state.mkdir(mode=0o700)
         (self.state / "local.key").write_text(KEY.removeprefix("0x") + "\n")
@@ -108,7 +119,8 @@ class Pair:
         }
         config.write_text(yaml.safe_dump(settings))
         where = ("-c", str(config), "--bus", self._bus)
-        self.daemon = Process(self.state, "run", *where, **environment)
+        kind = Planted if self._planted else Process
+        self.daemon = kind(self.state, "run", *where, PLANTED=self._planted, **environment)
         return self.daemon
 
     def ask(self, *arguments: str) -> str:
@@ -127,12 +139,12 @@ class Pair:
         ours = our_book(self.state)
         return venue_book(self.venue_state, USER), ours
 
-    def settle(self) -> list[str]:
+    def settle(self, patience: float = PATIENCE) -> list[str]:
         """Halt, wait until both books agree, and end both; returns what still differs."""
         assert self.daemon is not None
         self.daemon.until_said("running from")
         self.ask("halt", "--reason", "the end of the test")
-        left = within(PATIENCE, lambda: differences(*self.books))
+        left = within(patience, lambda: differences(*self.books))
         assert self.daemon.interrupt() == 0
         self.venue.stop()
         return left

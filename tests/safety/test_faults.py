@@ -57,9 +57,11 @@ OVER: list[Switch] = [
 def pair(tmp_path: Path) -> Iterator[Pair]:
     """Start a venue and a daemon that trades on it."""
     made = Pair(tmp_path, entry="limit")
-    made.start().until_said("fill ")
-    yield made
-    made.close()
+    try:
+        made.start().until_said("fill ")
+        yield made
+    finally:
+        made.close()
 
 
 def turn(pair: Pair, switch: Switch) -> None:
@@ -68,7 +70,7 @@ def turn(pair: Pair, switch: Switch) -> None:
     pair.venue.switch(str(switch["switch"]), **more)
 
 
-def weather(pair: Pair, switches: list[Switch]) -> list[str]:
+def weather(pair: Pair, switches: list[Switch], patience: float = PATIENCE) -> list[str]:
     """Let a storm pass over both; returns how they differ once it is over and trading rests."""
     for switch in switches:
         turn(pair, switch)
@@ -77,7 +79,7 @@ def weather(pair: Pair, switches: list[Switch]) -> list[str]:
     for switch in OVER:
         turn(pair, switch)
     pair.call("halt", reason="the storm is over")
-    left = within(PATIENCE, lambda: differences(*pair.books))
+    left = within(patience, lambda: differences(*pair.books))
     pair.call("resume", reason="the next one comes")
     return left
 

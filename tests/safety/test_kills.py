@@ -13,7 +13,7 @@ from alembic import command
 from sqlalchemy import create_engine
 
 from tests.bus.server import Server, running_server
-from tests.safety.pair import Pair
+from tests.safety.pair import PATIENCE, Pair
 from tradeagent.crash import KILLED, VARIABLE
 from tradeagent.storage import migrations
 
@@ -76,11 +76,11 @@ def kill_at_places(pair: Pair, cycles: int, seed: int) -> None:
         assert status == KILLED, f"{place} was never reached: {said[-2000:]}"
 
 
-def prove(pair: Pair, least: int) -> None:
+def prove(pair: Pair, least: int, patience: float = PATIENCE) -> None:
     """Start the daemon once more, unharmed: its books come to agree with the venue's."""
     pair.start().until_said("fill ")
 
-    assert pair.settle() == []
+    assert pair.settle(patience) == []
     venue, _ = pair.books
     assert len(venue.fills) > least, "too little was traded"
 

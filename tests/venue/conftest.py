@@ -7,7 +7,10 @@ from itertools import count
 
 import pytest
 from eth_account.signers.local import LocalAccount
+from hyperliquid.exchange import Exchange
+from hyperliquid.info import Info
 
+from tests.venue.sdk import closing
 from tests.venue.server import ENOUGH, LEFT, Venue, wallet
 
 KEYS = count(1)
@@ -28,3 +31,17 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
 def key() -> LocalAccount:
     """A key that nothing has used."""
     return wallet(next(KEYS))
+
+
+@pytest.fixture
+def info(market: Venue) -> Iterator[Info]:
+    """The SDK's reader, without a socket."""
+    with closing(Info(market.url, skip_ws=True)) as client:
+        yield client
+
+
+@pytest.fixture
+def exchange(market: Venue, key: LocalAccount) -> Iterator[Exchange]:
+    """The SDK's trader with a fresh key."""
+    with closing(Exchange(key, market.url)) as client:
+        yield client

@@ -38,10 +38,14 @@ class Place:
         self, floor: Floor, clock: Clock, url: str, admin: str, http: aiohttp.ClientSession
     ) -> None:
         self.floor = floor
-        self.clock = clock
+        self._clock = clock
         self.url = url
         self.admin = admin
         self.http = http
+
+    async def later(self, seconds: float) -> None:
+        """Return when the venue's clock, which runs faster than ours, shows so much more."""
+        await self._clock.sleep(seconds)
 
     async def switch(self, name: str, **more: object) -> Json:
         """Switch a fault on; fails when the venue does not know it."""
@@ -200,7 +204,7 @@ async def opened(rules: Rules = FREE, speed: float = 1.0, **more: Any) -> AsyncI
     """Open a venue; `origin` (UTC ns), `seed`, `state` and `settings` change it."""
     clock = AcceleratedClock(more.get("origin", ORIGIN), speed)
     state: Path | None = more.get("state")
-    settings = more.get("settings", VenueSettings(open_accounts=rules.open_accounts))
+    settings = more.get("settings", VenueSettings())
     floor = Floor(settings, MARKET, clock, state)
     seed = more.get("seed", 1)
     async with (

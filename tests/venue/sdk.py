@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hyperliquid.exchange import Exchange
+from hyperliquid.info import Info
+from hyperliquid.utils.signing import get_timestamp_ms
+
+from tests.venue.server import LEFT
 
 SESSIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "market": {
@@ -150,3 +158,53 @@ def public(kind: type) -> set[str]:
         for name in dir(kind)
         if not name.startswith("_") and callable(getattr(kind, name, None))
     }
+
+
+GTC: Any = {"limit": {"tif": "Gtc"}}
+ALO: Any = {"limit": {"tif": "Alo"}}
+IOC: Any = {"limit": {"tif": "Ioc"}}
+
+
+def stop(price: float, tpsl: str = "sl", market: bool = True) -> Any:
+    """Return the type of a trigger order."""
+    return {"trigger": {"triggerPx": price, "isMarket": market, "tpsl": tpsl}}
+
+
+@contextmanager
+def closing(client: Info | Exchange) -> Iterator[Any]:
+    """Close what the SDK leaves open: sessions and the socket's threads."""
+    info = client.info if isinstance(client, Exchange) else client
+    try:
+        yield client
+    finally:
+        if info.ws_manager is not None:
+            if not info.ws_manager.stop_event.is_set():
+                info.disconnect_websocket()
+            LEFT.append(info.ws_manager)
+        info.session.close()
+        client.session.close()
+
+
+def statuses(answer: Any) -> list[Any]:
+    """Return the statuses of an accepted action."""
+    assert answer["status"] == "ok", answer
+    found: list[Any] = answer["response"]["data"]["statuses"]
+    return found
+
+
+def oid_of(answer: Any) -> int:
+    """Return the number of the one order that rests."""
+    (status,) = statuses(answer)
+    return int(status["resting"]["oid"])
+
+
+def far(info: Info, coin: str, part: float) -> float:
+    """Return a price on the grid, that part of the mid."""
+    return float(f"{float(info.all_mids()[coin]) * part:.4g}")
+
+
+def free_nonce(last: list[int] = [0]) -> None:  # noqa: B006
+    """Return once the SDK's clock shows a millisecond it has not signed with."""
+    while get_timestamp_ms() <= last[0]:
+        pass
+    last[0] = get_timestamp_ms()

@@ -199,7 +199,7 @@ async def test_queries_lag_behind_actions() -> None:
         assert state["time"] <= moment
         found = await place.info("orderStatus", user=master.user, oid=second)
         assert found == {"status": "unknownOid"}
-        await place.clock.sleep(12)
+        await place.later(12)
         assert sorted(await resting(place, master)) == [first, second]
         state = await place.info("clearinghouseState", user=master.user)
         assert place.floor.now_ms() - state["time"] >= 10_000
@@ -240,6 +240,8 @@ async def test_the_market_and_the_account_can_be_tampered_with(place: Place) -> 
     answer = await place.switch("outsider", user=master.user, action=outside)
     assert answer["status"] == "ok"
     assert len(await resting(place, master)) == 2
+    gift = {"type": "usdSend", "destination": trader(place, 2).user, "amount": "5"}
+    assert (await place.switch("outsider", user=master.user, action=gift))["status"] == "ok"
     await place.switch("metadata", coin="BTC", szDecimals=2, maxLeverage=10)
     entry = (await place.info("meta"))["universe"][0]
     assert (entry["szDecimals"], entry["maxLeverage"]) == (2, 10)

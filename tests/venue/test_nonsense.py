@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.venue.place import Json, Place, Trader, opened
 from tests.venue.server import wallet
-from tradeagent.simulation.venue.actions import BODIES
+from tradeagent.simulation.venue.actions import BODIES, FOREIGN
 
 SCALARS = st.one_of(
     st.none(),
@@ -102,7 +102,7 @@ def test_no_query_is_a_fault(place: Place, runner: asyncio.Runner, query: object
 WILD_FIELDS = sorted({name.rstrip("_") for body in BODIES.values() for name in body})
 WILD = st.builds(
     lambda kind, more: {"type": kind, **more},
-    st.sampled_from(sorted(BODIES)),
+    st.sampled_from(sorted({*BODIES, *FOREIGN})),
     st.dictionaries(st.sampled_from(WILD_FIELDS), VALUES),
 )
 

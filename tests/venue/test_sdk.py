@@ -2,96 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
-import pytest
-import requests
-from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from hyperliquid.api import API
 from hyperliquid.exchange import Exchange
 from hyperliquid.info import Info
-from hyperliquid.utils.error import ClientError
 from hyperliquid.utils.signing import get_timestamp_ms
 from hyperliquid.utils.types import Cloid
 
-from tests.venue.sdk import OUT_OF_SCOPE, SESSIONS, Noted, public
-from tests.venue.server import LEFT, Heard, Venue, wallet
-
-GTC: Any = {"limit": {"tif": "Gtc"}}
-ALO: Any = {"limit": {"tif": "Alo"}}
-IOC: Any = {"limit": {"tif": "Ioc"}}
-
-
-def stop(price: float, tpsl: str = "sl", market: bool = True) -> Any:
-    """Return the type of a trigger order."""
-    return {"trigger": {"triggerPx": price, "isMarket": market, "tpsl": tpsl}}
-
-
-@contextmanager
-def closing(client: Info | Exchange) -> Iterator[Any]:
-    """Close what the SDK leaves open: sessions and the socket's threads."""
-    info = client.info if isinstance(client, Exchange) else client
-    try:
-        yield client
-    finally:
-        if info.ws_manager is not None:
-            if not info.ws_manager.stop_event.is_set():
-                info.disconnect_websocket()
-            LEFT.append(info.ws_manager)
-        info.session.close()
-        client.session.close()
-
-
-@pytest.fixture
-def info(market: Venue) -> Iterator[Info]:
-    """The SDK's reader, without a socket."""
-    with closing(Info(market.url, skip_ws=True)) as client:
-        yield client
-
-
-@pytest.fixture
-def exchange(market: Venue, key: LocalAccount) -> Iterator[Exchange]:
-    """The SDK's trader with a fresh key."""
-    with closing(Exchange(key, market.url)) as client:
-        yield client
-
-
-def statuses(answer: Any) -> list[Any]:
-    """Return the statuses of an accepted action."""
-    assert answer["status"] == "ok", answer
-    found: list[Any] = answer["response"]["data"]["statuses"]
-    return found
-
-
-def oid_of(answer: Any) -> int:
-    """Return the number of the one order that rests."""
-    (status,) = statuses(answer)
-    return int(status["resting"]["oid"])
-
-
-def far(info: Info, coin: str, part: float) -> float:
-    """Return a price on the grid, that part of the mid."""
-    return float(f"{float(info.all_mids()[coin]) * part:.4g}")
-
-
-def free_nonce(last: list[int] = [0]) -> None:  # noqa: B006
-    """Return once the SDK's clock shows a millisecond it has not signed with."""
-    while get_timestamp_ms() <= last[0]:
-        time.sleep(0)
-    last[0] = get_timestamp_ms()
-
-
-@pytest.mark.parametrize("kind", [Info, Exchange])
-def test_every_public_method_of_the_sdk_is_covered_or_out_of_scope(kind: type) -> None:
-    """A method that a new release adds must be put into one list, and none is in both."""
-    covered = [m for s in SESSIONS.values() for m in s.get(kind.__name__, ())]
-    left_out = list(OUT_OF_SCOPE[kind.__name__])
-    assert sorted(covered + left_out) == sorted(public(kind) | public(API))
+from tests.venue.sdk import (
+    ALO,
+    GTC,
+    IOC,
+    SESSIONS,
+    Noted,
+    closing,
+    far,
+    free_nonce,
+    oid_of,
+    statuses,
+    stop,
+)
+from tests.venue.server import Heard, Venue, wallet
 
 
 def test_a_session_of_reading_the_market(market: Venue, info: Info) -> None:
@@ -319,91 +254,6 @@ def test_a_session_of_reading_an_account(market: Venue, exchange: Exchange) -> N
     assert noted.called == set(SESSIONS["account"]["Info"])
 
 
-def test_a_session_of_settings_agents_and_money(market: Venue, exchange: Exchange) -> None:
-    """Leverage, margin, agents, fees, schedules and transfers, refused and accepted."""
-    noted: Any = Noted(exchange)
-    info, user = exchange.info, exchange.wallet.address
-    done = {"status": "ok", "response": {"type": "default"}}
-
-    def call(method: str, *args: Any, **more: Any) -> Any:
-        free_nonce()
-        return getattr(noted, method)(*args, **more)
-
-    assert call("update_leverage", 7, "ETH", is_cross=False) == done
-    assert call("update_leverage", 1000, "ETH")["status"] == "err"
-    free_nonce()
-    (status,) = statuses(exchange.market_open("ETH", True, 0.5))
-    assert "filled" in status
-    (held,) = info.user_state(user)["assetPositions"]
-    leverage = held["position"]["leverage"]
-    assert (leverage["type"], leverage["value"]) == ("isolated", 7)
-    before = Decimal(held["position"]["marginUsed"])
-    assert call("update_isolated_margin", 25.5, "ETH") == done
-    (held,) = info.user_state(user)["assetPositions"]
-    assert abs(Decimal(held["position"]["marginUsed"]) - before - Decimal("25.5")) < 20
-    switched = call("update_leverage", 7, "ETH", is_cross=True)
-    assert switched["response"] == "Cannot switch leverage type with open position."
-    answer = call("update_isolated_margin", 5, "BTC")
-    assert answer["response"] == "Position does not use isolated margin."
-
-    answer, secret = call("approve_agent", "bot 1")
-    assert answer == done
-    agent = Account.from_key(secret)
-    assert [one["name"] for one in info.extra_agents(user)] == ["bot 1"]
-    role = info.user_role(agent.address)
-    assert role == {"role": "agent", "data": {"user": user.lower()}}
-    answer, unnamed = call("approve_agent")
-    assert answer == done
-    for one in (agent, Account.from_key(unnamed)):
-        with closing(Exchange(one, market.url, account_address=user)) as deputy:
-            free_nonce()
-            low = far(info, "BTC", 0.8)
-            oid = oid_of(deputy.order("BTC", True, 0.01, low, GTC))
-            assert [shown["oid"] for shown in info.open_orders(user)] == [oid]
-            free_nonce()
-            assert statuses(deputy.cancel("BTC", oid)) == ["success"]
-            free_nonce()
-            answer = deputy.usd_transfer(1, user)
-            assert answer["response"].startswith("Must deposit before performing actions. User: ")
-
-    assert call("approve_builder_fee", wallet(7).address, "0.01%") == done
-    assert call("set_referrer", "CODE")["status"] in ("ok", "err")
-    assert call("noop", get_timestamp_ms()) == done
-    used = get_timestamp_ms()
-    assert exchange.noop(used)["status"] == "ok"
-    answer = exchange.noop(used)
-    assert answer == {"status": "err", "response": f"Invalid nonce: duplicate nonce {used}"}
-    assert call("schedule_cancel", get_timestamp_ms() + 60_000) == done
-    assert call("schedule_cancel", get_timestamp_ms() + 1_000)["status"] == "err"
-    assert call("schedule_cancel", None) == done
-    noted.set_expires_after(get_timestamp_ms() - 1)
-    answer = call("update_leverage", 5, "BTC")
-    assert answer == {"status": "err", "response": "Action already expired"}
-    noted.set_expires_after(get_timestamp_ms() + 60_000)
-    assert call("update_leverage", 5, "BTC") == done
-    noted.set_expires_after(None)
-
-    other = wallet(999).address
-    assert call("usd_transfer", 100.0, other) == done
-    assert call("usd_transfer", 1e9, other)["status"] == "err"
-    assert call("withdraw_from_bridge", 50.0, user) == done
-    answer = call("withdraw_from_bridge", 1e9, user)
-    assert answer["response"] == "Insufficient balance for withdrawal."
-    assert call("usd_class_transfer", 10.0, False) == done
-    assert call("send_asset", user, "spot", "", "USDC", 4.0) == done
-    assert info.spot_user_state(user)["balances"][0]["total"] == "6.0"
-    updates = info.user_non_funding_ledger_updates(user, 0)
-    assert {one["delta"]["type"] for one in updates} >= {"internalTransfer", "withdraw"}
-    for method, arguments in (
-        ("agent_enable_dex_abstraction", ()),
-        ("agent_set_abstraction", ("i",)),
-        ("user_dex_abstraction", (user, False)),
-        ("user_set_abstraction", (user, "disabled")),
-    ):
-        assert call(method, *arguments)["status"] in ("ok", "err")
-    assert noted.called == set(SESSIONS["settings"]["Exchange"])
-
-
 def test_a_session_of_streams(market: Venue, key: LocalAccount) -> None:
     """Every subscription of the SDK brings its first message, and the account's its events."""
     user = key.address
@@ -470,52 +320,3 @@ def test_a_session_of_streams(market: Venue, key: LocalAccount) -> None:
 
 def _has_fill(oid: int) -> Callable[[Any], bool]:
     return lambda said: any(one["oid"] == oid for one in said["data"].get("fills", ()))
-
-
-def test_queries_out_of_scope_answer_as_an_empty_venue(market: Venue, info: Info) -> None:
-    """Staking, vaults, multisig and auctions: nothing is there, and asking is no error."""
-    user = wallet(997).address
-    for method in OUT_OF_SCOPE["Info"]:
-        ask: Any = getattr(info, method)
-        ask(*(() if method == "query_perp_deploy_auction_status" else (user,)))
-
-
-def test_actions_out_of_scope_are_refused_and_burn_nothing_else(
-    market: Venue, exchange: Exchange
-) -> None:
-    """What the venue does not offer is an error of the whole action, never a lost connection."""
-    attempts: list[Callable[[], Any]] = [
-        lambda: exchange.c_signer_jail_self(),
-        lambda: exchange.create_sub_account("one"),
-        lambda: exchange.vault_usd_transfer(wallet(5).address, True, 5_000_000),
-        lambda: exchange.spot_transfer(1, wallet(5).address, "USDC"),
-        lambda: exchange.token_delegate(wallet(5).address, 1, False),
-        lambda: exchange.spot_deploy_register_spot(0, 1),
-        lambda: exchange.sub_account_transfer(wallet(5).address, True, 1),
-    ]
-    for attempt in attempts:
-        free_nonce()
-        assert attempt()["status"] == "err"
-
-
-def test_a_vault_nobody_registered_is_told_so(market: Venue, key: LocalAccount) -> None:
-    """The vault is part of what was signed; the account behind the signature is found."""
-    vault = wallet(5).address
-    with closing(Exchange(key, market.url, vault_address=vault)) as exchange:
-        free_nonce()
-        answer = exchange.order("BTC", True, 0.01, far(exchange.info, "BTC", 0.8), GTC)
-        assert answer == {"status": "err", "response": f"Vault not registered: {vault.lower()}"}
-
-
-def test_bad_requests_are_told_as_the_sdk_expects(market: Venue, info: Info) -> None:
-    """422 in plain text for a wrong shape, 400 for no JSON, and null for an unknown book."""
-    with pytest.raises(ClientError) as caught:
-        info.post("/info", {"type": "nonsense"})
-    assert caught.value.status_code == 422
-    assert "Failed to deserialize" in caught.value.error_message
-    with pytest.raises(ClientError) as caught:
-        info.post("/exchange", {"action": {"type": "order"}, "nonce": 1})
-    assert caught.value.status_code == 422
-    answer = requests.post(f"{market.url}/info", data="no json", timeout=10)
-    assert answer.status_code == 400
-    assert info.post("/info", {"type": "l2Book", "coin": "NONE"}) is None

@@ -143,7 +143,7 @@ async def test_a_quiet_connection_is_closed_after_a_minute_and_pings_keep_it() -
     async with opened(speed=60.0) as place:
         began = place.floor.now_ms()
         async with line(place) as wire, line(place) as other:
-            await place.clock.sleep(30)
+            await place.later(30)
             await other.send("ping")
             await other.until("pong")
             async with asyncio.timeout(20):

@@ -18,6 +18,7 @@ from tradeagent.agents.reconcile import ReconcileSettings, Reconciliation
 from tradeagent.agents.router import OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
+from tradeagent.clock import SECOND
 from tradeagent.crash import crashpoint
 from tradeagent.errors import Fenced, JournalError, NotSent, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
@@ -67,6 +68,14 @@ class ExecutionSettings(AgentSettings):
         default="cancel",
         description="What becomes of entries that rest at a remote venue when the daemon stops in "
         "order; stops and targets stay in any case.",
+    )
+    dead_man_s: float = Field(
+        default=60.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long after the last sign of us a remote venue cancels resting entries, in "
+        "seconds of the clock, where it offers that. It would cancel stops as well, so it is asked "
+        "for only while no position is open. 0 never asks for it.",
     )
     proof: ProofSettings = Field(
         default=ProofSettings(),
@@ -140,6 +149,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         if self.venue.remote:
             self.attend(self._follow(self.settings.reconcile.statement_s, self._state))
             self.attend(self._follow(self.settings.reconcile.audit_s, self._audit))
+            if self.settings.dead_man_s:
+                self.attend(self._hold_dead_man(self.settings.dead_man_s))
 
     async def _arrive(self) -> None:
         exchange = self.venue.exchange
@@ -436,6 +447,23 @@ class Execution(BaseAgent[ExecutionSettings]):
         except VenueUnavailable:
             return ()
         return [message for message in told if blotter.is_news(message)]
+
+    async def _hold_dead_man(self, horizon: float) -> None:
+        """Put off, again and again, that the venue cancels entries which rest on a flat account."""
+        armed = False
+        while True:
+            await self.runtime.sleep(horizon / 2)
+            flat = not any(books.net.size for books in self.blotter.books.values())
+            resting = any(not one.order.reduce_only for one in self.blotter.working.values())
+            wanted = flat and resting
+            if not (wanted or armed):
+                continue
+            until = self.runtime.time() + int(horizon * SECOND) if wanted else None
+            with suppress(VenueUnavailable, NotSent):
+                allowed = await self.venue.exchange.schedule_cancel(until)
+                if not allowed:
+                    return
+                armed = wanted
 
     async def _follow(
         self, seconds: float, look: Callable[[], Awaitable[Sequence[Message]]]

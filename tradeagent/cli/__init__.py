@@ -32,6 +32,10 @@ COMMANDS = {
     "flatten": ("operate:flatten", "Close every position, then halt."),
     "cancel": ("operate:cancel", "Cancel orders."),
     "override": ("operate:override", "Lift a risk rule for a while."),
+    "watchdog": (
+        "watchdog:watchdog",
+        "Cancel entries at the venue when the daemon gives no sign of life.",
+    ),
     "doctor": ("doctor:doctor", "Check the journal and what was derived from it."),
     "replay": (
         "replay:replay",

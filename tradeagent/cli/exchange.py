@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tradeagent.simulation.venue.intake import Rules
     from tradeagent.simulation.venue.serving import Ports
 
-NETWORKS = ("any", "mainnet", "testnet")
 BOOK_EVERY = 5
 CENT = Decimal("0.01")
 exchange = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -79,18 +78,17 @@ def start(
     """Serve a simulated venue on the loopback; the first line printed is JSON with its URLs."""
     from tradeagent.log import setup
     from tradeagent.simulation.venue import Floor, VenueSettings
-    from tradeagent.simulation.venue.intake import Rules
+    from tradeagent.simulation.venue.intake import SIGNED_FOR, Rules
     from tradeagent.simulation.venue.serving import Ports
 
-    if network not in NETWORKS:
-        raise CommandError(f"--network: {network!r} is none of {', '.join(NETWORKS)}")
+    if network not in SIGNED_FOR:
+        raise CommandError(f"--network: {network!r} is none of {', '.join(SIGNED_FOR)}")
     clock = _clock(speed, origin, since)
-    rules = Rules(network, limited=not no_limits, open_accounts=not closed)  # type: ignore[arg-type]
+    rules = Rules(network, limited=not no_limits, open_accounts=not closed)
     feed = _feed(data or [], symbol, seed)
     usual = VenueSettings()
     settings = VenueSettings(
         exchange=usual.exchange.model_copy(update={"balance": _amount("--balance", balance, CENT)}),
-        open_accounts=not closed,
         schedule_volume=_amount("--schedule-volume", schedule_volume, Decimal(0)),
         builder_fees=not no_builder_fees,
         seed=seed,

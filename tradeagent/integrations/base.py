@@ -87,6 +87,13 @@ class Exchange(Protocol):
         """
         ...
 
+    async def schedule_cancel(self, time: int | None) -> bool:
+        """Let the venue cancel every order at `time` (UTC ns), None for never.
+
+        False where it does not do that for this account. Raises VenueUnavailable.
+        """
+        ...
+
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, or None when the venue has never seen it."""
         ...

@@ -99,6 +99,10 @@ class MuteVenue:
         """Replace nothing."""
         return self._nothing(order.symbol, order.cloid)
 
+    async def schedule_cancel(self, time: int | None) -> bool:  # noqa: ARG002
+        """Schedule nothing."""
+        return False
+
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Know nothing for certain."""
         return self._nothing(symbol, cloid)

@@ -164,6 +164,10 @@ class SimulatedExchange:
             )
         )
 
+    async def schedule_cancel(self, time: int | None) -> bool:  # noqa: ARG002
+        """Return False: it ends with those who trade on it."""
+        return False
+
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Return how an order stands, None when it was never seen under that symbol."""
         resting = self._resting(symbol, cloid)

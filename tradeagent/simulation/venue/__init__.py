@@ -15,6 +15,7 @@ from tradeagent.simulation.venue.base import (
     TwapNews,
 )
 from tradeagent.simulation.venue.floor import Floor
+from tradeagent.simulation.venue.judge import Judge
 from tradeagent.simulation.venue.settings import VenueSettings
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FillNews",
     "Floor",
     "FundingNews",
+    "Judge",
     "LedgerNews",
     "LiquidationNews",
     "Malformed",

@@ -300,11 +300,14 @@ def is_cancel(action: Mapping[str, object]) -> bool:
     return action["type"] in ("cancel", "cancelByCloid", "twapCancel")
 
 
-def posts_only(action: Mapping[str, object]) -> bool:
+def posts_only(action: Json) -> bool:
     """Return whether every order that an action places is post-only."""
-    placed = action.get("orders")
-    if not isinstance(placed, list):
-        changed = action.get("modifies", [action])
-        assert isinstance(changed, list)
-        placed = [one["order"] for one in changed if "order" in one]
+    placed: list[Json] = []
+    match action:
+        case {"type": "order", "orders": list(orders)}:
+            placed = orders
+        case {"type": "modify", "order": dict(order)}:
+            placed = [order]
+        case {"type": "batchModify", "modifies": list(changes)}:
+            placed = [change["order"] for change in changes]
     return all(order["t"] == {"limit": {"tif": "Alo"}} for order in placed)

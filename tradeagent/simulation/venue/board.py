@@ -62,7 +62,7 @@ class Stall:
         self.followed: list[str] = []
         """The intervals whose candles form."""
         self._ticks = 0
-        self._traded = False
+        self._traded = self._stated = False
         self._volume = 0.0
         self._day = (-1, 0.0, 0.0)
         self._before: tuple[int, float | None] = (-1, None)
@@ -103,6 +103,7 @@ class Stall:
             return self._deepen(event)
         if isinstance(event, MarketTrade):
             self._traded = True
+            self._count(event.size, time)
             self._print(event.side == "buy", event.price, event.size, time)
             self.last = event.price
             self.followed = self.candles.tick(event.price, event.size, 1, time)
@@ -110,6 +111,7 @@ class Stall:
         return self._play(event, time) if self.bare else []
 
     def _quote(self, tick: TickerUpdate, time: int) -> list[Shown]:
+        self._stated = True
         self.mark = (tick.bid + tick.ask) / 2 if tick.mark is None else tick.mark
         self.funding = tick.funding if tick.funding is not None else self.funding
         grid = self.asset.instrument
@@ -130,7 +132,7 @@ class Stall:
         self._ticks += 1
         if not self._traded:
             self.followed = self.candles.tick(tick.last, traded, len(prints), time)
-        self._count(traded, time)
+            self._count(traded, time)
         return heard + prints
 
     def _deepen(self, book: OrderBookUpdate) -> list[Shown]:
@@ -139,8 +141,9 @@ class Stall:
         grid = self.asset.instrument
         self.bids = _on_grid(book.bids, grid, ROUND_FLOOR)
         self.asks = _on_grid(book.asks, grid, ROUND_CEILING)
-        if not self.mark:
+        if not self._stated:
             self.mark = self.mid
+            self.last = self.last or self.mid
         return [self._book(book.time)]
 
     def _play(self, bar: MarketData, time: int) -> list[Shown]:

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 from tradeagent.clock import SECOND, Clock
-from tradeagent.integrations.base import MarketEvent, MarketFeed
-from tradeagent.messages import InstrumentUpdate
+from tradeagent.integrations.base import MarketFeed
 from tradeagent.simulation.venue import texts
 from tradeagent.simulation.venue.acts import Acts
 from tradeagent.simulation.venue.answers import Answers
-from tradeagent.simulation.venue.base import Actor, Hear, Json, MarketNews
-from tradeagent.simulation.venue.candles import number
+from tradeagent.simulation.venue.base import Actor, Hear, Json
 from tradeagent.simulation.venue.clearinghouse import Clearinghouse
 from tradeagent.simulation.venue.clerk import Clerk
-from tradeagent.simulation.venue.house import MILLISECOND, House
+from tradeagent.simulation.venue.house import House
 from tradeagent.simulation.venue.placing import Placing, err
+from tradeagent.simulation.venue.playing import Playing
 from tradeagent.simulation.venue.portfolio import Portfolio
-from tradeagent.simulation.venue.rates import Rates
 from tradeagent.simulation.venue.records import Records
 from tradeagent.simulation.venue.settings import VenueSettings
 from tradeagent.simulation.venue.timed import Timed
 from tradeagent.simulation.venue.views import Lag
 from tradeagent.simulation.venue.wire import address
 
-MINUTE = 60 * SECOND
-LOOK_BACK = 60 * MINUTE
-"""How much of a recorded market is looked at before the start, to begin with prices."""
 NONCES = 100
 """How many nonces of a signer are remembered: the highest."""
 
@@ -53,56 +47,28 @@ class Floor:
         self._clock = clock
         self._house = house = House(settings, feed, clock, state)
         clearinghouse = Clearinghouse(house)
-        self._clerk = Clerk(house)
-        self._placing = Placing(house, self._clerk)
-        self._timed = Timed(house, self._placing)
-        self._acts = Acts(house, self._clerk, self._placing, self._timed, clearinghouse)
-        self._portfolio = Portfolio(house, clearinghouse)
-        self._rates = Rates(house, feed)
+        self._clerk = clerk = Clerk(house)
+        self._placing = placing = Placing(house, clerk)
+        timed = Timed(house, placing)
+        portfolio = Portfolio(house, clearinghouse)
+        self._acts = Acts(house, clerk, placing, timed, clearinghouse)
         self._lag = Lag(house, clearinghouse)
-        records = Records(house, clearinghouse, self._timed, self._portfolio)
-        self._answers = Answers(house, self._lag, records, self._rates)
+        house.after = self._lag.note
+        self._playing = Playing(house, feed, clerk, placing, timed, portfolio)
+        records = Records(house, clearinghouse, timed, portfolio)
+        self._answers = Answers(house, self._lag, records, self._playing.rates)
         self._nonces: dict[str, list[int]] = {}
         self._early: dict[str, int] = {}
-        now = clock.now()
-        back = LOOK_BACK if feed.recorded else 0
-        self._events = feed.events(max(now - now % MINUTE - back, 0))
-        self._next = next(self._events, None)
-        self._begin(now)
-
-    def _begin(self, now: int) -> None:
-        """Look at the market up to now, then let what rests meet it."""
-        while self._next is not None and self._next[0] <= now:
-            time, event = self._next
-            if not isinstance(event, InstrumentUpdate):
-                asset = self._house.listings.by_symbol.get(event.symbol)
-                if asset is not None:
-                    self._house.stalls[asset.coin].hear(event, time)
-            self._next = next(self._events, None)
-        with self._happening():
-            for seat in self._house.seats.values():
-                self._house.show(seat)
-                self._clerk.settle(seat)
-            for coin, stall in self._house.stalls.items():
-                if stall.open:
-                    self._placing.fire(coin, Decimal(repr(stall.mark)))
 
     async def run(self) -> None:
         """Play the market and the venue's timers until cancelled."""
         while True:
             self.catch_up()
-            now = self._clock.now()
-            following = now + SECOND if self._next is None else min(self._next[0], now + SECOND)
-            await self._clock.sleep_until(max(following, now + 1))
+            await self._clock.sleep_until(self._playing.following(self._clock.now()))
 
     def catch_up(self) -> None:
         """Play what the market shows and what is due by now."""
-        while self._next is not None and self._next[0] <= self._clock.now():
-            time, event = self._next
-            self._next = next(self._events, None)
-            self._tick()
-            self._play(time, event)
-        self._tick()
+        self._playing.catch_up()
 
     def close(self) -> None:
         """Close the ledger; orders stay where they are."""
@@ -116,56 +82,6 @@ class Floor:
         """Hand every later piece of news to `hear`; returns what ends that."""
         self._house.listeners.append(hear)
         return lambda: self._house.listeners.remove(hear)
-
-    @contextmanager
-    def _happening(self) -> Iterator[None]:
-        with self._house.event():
-            yield
-        self._lag.note()
-
-    def _tick(self) -> None:
-        """Carry out what is due at a time of its own."""
-        due, now = self._timed.next(), self._house.now_ms()
-        if due is not None and due <= now:
-            with self._happening():
-                self._timed.run(now)
-        if self._rates.is_due(now):
-            with self._happening():
-                self._rates.note(now)
-                self._portfolio.note()
-
-    def _play(self, time: int, event: MarketEvent) -> None:
-        """Let an event of the feed move the market, and the accounts meet it."""
-        house = self._house
-        if isinstance(event, InstrumentUpdate):
-            return
-        asset = house.listings.by_symbol.get(event.symbol)
-        if asset is None or asset.delisted:
-            return
-        stall = house.stalls[asset.coin]
-        mark = stall.mark
-        with self._happening():
-            shown = stall.hear(event, time)
-            moment = house.moment()
-            for seat in list(house.seats.values()):
-                for one in shown:
-                    seat.pit.take(one, moment)
-                self._clerk.settle(seat)
-            if stall.mark != mark:
-                self._placing.fire(asset.coin, Decimal(repr(stall.mark)))
-                house.reprice(asset)
-            if shown and house.listeners:
-                self._announce(asset.coin, time // MILLISECOND)
-
-    def _announce(self, coin: str, time: int) -> None:
-        for news in self._house.stalls[coin].news(time):
-            self._house.tell(news)
-        mids = {
-            one: number(stall.mid)
-            for one, stall in self._house.stalls.items()
-            if stall.open and not stall.asset.delisted
-        }
-        self._house.tell(MarketNews("allMids", "", {"mids": mids}, time))
 
     # -- who
 
@@ -220,7 +136,7 @@ class Floor:
             text = texts.NO_FUNDS.format(address=actor.user)
             return self.turn_away(actor, action, text, burns=False)
         self.catch_up()
-        with self._happening():
+        with self._house.event():
             seat = self._house.seat(actor.user)
             seat.used += self._early.pop(actor.user, 0)
             outcome = self._acts.carry_out(seat, action, actor)
@@ -234,7 +150,7 @@ class Floor:
         `burns` tells that its nonce is used up all the same.
         """
         outcome = err(text)
-        with self._happening():
+        with self._house.event():
             self._note(actor, action, outcome, burns=burns)
         return outcome
 
@@ -269,7 +185,7 @@ class Floor:
     def liquidate(self, user: str, coin: str = "") -> bool:
         """Liquidate a position, or all of an account, now; tells whether there was one."""
         self.catch_up()
-        with self._happening():
+        with self._house.event():
             seat = self._house.seats.get(address(user))
             return seat is not None and self._clerk.close_out(seat, coin)
 
@@ -289,7 +205,7 @@ class Floor:
         house = self._house
         asset = house.listings.by_coin[coin].relisted(decimals, leverage, delisted)
         self.catch_up()
-        with self._happening():
+        with self._house.event():
             house.relist(asset)
             if asset.delisted:
                 for seat in list(house.seats.values()):

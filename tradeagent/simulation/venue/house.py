@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -71,7 +71,10 @@ class House:
         born = clock.now() - settings.history_days * DAY
         self.stalls = {one.coin: Stall(one, feed, born, settings.seed) for one in self.listings}
         self.listeners: list[Hear] = []
+        self.after: Callable[[], None] = lambda: None
+        """Called when something has happened and was told."""
         self._latest = 0
+        self._busy = False
         self._portions: dict[str, Decimal] = {}
         self._news: list[News] = []
         self._changed: dict[str, None] = {}
@@ -88,8 +91,11 @@ class House:
         return self.now() // MILLISECOND
 
     def moment(self) -> int:
-        """Return the time in UTC ns as the accounts know it: it never goes back."""
-        self._latest = max(self._latest, self.now())
+        """Return the time in UTC ns as the accounts know it: it never goes back, and is one and
+        the same for all that one event brings about.
+        """
+        if not self._busy:
+            self._latest = max(self._latest, self.now())
         return self._latest
 
     # -- one thing that happens
@@ -97,8 +103,13 @@ class House:
     @contextmanager
     def event(self) -> Iterator[None]:
         """Keep all that happens inside or nothing of it, then tell it; raises StateError."""
-        with self.ledger.transaction():
-            yield
+        self.moment()
+        self._busy = True
+        try:
+            with self.ledger.transaction():
+                yield
+        finally:
+            self._busy = False
         news, self._news = self._news, []
         users, self._changed = self._changed, {}
         news += [StateNews(user) for user in users]
@@ -106,6 +117,7 @@ class House:
         for one in news:
             for hear in tuple(self.listeners):
                 hear(one)
+        self.after()
 
     def tell(self, news: News) -> None:
         """Tell something once what happens now is on disk."""

@@ -6,12 +6,10 @@ Both HTTP and the sockets' posts come through here, so that one answer is the ot
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from tradeagent.clock import MILLISECOND, Clock
 from tradeagent.simulation.venue import limits
 from tradeagent.simulation.venue.actions import (
-    FOREIGN,
     USER_SIGNED,
     canonical,
     count,
@@ -46,12 +44,8 @@ from tradeagent.simulation.venue.switches import (
 )
 from tradeagent.simulation.venue.wire import address, vault_address
 
-Network = Literal["any", "mainnet", "testnet"]
-SIGNED_FOR: dict[Network, tuple[str, ...]] = {
-    "any": SOURCES,
-    "mainnet": ("a",),
-    "testnet": ("b",),
-}
+SIGNED_FOR = {"any": SOURCES, "mainnet": ("a",), "testnet": ("b",)}
+"""The source letters that count, by the network whose signatures are accepted."""
 MOST_WEIGHT = 200
 STALE_COSTS = 5
 VAULT_BLIND = frozenset(
@@ -103,11 +97,11 @@ ENVELOPE = record(
 class Rules:
     """What the door insists on: `limited` is False where load is tested.
 
-    `network` is the one whose signatures are accepted; `open_accounts` tells whether an unknown
-    signer has an account of its own.
+    `network` is the one whose signatures are accepted, a key of SIGNED_FOR; `open_accounts` tells
+    whether an unknown signer has an account of its own.
     """
 
-    network: Network = "any"
+    network: str = "any"
     limited: bool = True
     open_accounts: bool = True
 
@@ -148,12 +142,14 @@ class Intake:
     async def exchange(self, body: object, ip: str) -> Reply:
         """Carry out an action; raises Silence, and Malformed for what is none."""
         signed = self._read(body)
-        action = signed.action
-        occasion = Occasion("exchange", str(action["type"]), signed.actor.user)
-        spoiled = await self._before(occasion)
-        if spoiled is not None:
-            return spoiled
-        if not self._within(ip, limits.exchange_weight(weight_of(action))):
+        kind = str(signed.action["type"])
+        occasion = Occasion("exchange", kind, signed.actor.user)
+        if self.board:
+            spoiled = await self._before(occasion)
+            if spoiled is not None:
+                return spoiled
+            signed = self._read(body)  # it may have been a while on its way
+        if not self._within(ip, limits.exchange_weight(weight_of(signed.action))):
             return TOO_MANY
         return await self._after(occasion, Reply(200, self._act(signed, occasion)))
 
@@ -257,9 +253,6 @@ class Intake:
         if refusal:
             return floor.turn_away(actor, action, refusal, burns=False)
         floor.spent(actor.user, batch)
-        if action["type"] in FOREIGN:
-            text = f"This venue does not offer {action['type']}."
-            return floor.turn_away(actor, action, text, burns=True)
         if not posts_only(action) and self.board.struck(PostOnly, occasion) is not None:
             return floor.turn_away(actor, action, NOT_POST_ONLY, burns=True)
         return floor.act(actor, action)

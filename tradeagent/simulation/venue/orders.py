@@ -124,11 +124,15 @@ class Admission:
         self._room(seat, ticket, replaced)
 
     def child(self, seat: Seat, ticket: Ticket, asset: Asset, parent: Ticket) -> None:
-        """Judge a trigger order that waits for `parent` to fill."""
+        """Judge a trigger order that waits for `parent` to fill: at its limit, or at the mark if
+        that is better.
+        """
         self._form(ticket, asset)
         self._cloid(seat, ticket, None)
         assert ticket.trigger is not None
-        self._trigger(seat, ticket.trigger, parent.limit)
+        mark = Decimal(repr(self._house.stalls[asset.coin].mark))
+        better = min if parent.buy else max
+        self._trigger(seat, ticket.trigger, better(parent.limit, mark))
         self.value(ticket, parent.size)
         self._room(seat, ticket, None)
 

@@ -27,6 +27,17 @@ KEPT = 2000
 PAGE = 500
 """The other entries of one answer."""
 FOREVER = 1 << 62
+NO_MARGIN: Json = dict.fromkeys(
+    ("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "0.0"
+)
+NO_STATE: Json = {
+    "marginSummary": NO_MARGIN,
+    "crossMarginSummary": NO_MARGIN,
+    "crossMaintenanceMarginUsed": "0.0",
+    "withdrawable": "0.0",
+    "assetPositions": [],
+}
+"""What an account has on another exchange."""
 NO_DISCOUNT: Json = {"bpsOfMaxSupply": "0.0", "discount": "0.0"}
 
 
@@ -74,8 +85,8 @@ class Records:
         """Return what answers requests that show what the info node has seen by now."""
         return {
             "clearinghouseState": self._state,
-            "openOrders": lambda request, view: view.orders(user_of(request))[0],
-            "frontendOpenOrders": lambda request, view: view.orders(user_of(request))[1],
+            "openOrders": lambda request, view: self._orders(request, view)[0],
+            "frontendOpenOrders": lambda request, view: self._orders(request, view)[1],
             "orderStatus": self._status,
             "historicalOrders": self._history,
             "userFills": self._fills,
@@ -91,10 +102,14 @@ class Records:
         return self._house.peek(user_of(request))
 
     def _state(self, request: Json, view: View) -> object:
-        user = user_of(request)
         if request.get("dex"):
-            user = "0x" + "0" * 40
-        return {**view.state(user), "time": view.time}
+            return {**NO_STATE, "time": view.time}
+        return {**view.state(user_of(request)), "time": view.time}
+
+    @staticmethod
+    def _orders(request: Json, view: View) -> tuple[list[Json], list[Json]]:
+        user = user_of(request)
+        return ([], []) if request.get("dex") else view.orders(user)
 
     def _spot(self, request: Json) -> object:
         total = self._seat(request).choices.spot

@@ -18,10 +18,6 @@ class VenueSettings(BaseModel):
         default=ExchangeSettings(leverage=20),
         description="What an account starts with and what trading costs it.",
     )
-    open_accounts: bool = Field(
-        default=True,
-        description="Whether every signer that is no agent has an account of its own.",
-    )
     schedule_volume: Decimal = Field(
         default=Decimal(0),
         ge=0,

@@ -1,0 +1,133 @@
+"""`tradeagent watchdog`: cancel entries at the venue when the daemon gives no sign of life."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradeagent.cli.options import Files, Profile, State
+from tradeagent.cli.places import configuration, secret_source, state_path
+from tradeagent.errors import CommandError, NotSent, VenueUnavailable
+from tradeagent.storage.directory import StateDirectory
+
+if TYPE_CHECKING:
+    from tradeagent.integrations.base import Exchange
+    from tradeagent.plan import Plan
+
+KEY = "HYPERLIQUID_WATCHDOG_KEY"
+watchdog = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@watchdog.command()
+def start(
+    profile: Profile = None,
+    config: Files = None,
+    state: State = None,
+    after: Annotated[
+        float, typer.Option("--after", min=1, help="Seconds without a sign of life.")
+    ] = 15.0,
+    every: Annotated[
+        float, typer.Option("--every", min=0.1, help="Seconds between two looks.")
+    ] = 1.0,
+) -> None:
+    """Watch a daemon from a process of its own, with an agent key of its own, until interrupted.
+
+    When the daemon gives no sign of life, trading is stopped by the file KILL, and entries that
+    rest at the venue are cancelled, again and again until it is back; stops and targets stay.
+    """
+    from tradeagent.log import setup
+    from tradeagent.plan import make_plan
+
+    plan = make_plan(configuration(profile, config or []))
+    place = StateDirectory(state_path(state, profile))
+    setup("console", "INFO")
+    watch = Watchdog(plan, place, after)
+    asyncio.run(watch.run(every))
+
+
+class Watchdog:
+    """Looks at a daemon's heartbeat, and acts at the venue in its place where that stops."""
+
+    def __init__(self, plan: Plan, place: StateDirectory, after: float) -> None:
+        """Watch the daemon of `place`; raises OperatorError where it has no venue to act at."""
+        from tradeagent.integrations.hyperliquid.settings import HyperliquidSettings
+        from tradeagent.parts import open_market
+
+        exchange = plan.exchange
+        if not isinstance(exchange, HyperliquidSettings):
+            raise CommandError("the exchange of this profile is in the daemon itself: no watchdog")
+        if exchange.network == "local" and not exchange.url:
+            raise CommandError("the venue of this daemon ends with it; name one by exchange.url")
+        self._settings = exchange
+        self._clock = open_market(plan, 0).clock
+        self._place = place
+        self._after = after
+        self._struck = False
+
+    async def run(self, every: float) -> None:
+        """Look each `every` seconds of the wall."""
+        from tradeagent.clock import WallClock
+        from tradeagent.log import log
+
+        wall = WallClock()
+        if not self._place.heartbeat.exists():
+            raise CommandError(f"{self._place.path}: no daemon has lived here yet; start it first")
+        while True:
+            silent = wall.now() / 1e9 - self._place.heartbeat.stat().st_mtime
+            if silent > self._after:
+                self._tell(silent)
+                try:
+                    await self._sweep()
+                except (VenueUnavailable, NotSent) as error:
+                    log.error("the venue does not answer: {}; it is asked again", error)
+            elif self._struck:
+                self._struck = False
+                log.warning("the daemon is back; remove {} to let it trade", self._place.kill)
+            await wall.sleep(every)
+
+    def _tell(self, silent: float) -> None:
+        from tradeagent.log import log
+
+        if self._struck:
+            return
+        self._struck = True
+        log.critical("no sign of life for {:.0f} s: entries are cancelled at the venue", silent)
+        self._place.kill.write_text(f"watchdog: no sign of life for {silent:.0f} s\n")
+
+    async def _sweep(self) -> None:
+        """Cancel every resting entry that bears our mark."""
+        from tradeagent.agents.identity import is_ours
+        from tradeagent.log import log
+
+        async with asyncio.TaskGroup() as group:
+            exchange = self._exchange(group)
+            try:
+                await exchange.start()
+                for order in await exchange.get_open_orders():
+                    if is_ours(order.cloid) and not order.reduce_only:
+                        report = await exchange.cancel_order(order.symbol, order.cloid)
+                        log.warning("{} {}: {}", order.symbol, order.cloid, report.status)
+            finally:
+                await exchange.close()
+
+    def _exchange(self, group: asyncio.TaskGroup) -> Exchange:
+        from pydantic import SecretStr
+
+        from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
+        from tradeagent.integrations.hyperliquid.settings import Credentials
+        from tradeagent.integrations.hyperliquid.signing import address_of
+
+        if self._settings.network == "local":
+            key = SecretStr(f"0x{(self._place.path / 'local.key').read_text().strip()}")
+        else:
+            key = SecretStr(secret_source().require(KEY).reveal())
+        account = self._settings.account or address_of(key)
+        return HyperliquidExchange(
+            self._settings,
+            Credentials(account=account, key=key),
+            self._clock,
+            lambda work, name: group.create_task(work, name=name),
+            self._place.path,
+        )
