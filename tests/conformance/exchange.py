@@ -426,9 +426,10 @@ class ExchangeClaims:
 
     async def test_what_is_listed_has_its_grid(self, venue: Venue) -> None:
         """Tick, lot and leverage are those of the market."""
-        (listed,) = await venue.exchange.get_market_data()
+        found = {one.symbol: one for one in await venue.exchange.get_market_data()}
 
-        assert (listed.symbol, listed.tick, listed.lot) == (BTC.symbol, BTC.tick, BTC.lot)
+        listed = found[SYMBOL]
+        assert (listed.tick, listed.lot) == (BTC.tick, BTC.lot)
         assert (listed.significant, listed.max_leverage) == (5, 40)
         assert listed.min_notional == 10
 

@@ -27,8 +27,10 @@ BTC = InstrumentUpdate(
     significant=5,
     max_leverage=40,
 )
+PULSE = BTC.model_copy(update={"symbol": "PULSE"})
+"""Trades elsewhere, so that prices are heard although BTC stands still."""
 STEP = 100 * MILLISECOND
-"""How often a venue is shown the market."""
+"""How often a venue is shown a price."""
 DEEP = 1_000.0
 
 
@@ -63,17 +65,19 @@ class Shown:
 
 
 class Stage:
-    """A feed without end that shows what it is told to, again and again."""
+    """A feed without end in which BTC moves when it is told to, and else stands still."""
 
     recorded = False
     name = "staged"
 
     def __init__(self) -> None:
         self.shown = Shown()
+        self.played: Shown | None = None
+        """What the venue has seen by now, touch and book."""
 
     def instruments(self) -> Sequence[InstrumentUpdate]:
-        """Return BTC alone."""
-        return (BTC,)
+        """Return BTC, and what keeps time."""
+        return (BTC, PULSE)
 
     def timeframes(self, symbol: str) -> Sequence[Timeframe]:
         """Return none: it has no candles."""
@@ -102,9 +106,13 @@ class Stage:
         return ()
 
     def events(self, start: int) -> Iterator[tuple[int, MarketEvent]]:
-        """Show the market as it stands, every tenth of a second of the clock."""
-        time = start
+        """Show BTC once for each change, and something else every tenth of a second."""
+        time, before = start, self.played
         while True:
-            for event in self.shown.events(time):
-                yield time, event
-            time += STEP
+            self.played, now = before, self.shown
+            tick, book = now.events(time)
+            if now is not before:
+                yield time, tick
+                yield time, book
+            yield time, tick.model_copy(update={"symbol": PULSE.symbol})
+            time, before = time + STEP, now

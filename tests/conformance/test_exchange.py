@@ -58,10 +58,12 @@ class OverTheWire(Venue):
         self._stage.shown = shown
         wanted = (shown.bid + shown.ask) / 2
         async with asyncio.timeout(10):
-            while (mid := self._hyperliquid.mid(BTC.symbol)) is None or float(mid) != wanted:
-                await asyncio.sleep(0.005)
-        # The event before the last was made before the change.
-        await asyncio.sleep(0.3 / SPEED)
+            while self._stage.played is not shown or self._mid() != wanted:
+                await asyncio.sleep(0.002)
+
+    def _mid(self) -> float | None:
+        mid = self._hyperliquid.mid(BTC.symbol)
+        return None if mid is None else float(mid)
 
 
 class TestSimulated(ExchangeClaims):

@@ -79,6 +79,19 @@ def test_the_file_is_written_once_a_second_at_most(
     nonces.close()
 
 
+def test_a_full_disk_keeps_no_number_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file cannot be written, cancels still get their numbers."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    nonces = opened(SetClock(), tmp_path / "nonces")
+    monkeypatch.setattr(os, "pwrite", full)
+
+    assert nonces.next() < nonces.next()
+    nonces.close()
+
+
 def test_a_clock_far_ahead_of_the_venue_gives_none() -> None:
     """A number more than a minute ahead of the venue's time would bar all that come after."""
     clock = SetClock()

@@ -426,6 +426,23 @@ async def test_entries_are_refused_here_when_only_the_reserve_is_left() -> None:
     assert (exit_.status, ended.status) == (S.OPEN, S.CANCELED)
 
 
+async def test_an_exhausted_account_enters_no_more() -> None:
+    """What the venue refuses for its number is not asked for again; exits go out."""
+    text = "Too many cumulative requests sent (10001 > 10000) for cumulative volume traded $0.0."
+    async with trading() as trader:
+        trader.venue.exchange = lambda _: err(text)
+        with pytest.raises(OrderRefused, match="Too many"):
+            await trader.exchange.place_order(order())
+        with pytest.raises(OrderRefused, match="VENUE_BUDGET"):
+            await trader.exchange.place_order(order(TWO))
+        trader.venue.exchange = lambda _: RESTS
+        stop = order("0x" + "3" * 32, side="sell", reduce_only=True)
+        report = await trader.exchange.place_order(stop)
+
+    assert report.status is S.OPEN
+    assert len(trader.venue.bodies) == 2
+
+
 async def test_entries_are_refused_while_the_venue_gives_no_answers() -> None:
     """After some failures entries do not leave and the venue is degraded; exits go."""
     async with trading(breaker_failures=2, breaker_pause=60.0) as trader:

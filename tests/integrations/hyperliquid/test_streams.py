@@ -228,6 +228,7 @@ async def test_pings_keep_a_quiet_stream_alive() -> None:
     [
         {"user": ACCOUNT, "fills": [{"coin": "BTC"}]},
         {"user": ACCOUNT, "fills": [fill(1, px="NaN")]},
+        {"user": ACCOUNT, "fills": [fill(1, px="0.0", cloid=ONE)]},
         None,
     ],
 )

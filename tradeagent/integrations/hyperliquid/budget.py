@@ -104,6 +104,12 @@ class Actions:
         self.used += 1
         self.touched = True
 
+    def exhaust(self) -> None:
+        """Note that the venue says that there are none left."""
+        self.allowed = self.used if self.allowed is None else self.allowed
+        self.used = max(self.used, self.allowed)
+        self.touched = True
+
     def enter(self) -> None:
         """Raise OrderRefused when only the reserve is left."""
         if self.allowed is not None and self.allowed - self.used <= self._reserve:

@@ -11,6 +11,7 @@ from tradeagent.integrations.hyperliquid.condition import ORDERS, POST_ONLY, Con
 from tradeagent.integrations.hyperliquid.market import Market
 from tradeagent.integrations.hyperliquid.outcomes import (
     HALF_MODIFIED,
+    TOO_MANY,
     UNMATCHED,
     Entry,
     FailedEntry,
@@ -237,6 +238,8 @@ class Desk:
     def _note(self, refusal: str) -> None:
         if is_post_only(refusal):
             self._condition.trouble(POST_ONLY, "degraded", refusal)
+        if begins(refusal, TOO_MANY):
+            self._sender.actions.exhaust()
 
     def _unseen(self, symbol: str, cloid: str, reason: str) -> ExecutionReport:
         return ExecutionReport(

@@ -92,7 +92,7 @@ class HyperliquidExchange:
         )
         self._condition = Condition(clock, self._tell)
         self._desk = Desk(settings, clock, self._market, self._sender, self._news, self._condition)
-        venue = MarketQuestions(self._rest, clock, self.time)
+        venue = MarketQuestions(self._rest, self.time)
         self._upkeep = Upkeep(
             clock, venue, self._questions, self._market, self._sender.actions, self._tell
         )

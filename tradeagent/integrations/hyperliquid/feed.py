@@ -70,7 +70,7 @@ class HyperliquidFeed:
         self._clock = clock
         self._time = VenueTime(clock)
         self._rest = Rest(settings, clock)
-        self._venue = MarketQuestions(self._rest, clock, self._time)
+        self._venue = MarketQuestions(self._rest, self._time)
         settled = int(settings.settled_after * SECOND)
         self._history = CandleHistory(self._venue, clock, self._time, settled)
         self._listing: Listing | None = None

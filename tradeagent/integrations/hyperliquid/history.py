@@ -89,7 +89,10 @@ class CandleHistory:
             candles = await self._venue.candles(
                 symbol, timeframe, start // MILLISECOND, end // MILLISECOND - 1, PATIENCE
             )
-            bars = [bar_of(one, timeframe) for one in candles]
+            try:
+                bars = [bar_of(one, timeframe) for one in candles]
+            except ValueError as error:
+                raise VenueUnavailable(f"a candle of {symbol} cannot be: {error}") from None
             shelf.keep(start, end, [bar for bar in bars if bar.close_time <= end])
         return shelf.between(start, end)[-count:]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tradeagent.errors import OrderRefused
+from pydantic import ValidationError
+
+from tradeagent.errors import OrderRefused, VenueUnavailable
 from tradeagent.integrations.hyperliquid.answers import Meta
 from tradeagent.messages import InstrumentUpdate
 
@@ -13,13 +15,17 @@ class Listing:
     """The symbols that trade, by name; one that is delisted keeps its number, for cancels alone."""
 
     def __init__(self, meta: Meta) -> None:
+        """Take what the venue lists; raises VenueUnavailable for terms that cannot be."""
         tables = dict(meta.margin_tables)
         self._numbers: dict[str, int] = {}
         self._instruments: dict[str, InstrumentUpdate] = {}
         for number, asset in enumerate(meta.universe):
             self._numbers[asset.name] = number
             if not asset.is_delisted:
-                self._instruments[asset.name] = asset.instrument(tables)
+                try:
+                    self._instruments[asset.name] = asset.instrument(tables)
+                except ValidationError as error:
+                    raise VenueUnavailable(f"meta: {asset.name} cannot be: {error}") from None
 
     @property
     def instruments(self) -> Sequence[InstrumentUpdate]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tradeagent.clock import MILLISECOND, Clock
 from tradeagent.errors import StateError, VenueUnavailable
 from tradeagent.integrations.hyperliquid.timing import VenueTime
+from tradeagent.log import log
 
 BLOCK = 1_000
 """How many numbers one write to the file covers: a second's, so that one a second is enough."""
@@ -20,8 +21,8 @@ WIDTH = 20
 class Nonces:
     """Counts up with the clock's milliseconds; what a file says was perhaps used never comes again.
 
-    The file tells a number that no nonce given so far exceeds, durably. Raises StateError when it
-    cannot be kept.
+    The file tells a number that no nonce given so far exceeds, durably. Where it cannot be written
+    any more numbers are given all the same, as a full disk must not keep a cancel in.
     """
 
     def __init__(self, clock: Clock, venue_time: VenueTime, path: Path | None) -> None:
@@ -31,6 +32,7 @@ class Nonces:
         self._path = path
         self._file = -1
         self._last = self._mark = 0
+        self._warned = False
 
     def open(self) -> None:
         """Take up where an earlier run may have ended; raises StateError."""
@@ -58,7 +60,9 @@ class Nonces:
                 os.pwrite(self._file, b"%0*d\n" % (WIDTH, mark), 0)
                 os.fsync(self._file)
             except OSError as error:
-                raise StateError(f"{self._path}: cannot be written: {error.strerror}") from None
+                if not self._warned:
+                    log.error("{}: cannot be written: {}", self._path, error.strerror)
+                self._warned = True
         self._mark = mark
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from tradeagent.clock import MILLISECOND, SECOND, Clock
+from tradeagent.clock import MILLISECOND, SECOND
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.hyperliquid import answers
 from tradeagent.integrations.hyperliquid.answers import (
@@ -23,7 +23,7 @@ from tradeagent.integrations.hyperliquid.answers import (
     UserRole,
 )
 from tradeagent.integrations.hyperliquid.rest import Rest
-from tradeagent.integrations.hyperliquid.timing import VenueTime, elapsed
+from tradeagent.integrations.hyperliquid.timing import VenueTime
 from tradeagent.integrations.hyperliquid.wording import CLOID
 
 T = TypeVar("T")
@@ -34,16 +34,13 @@ PAYMENTS_A_PAGE = 500
 class MarketQuestions:
     """Asks about the market and the venue; every question raises VenueUnavailable."""
 
-    def __init__(self, rest: Rest, clock: Clock, venue_time: VenueTime) -> None:
+    def __init__(self, rest: Rest, venue_time: VenueTime) -> None:
         self._rest = rest
-        self._clock = clock
         self._time = venue_time
 
     async def time(self) -> float:
         """Learn the venue's time; returns by how many seconds this machine's is ahead of it."""
-        began = elapsed(self._clock)
-        told = await self._rest.ask({"type": "exchangeStatus"}, answers.TIME)
-        self._time.sight(told.time, elapsed(self._clock) - began)
+        await self.shown()
         return self._time.skew
 
     async def shown(self) -> int:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from pydantic import ValidationError
 
 from tradeagent.clock import MILLISECOND
 from tradeagent.errors import VenueUnavailable
@@ -41,6 +45,23 @@ TIFS: dict[str | None, TimeInForce] = {
 ONE = Decimal(1)
 IMPOSED = ("Liquidated", "Auto-Deleveraging", "Settlement")
 """How the label of a fill begins that the venue made itself; nothing else in it tells."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def believable(read: Callable[P, T]) -> Callable[P, T]:
+    """Return `read` so that what cannot be, such as a price of zero, is VenueUnavailable."""
+
+    @wraps(read)
+    def careful(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except ValidationError as error:
+            raise VenueUnavailable(f"the venue tells what cannot be: {error}") from None
+
+    return careful
 
 
 def is_imposed(fill: UserFill, account: str) -> bool:
@@ -86,6 +107,7 @@ def _end(fill: UserFill) -> Decimal:
     return fill.start_position + (fill.sz if fill.side == "B" else -fill.sz)
 
 
+@believable
 def fill_report(
     fill: UserFill, cloid: str, *, whole: bool, while_down: bool, made: Order | None = None
 ) -> ExecutionReport:
@@ -114,6 +136,7 @@ def fill_report(
     )
 
 
+@believable
 def imposed_order(fills: Sequence[UserFill]) -> Order:
     """Return the order the venue made, of which these are all fills of one moment.
 
@@ -132,6 +155,7 @@ def imposed_order(fills: Sequence[UserFill]) -> Order:
     )
 
 
+@believable
 def order_of(shown: FrontendOrder, instrument: InstrumentUpdate | None) -> Order:
     """Return a resting order; one without a cloid has its number for it.
 
@@ -155,6 +179,7 @@ def order_of(shown: FrontendOrder, instrument: InstrumentUpdate | None) -> Order
     )
 
 
+@believable
 def payment_of(paid: FundingPart, time_ms: int) -> FundingPayment:
     """Return a funding payment: above 0 when paid, named by symbol and time."""
     return FundingPayment(
@@ -166,6 +191,7 @@ def payment_of(paid: FundingPart, time_ms: int) -> FundingPayment:
     )
 
 
+@believable
 def account_of(state: ClearinghouseState, listing: Listing) -> AccountUpdate:
     """Return the account: equity at the marks, balance without what is not realised."""
     summary = state.margin_summary
@@ -190,6 +216,7 @@ def _own_maintenance(held: AssetPosition, listing: Listing) -> Decimal:
     return instrument.maintenance(held.position_value)
 
 
+@believable
 def positions_of(state: ClearinghouseState) -> list[PositionUpdate]:
     """Return every position that is not flat."""
     return [

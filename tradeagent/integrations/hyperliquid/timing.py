@@ -25,7 +25,8 @@ def within(clock: Clock, seconds: float) -> asyncio.Timeout:
 class VenueTime:
     """The venue's time, carried on between sightings by the monotonic clock.
 
-    A node that lags shows an earlier time, so of the sightings of two minutes the latest counts.
+    An answer is on its way for a while, and the node it comes from may lag: both show an earlier
+    time than it is. So of the sightings of two minutes the latest time is the nearest.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -36,9 +37,9 @@ class VenueTime:
     def _carried(self) -> int:
         return int(elapsed(self._clock) * SECOND)
 
-    def sight(self, time_ms: int, took: float = 0.0) -> None:
-        """Take in the venue's time `time_ms` from an answer that took `took` seconds."""
-        ahead = time_ms * MILLISECOND + int(took / 2 * SECOND) - self._carried()
+    def sight(self, time_ms: int) -> None:
+        """Take in the venue's time from an answer that has just come."""
+        ahead = time_ms * MILLISECOND - self._carried()
         now = elapsed(self._clock)
         if self._ahead is None or ahead >= self._ahead or now - self._seen > REMEMBERED:
             self._ahead, self._seen = ahead, now

@@ -88,7 +88,7 @@ class Clerk:
             mark = decimal_text(seat.clearing.margin.mark(after))
             told: Json = {"liquidatedUser": seat.user, "markPx": mark, "method": "market"}
             shown["liquidation"] = told
-        house.ledger.fill(ticket, time // MILLISECOND, shown)
+        house.ledger.fill(ticket, int(str(shown["time"])), shown)
         taken = execution.liquidity == "taker"
         day, volume, taker = seat.trade(price * size, taken, time)
         house.ledger.traded(seat.user, day, volume, taker)
