@@ -136,6 +136,11 @@ class Pair:
         return Caller(self.state).call(method, **parameters)
 
     @property
+    def journal(self) -> Path:
+        """Return the daemon's journal."""
+        return self.state / "journal.db"
+
+    @property
     def books(self) -> tuple[VenueBook, OurBook]:
         """Return both books as they are on disk now; ours first, for the venue may be ahead."""
         ours = our_book(self.state)

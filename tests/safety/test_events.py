@@ -6,13 +6,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.safety.judge import always, differences
 from tests.safety.pair import PATIENCE, USER, Pair, within
 from tests.safety.test_kills import live
+from tradeagent.messages import InstrumentUpdate, decode_payload
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -80,22 +83,29 @@ def test_a_liquidation_is_booked_and_halts(pair: Pair) -> None:
 
 
 def test_a_changed_grid_is_learnt(pair: Pair) -> None:
-    """Fewer decimals of size and less leverage: what is asked for fits them soon."""
+    """Fewer decimals of size and less leverage: agents are told, and what is asked for fits."""
     pair.venue.switch("metadata", coin="BTC", szDecimals=3, maxLeverage=20)
     live(pair, 5.0)
-    with closing(sqlite3.connect(pair.venue_state / "venue.db")) as db:
-        (last,) = db.execute("SELECT max(oid) FROM orders").fetchone()
+    last = _rows(pair.venue_state / "venue.db", "SELECT max(oid) FROM orders")[0]
     live(pair, 3.0)
 
     pair.call("halt", reason="to compare")
     assert within(PATIENCE, lambda: differences(*pair.books)) == []
-    with closing(sqlite3.connect(pair.venue_state / "venue.db")) as db:
-        sizes = db.execute("SELECT size FROM orders WHERE coin = 'BTC' AND oid > ?", (last,))
-        places = [len(size.partition(".")[2].rstrip("0")) for (size,) in sizes]
-        refused = "SELECT count(*) FROM statuses WHERE oid > ? AND status LIKE '%ejected'"
-        assert db.execute(refused, (last,)).fetchone() == (0,)
-    assert places
-    assert max(places) <= 3
+    refused = f"SELECT status FROM statuses WHERE oid > {last} AND status LIKE '%ejected'"
+    assert _rows(pair.venue_state / "venue.db", refused) == []
+    told = "SELECT payload FROM journal WHERE type = 'INSTRUMENT_UPDATE' ORDER BY seq"
+    listed = [decode_payload("INSTRUMENT_UPDATE", row) for row in _rows(pair.journal, told)]
+    assert isinstance(listed[-1], InstrumentUpdate)
+    assert (listed[-1].symbol, listed[-1].lot, listed[-1].max_leverage) == (
+        "BTC",
+        Decimal("0.001"),
+        20,
+    )
+
+
+def _rows(place: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(place)) as db:
+        return [row[0] for row in db.execute(query)]
 
 
 def test_a_delisting_is_seen(pair: Pair) -> None:
@@ -121,12 +131,11 @@ def test_entries_are_blocked_within_five_seconds_of_silence(tmp_path: Path) -> N
         live(pair, 3.0)
 
         approved = (
-            "SELECT ts FROM journal WHERE type = 'RISK_ASSESSMENT' AND ts > ? AND "
+            f"SELECT ts FROM journal WHERE type = 'RISK_ASSESSMENT' AND ts > {stalled} AND "
             "json_extract(CAST(payload AS TEXT), '$.verdict') <> 'rejected' AND "
             "json_extract(CAST(payload AS TEXT), '$.order.reduce_only') = 0"
         )
-        with closing(sqlite3.connect(pair.state / "journal.db")) as db:
-            late = [ts for (ts,) in db.execute(approved, (stalled,))]
+        late = _rows(pair.journal, approved)
         assert all(ts - stalled <= 5_000_000_000 for ts in late), late
         pair.venue.clear()
         pair.call("halt", reason="to compare")
