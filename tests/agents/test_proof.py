@@ -35,6 +35,8 @@ from tradeagent.supervisor import Supervisor
 
 S = OrderStatus
 SEEDS = int(os.environ.get("TRADEAGENT_SEQUENCES", "300"))
+SOON = 30 * SECOND
+"""How long after the venue answers freshly again all is known."""
 STORM, CALM = 120 * SECOND, 240 * SECOND
 
 
@@ -50,7 +52,9 @@ class Storm:
         self.exchange = FarExchange(seed, self.clock)
         self.supervisor.add(lambda: Execution(ExecutionSettings(), self.exchange, "test", KEY))
         self.said: list[Message] = []
-        self.bus.subscribe(Subscriber("ear", {Message: self.said.append}, observer=True))
+        self.settled: dict[str, int] = {}
+        """When each order was last without proof, UTC ns."""
+        self.bus.subscribe(Subscriber("ear", {Message: self._hear}, observer=True))
 
     async def run(self) -> None:
         """Send three approvals at different times, and let all settle."""
@@ -61,6 +65,11 @@ class Storm:
         ticks = ((START + second * SECOND, None) for second in range(1, CALM // SECOND))
         self.clock.add_stream(ticks, lambda _: None)
         await self.supervisor.run()
+
+    def _hear(self, message: Message) -> None:
+        self.said.append(message)
+        if isinstance(message, OrderUpdate):
+            self.settled[message.order.cloid] = self.clock.now()
 
     def _approve(self, number: int) -> None:
         self.bus.publish(approval(intent=f"intent-{number}"), "test")
@@ -85,6 +94,8 @@ async def weather(seed: int) -> Counter[S]:
     for name, update in last.items():
         assert update.status not in (S.UNKNOWN, S.PREPARED, S.RESURRECTED), (where, update)
         assert (update.status is S.NOT_PLACED) == (name not in arrived), (where, update)
+    last_proof = max(storm.settled.values())
+    assert last_proof <= START + STORM + SOON, (where, (last_proof - START) / SECOND)
     codes = {one.code for one in storm.said if isinstance(one, Incident)}
     assert codes <= {"ORDER_UNKNOWN"}, (where, codes)
     held = [one.size for one in storm.said if isinstance(one, PositionUpdate)]

@@ -27,7 +27,7 @@ STRATEGY = {
 }
 
 
-def _settings(url: str, since: str) -> dict[str, object]:
+def _settings(url: str, since: str, price_age: float) -> dict[str, object]:
     """Return a daemon's settings: much trading, and intervals that a slow machine keeps."""
     line = {"network": "local", "url": url, "request_timeout": 30, "ack_within": 60}
     return {
@@ -38,6 +38,7 @@ def _settings(url: str, since: str) -> dict[str, object]:
             "mids_within": 40,
             "answers_within": 60,
             "skew_allowed": 60,
+            "listing_every": 40,
             "weight_share": 1.0,
         },
         "feeds": [{"type": "hyperliquid", **line, "timeframes": ["1m"], "book_within": 60}],
@@ -53,7 +54,7 @@ def _settings(url: str, since: str) -> dict[str, object]:
             "sizing": "fixed_fraction",
             "fraction": 0.05,
             "limits": {
-                "max_price_age_s": 60,
+                "max_price_age_s": price_age,
                 "max_repeated_entries": 1_000_000,
                 "max_daily_loss_ratio": 1,
                 "max_drawdown_ratio": 1,
@@ -88,6 +89,7 @@ class Pair:
         entry: str = "market",
         on_stop: str = "keep",
         planted: str = "",
+        price_age: float = 60,
     ) -> None:
         """Start the venue; the daemon is started by `start`, and enters as `entry` says.
 
@@ -97,7 +99,7 @@ class Pair:
         self.since = datetime.now(UTC).isoformat()
         self._venue_options = venue
         self._bus, self._entry, self._on_stop = bus, entry, on_stop
-        self._planted = planted
+        self._planted, self._price_age = planted, price_age
         self.state, self.venue_state = folder / "daemon", folder / "venue"
         self.state.mkdir(mode=0o700)
         (self.state / "local.key").write_text(KEY.removeprefix("0x") + "\n")
@@ -112,7 +114,7 @@ class Pair:
     def start(self, **environment: str) -> Process:
         """Start the daemon, on the same state each time."""
         config = self.folder / "daemon.yaml"
-        settings = _settings(self.venue.url, self.since)
+        settings = _settings(self.venue.url, self.since, self._price_age)
         settings["agents"] = {
             "execution": {"max_notional_per_minute": 1_000_000, "on_stop": self._on_stop},
             "trading": {"entry": self._entry, "reprice_s": 8},
@@ -132,6 +134,11 @@ class Pair:
     def call(self, method: str, **parameters: object) -> object:
         """Call a method of the running daemon."""
         return Caller(self.state).call(method, **parameters)
+
+    @property
+    def journal(self) -> Path:
+        """Return the daemon's journal."""
+        return self.state / "journal.db"
 
     @property
     def books(self) -> tuple[VenueBook, OurBook]:

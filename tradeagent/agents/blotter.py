@@ -259,8 +259,10 @@ class Blotter:
         return [*messages, self.incident(update, "LIQUIDATED", Severity.CRITICAL, text)]
 
     def _stranger(self, report: ExecutionReport) -> list[Message]:
-        """Say so when the venue tells of an order we do not know."""
+        """Say so, once, when the venue tells of an order we do not know."""
         ours = is_ours(report.cloid)
+        if report.execution is not None:
+            self._note_fill(report.cloid, report.execution.tid)
         return [
             Incident(
                 code="UNKNOWN_ORDER" if ours else "FOREIGN_ORDER",
@@ -294,13 +296,19 @@ class Blotter:
         return books.update(payment.time)
 
     def adjust(self, symbol: str, stated: Decimal, price: Decimal, time: int) -> PositionUpdate:
-        """Take over a position as the venue states it, at its price; the difference is nobody's.
+        """Take over a position as the venue states it, at its price.
 
-        What was traded beside us is the operator's, what is gone was taken from every part alike.
+        What is gone was taken from every part alike, what was added is the operator's.
         """
         books = self.books.setdefault(symbol, Books(symbol))
-        worth = price or books.net.entry_price
-        books.fill(stated - books.net.size, worth, ZERO, whole(OPERATOR), protective=True)
+        worth, held = price or books.net.entry_price, books.net.size
+        change = stated - held
+        if held * change < 0:
+            gone = max(change, -held) if held > 0 else min(change, -held)
+            books.fill(gone, worth, ZERO, whole(OPERATOR), protective=True)
+        added = stated - books.net.size
+        if added:
+            books.fill(added, worth, ZERO, whole(OPERATOR))
         return books.update(time)
 
     def incident(self, update: OrderUpdate, code: str, severity: Severity, text: str) -> Incident:

@@ -165,7 +165,7 @@ def order_size(
 ) -> Sized:
     """Return the size a request asks for, or what the sizing rule and the limits make of it."""
     if request.reduce_only:
-        return _exit_size(request, standing)
+        return _exit_size(request, standing, instrument)
     if request.size is not None:
         return Sized(request.size, "size as requested", cut=False)
     price, limits = request.limit or request.price, settings.limits
@@ -182,13 +182,19 @@ def order_size(
     return Sized(size, text, cut)
 
 
-def _exit_size(request: OrderRequest, standing: Standing) -> Sized:
-    """Return what an exit asks for, cut to what other exits leave: a smaller one beats none."""
+def _exit_size(request: OrderRequest, standing: Standing, instrument: InstrumentUpdate) -> Sized:
+    """Return what an exit asks for, cut to what other exits leave: a smaller one beats none.
+
+    Where the venue has made its grid coarser, what does not fit it stays behind.
+    """
     held = standing.size if request.side == "sell" else -standing.size
     size = request.size if request.size is not None else abs(held)
     left = held - standing.exits
     if 0 < left < size and request.type not in PROTECTIVE:
         return Sized(left, f"{size:f}, cut to what other exits leave of {held:f}", cut=True)
+    fitted = instrument.fit_size(size)
+    if fitted < size and request.type not in PROTECTIVE:
+        return Sized(fitted, f"{size:f}, cut to the venue's grid", cut=True)
     return Sized(size, "size as requested" if request.size else "the whole position", cut=False)
 
 

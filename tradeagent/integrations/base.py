@@ -27,7 +27,7 @@ from tradeagent.messages import (
 
 MarketEvent = MarketData | TickerUpdate | OrderBookUpdate | MarketTrade | InstrumentUpdate
 AccountEvent = ExecutionReport | FundingPayment
-VenueEvent = AccountEvent | VenueStatus | VenueBudget
+VenueEvent = AccountEvent | VenueStatus | VenueBudget | InstrumentUpdate
 Unsubscribe = Callable[[], None]
 
 

@@ -193,15 +193,16 @@ class Operations:
         return True
 
     def cancel(self, owner: str) -> list[str]:
-        """Cancel every operation of `owner`; returns their names."""
+        """Cancel every operation of `owner`; returns the names of those that were to go on."""
         mine = [operation for operation in self.running.values() if operation.owner == owner]
         for key in [key for key in self._lanes if key[0] == owner]:
             for waiting in self._lanes[key]:
                 waiting.work.close()
             self._lanes[key].clear()
+        stuck = [operation.name for operation in mine if not operation.cancelled]
         for operation in mine:
             self.end(operation)
-        return [operation.name for operation in mine]
+        return stuck
 
     def end(self, operation: Operation) -> None:
         """Cancel one operation, if it still runs."""

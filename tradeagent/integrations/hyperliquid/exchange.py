@@ -121,7 +121,7 @@ class HyperliquidExchange:
             self._news.started = self._news.since = self.time.now() // MILLISECOND
             self._rounds.start(self._stream.run(), "stream")
             self._rounds.every(settings.measure_every, self._measure, "measure")
-            self._rounds.every(settings.listing_every, upkeep.list, "listing")
+            self._rounds.every(settings.listing_every, self._list, "listing")
             self._rounds.every(POLLED, upkeep.poll, "prices")
         try:
             async with within(self._clock, 2 * settings.ack_within):
@@ -287,6 +287,14 @@ class HyperliquidExchange:
     def _tell(self, event: VenueEvent) -> None:
         for deliver in tuple(self._listeners):
             deliver(event)
+
+    async def _list(self) -> None:
+        """Learn what is listed, and tell what is no more what it was."""
+        before = {one.symbol: one for one in self._market.listing.instruments}
+        await self._upkeep.list()
+        for one in self._market.listing.instruments:
+            if before.get(one.symbol) != one:
+                self._tell(one)
 
     async def _measure(self) -> None:
         """Look at time and budget, and let orders be tried again that only rested before."""
