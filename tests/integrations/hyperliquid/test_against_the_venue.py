@@ -15,10 +15,11 @@ from pydantic import SecretStr
 from tests.conformance.exchange import Venue
 from tests.conformance.stage import Shown, Stage
 from tests.integrations.hyperliquid.scripted import Tasks
-from tests.venue.place import FREE, ORIGIN, Place, opened, trader
+from tests.venue.place import Place, trader
 from tests.venue.server import wallet
-from tradeagent.clock import SECOND, AcceleratedClock
+from tradeagent.clock import SECOND, AcceleratedClock, Clock
 from tradeagent.errors import NotSent, OperatorError, OrderRefused, VenueUnavailable
+from tradeagent.integrations.base import MarketFeed
 from tradeagent.integrations.hyperliquid import (
     Credentials,
     HyperliquidExchange,
@@ -35,16 +36,22 @@ from tradeagent.messages import (
     TickerUpdate,
     VenueStatus,
 )
+from tradeagent.simulation import GeneratedMarket, MarketSettings
 from tradeagent.simulation.venue import Floor, VenueSettings
+from tradeagent.simulation.venue.intake import Rules
 from tradeagent.simulation.venue.serving import Ports, serve_venue
 
 S = OrderStatus
+ORIGIN = 1_767_225_600 * SECOND
+"""2026-01-01T00:00:00Z."""
+FREE = Rules(limited=False)
+MARKET = GeneratedMarket(MarketSettings(seed=3, tick_seconds=1, book_seconds=5))
 
 
 class OnVenue(Venue):
     """Our exchange on a market that stands still, and what it has told."""
 
-    def __init__(self, place: Place, exchange: HyperliquidExchange, user: str) -> None:
+    def __init__(self, place: Site, exchange: HyperliquidExchange, user: str) -> None:
         super().__init__()
         self.place_ = place
         self.exchange = exchange
@@ -88,16 +95,26 @@ class OnVenue(Venue):
         return list(orders.values())
 
 
+class Site(Place):
+    """A venue that is open, with the clock it runs on."""
+
+    def __init__(
+        self, floor: Floor, clock: Clock, url: str, admin: str, http: aiohttp.ClientSession
+    ) -> None:
+        super().__init__(floor, clock, url, admin, http)
+        self.clock = clock
+
+
 @asynccontextmanager
-async def staged(speed: float, settings: VenueSettings) -> AsyncIterator[Place]:
-    """Open a venue whose market stands still."""
+async def on(feed: MarketFeed, speed: float, settings: VenueSettings) -> AsyncIterator[Site]:
+    """Open a venue on a market."""
     clock = AcceleratedClock(ORIGIN, speed)
-    floor = Floor(settings, Stage(), clock, None)
+    floor = Floor(settings, feed, clock, None)
     async with (
         serve_venue(floor, clock, FREE, Ports(), 1) as (url, admin),
         aiohttp.ClientSession() as http,
     ):
-        yield Place(floor, clock, url, admin, http)
+        yield Site(floor, clock, url, admin, http)
 
 
 @asynccontextmanager
@@ -105,7 +122,7 @@ async def exchanging(
     speed: float = 5.0, settings: VenueSettings | None = None, **changes: object
 ) -> AsyncIterator[OnVenue]:
     """Yield our exchange on a venue, trading as an agent of an account."""
-    async with staged(speed, settings or VenueSettings()) as place:
+    async with on(Stage(), speed, settings or VenueSettings()) as place:
         owner, agent = trader(place), wallet(70_000)
         await owner.approve(agent)
         tasks = Tasks()
@@ -464,7 +481,7 @@ async def test_a_burnt_nonce_keeps_an_order_out() -> None:
 @asynccontextmanager
 async def feeding(speed: float, since: int, **changes: object) -> AsyncIterator[Any]:
     """Yield a place, a feed that listens to BTC there, and what it has delivered."""
-    async with opened(FREE, speed) as place:
+    async with on(MARKET, speed, VenueSettings()) as place:
         values = {"network": "local", "url": place.url, "weight_share": 1.0, "ack_within": 600.0}
         settings = HyperliquidFeedSettings.model_validate(
             {**values, "request_timeout": 600.0, "settled_after": 20.0, **changes}

@@ -1,7 +1,8 @@
 """Sign actions for the venue, and write the request down as it will be posted.
 
-What is signed is made by the official SDK (`hyperliquid.utils.signing`), which does no I/O. The
-curve itself is asked directly: the wallet's own way to it costs six times as much.
+What is signed is the official SDK's (`hyperliquid.utils.signing`): its hash of an action, in its
+typed message. Of that message all but the hash is the same every time, so it is worked out once;
+then a signature takes a tenth of the time it takes the SDK, and is the same.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from pydantic import SecretStr
 from tradeagent.errors import OperatorError
 from tradeagent.integrations.hyperliquid.wording import Action
 
+AGENT = keccak(text="Agent(string source,bytes32 connectionId)")
+LOWEST_V = 27
+
 
 class Signer:
     """An agent's key that signs and shows itself nowhere; raises OperatorError for no key."""
 
-    __slots__ = ("_curve", "_main", "address")
+    __slots__ = ("_domain", "_key", "_source", "address")
 
     def __init__(self, key: SecretStr, *, mainnet: bool) -> None:
         wallet: LocalAccount | None = None
@@ -35,8 +39,10 @@ class Signer:
                 "HYPERLIQUID_PRIVATE_KEY: is no private key; give the agent's, 64 hexadecimal "
                 "digits"
             )
-        self._curve = PrivateKey(bytes(wallet.key))
-        self._main = mainnet
+        agent = construct_phantom_agent(bytes(32), mainnet)
+        self._domain = encode_typed_data(full_message=l1_payload(agent)).header
+        self._source = keccak(text=agent["source"])
+        self._key = PrivateKey(bytes(wallet.key))
         self.address: str = wallet.address.lower()
 
     def __repr__(self) -> str:
@@ -44,28 +50,24 @@ class Signer:
 
     def body(self, action: Action, nonce: int, expires_ms: int | None) -> str:
         """Return the request that asks for `action`, byte for byte as it is to be posted."""
-        signature = self._signature(action, nonce, expires_ms)
         return json.dumps(
             {
                 "action": action,
                 "nonce": nonce,
-                "signature": signature,
+                "signature": self._sign(action_hash(action, None, nonce, expires_ms)),
                 "vaultAddress": None,
                 "expiresAfter": expires_ms,
             },
             separators=(",", ":"),
         )
 
-    def _signature(
-        self, action: Action, nonce: int, expires_ms: int | None
-    ) -> dict[str, str | int]:
-        """Return what the SDK's `sign_l1_action` returns."""
-        agent = construct_phantom_agent(action_hash(action, None, nonce, expires_ms), self._main)
-        message = encode_typed_data(full_message=l1_payload(agent))
-        digest = keccak(b"\x19" + message.version + message.header + message.body)
-        signed = self._curve.sign_recoverable(digest, hasher=None)
-        r, s = int.from_bytes(signed[:32]), int.from_bytes(signed[32:64])
-        return {"r": hex(r), "s": hex(s), "v": signed[64] + 27}
+    def _sign(self, connection: bytes) -> dict[str, object]:
+        """Return the signature of an action's hash as an agent's message (EIP-712, secp256k1)."""
+        message = keccak(AGENT + self._source + connection)
+        digest = keccak(b"\x19\x01" + self._domain + message)
+        mark = self._key.sign_recoverable(digest, hasher=None)
+        r, s = int.from_bytes(mark[:32], "big"), int.from_bytes(mark[32:64], "big")
+        return {"r": hex(r), "s": hex(s), "v": LOWEST_V + mark[64]}
 
 
 def address_of(key: SecretStr) -> str:
