@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 
@@ -34,7 +33,7 @@ from tradeagent.storage.memory import MemoryStore
 from tradeagent.supervisor import Supervisor
 
 S = OrderStatus
-SEEDS = int(os.environ.get("TRADEAGENT_SEQUENCES", "300"))
+SEEDS = 1000
 SOON = 30 * SECOND
 """How long after the venue answers freshly again all is known."""
 STORM, CALM = 120 * SECOND, 240 * SECOND
