@@ -19,6 +19,9 @@ from tradeagent.messages import (
 from tradeagent.storage.base import Past
 from tradeagent.strategies.base import Event, Strategy, View
 
+MEMORY = 25
+"""How many times its warm-up a strategy is shown: by then 1e-9 is left of Wilder's first value."""
+
 
 class Hosted:
     """One strategy at work: its view, and how much of its warm-up it has seen."""
@@ -89,7 +92,11 @@ class Analysis(BaseAgent[AgentSettings]):
             self.positioned(held)
 
     async def setup(self) -> None:
-        """Ask for the candles each strategy needs to warm up on."""
+        """Ask for the candles each strategy needs to warm up on.
+
+        An indicator that smooths remembers its whole past, ever more faintly: with so many times
+        its warm-up it stands after a restart where it would have stood without one.
+        """
         wishes: dict[tuple[str, Timeframe], int] = {}
         for hosted in self.hosted:
             for symbol in (hosted.strategy.symbol, *hosted.inputs.symbols):
@@ -98,7 +105,7 @@ class Analysis(BaseAgent[AgentSettings]):
                     wishes[wish] = max(wishes.get(wish, 0), hosted.inputs.warmup)
         for (symbol, timeframe), count in sorted(wishes.items()):
             self._waiting[symbol, timeframe] = []
-            self.publish(HistoryRequest(symbol=symbol, timeframe=timeframe, count=count))
+            self.publish(HistoryRequest(symbol=symbol, timeframe=timeframe, count=MEMORY * count))
 
     @on(History)
     def warm_up(self, history: History) -> list[TradeSignal]:

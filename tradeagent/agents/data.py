@@ -202,7 +202,8 @@ class Data(BaseAgent[DataSettings]):
         self.start(self._history(wish, self.now()), lane="history")
 
     async def _history(self, wish: HistoryRequest, before: int) -> History:
-        known = wish.timeframe in self.feed.timeframes(wish.symbol)
+        streamed = wish.timeframe in self.feed.timeframes(wish.symbol)
+        known = streamed or isinstance(self.feed, LiveFeed)  # which has any timeframe's past
         base, bars = self.feed.shortest(wish.symbol), list[MarketData]()
         if known:
             bars.extend(await self._candles(wish.symbol, wish.timeframe, before, wish.count))
