@@ -209,7 +209,8 @@ class Blotter:
     def _restate(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
         """Move an order by a report without a fill; what says nothing new changes nothing."""
         status = report.status
-        if status is S.NOT_PLACED and report.cancel_refused and update.status is S.PREPARED:
+        unseen = report.cancel_refused and status in (S.NOT_PLACED, S.UNKNOWN)
+        if unseen and update.status in (S.PREPARED, S.UNKNOWN):
             return []  # it may be on its way: the one that sends it tells what became of it
         if status in SHOWN and update.status in DISPROVED:
             return self._resurrect(update, report)
