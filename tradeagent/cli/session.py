@@ -12,11 +12,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from tradeagent.agents.gate import RiskSettings
 from tradeagent.app import Daemon, open_daemon
 from tradeagent.bus.base import Subscriber
 from tradeagent.cli.narrate import GRAVE, TOLD, sentence
 from tradeagent.clock import SECOND, monotonic
 from tradeagent.errors import CommandError
+from tradeagent.integrations.hyperliquid.settings import HyperliquidSettings
 from tradeagent.log import log, setup
 from tradeagent.messages import AccountUpdate, DataStatus, Message
 from tradeagent.opening import Unlock
@@ -40,6 +42,7 @@ async def run_session(
     setup(style, "WARNING" if live else settings.log.level)
     if summary is not None:
         _expect(summary)
+    sys.stderr.write(banner(plan))
     async with open_daemon(plan, state, unlock=unlock, key=key) as daemon:
         _on_interrupt(daemon.stop)
         gc.freeze()  # what was loaded stays: no later collection need walk through it
@@ -52,6 +55,24 @@ async def run_session(
             _narrate(daemon, GRAVE if simulated else TOLD)
             result = await daemon.run(length)
     _report(result, summary)
+
+
+def banner(plan: Plan) -> str:
+    """Return what an operator must not overlook: that real money is traded, whose, and how much."""
+    exchange = plan.exchange
+    if not isinstance(exchange, HyperliquidSettings) or exchange.network != "mainnet":
+        return ""
+    limits = next(
+        one.settings.limits for one in plan.agents if isinstance(one.settings, RiskSettings)
+    )
+    line = "=" * 72
+    return (
+        f"{line}\nREAL MONEY on Hyperliquid, account {exchange.account}\n"
+        f"an order is worth {limits.max_order_notional} at most, a position "
+        f"{limits.max_position_notional}, a day may lose {limits.max_daily_loss_ratio:.1%}\n"
+        "'tradeagent halt --reason TEXT' stops it, or a file named KILL in the state folder\n"
+        f"{line}\n"
+    )
 
 
 def _expect(path: Path) -> None:
