@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from tradeagent.agents.line import Line
 from tradeagent.bus.base import Subscriber
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
@@ -33,6 +34,9 @@ from tradeagent.messages import (
     TradeSignal,
     TradingMode,
     TradingState,
+    VenueBudget,
+    VenueStatement,
+    VenueStatus,
 )
 
 
@@ -63,6 +67,10 @@ class Summary(BaseModel):
     ended: str
 
 
+MISMATCHES = frozenset({"POSITION_MISMATCH", "UNKNOWN_ORDER", "FOREIGN_ORDER", "RESURRECTED"})
+"""Incidents that tell of a difference between the venue and our books."""
+
+
 class Tally:
     """Listens to everything and keeps counts, the newest of each thing, and the last events."""
 
@@ -73,12 +81,15 @@ class Tally:
         self.order_states: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
         self.incidents: Counter[str] = Counter()
+        self.mismatches = 0
         self.fees = self.funding = ZERO
         self.mode = TradingMode.ACTIVE
         self.mode_reason = ""
         self.opening: AccountUpdate | None = None
         """The first account that the venue told of."""
         self.account: AccountUpdate | None = None
+        self.line = Line()
+        """Whether the venue can be relied on."""
         self.audit: AuditReport | None = None
         self.peak = self.day_open = ZERO
         self.positions: dict[str, PositionUpdate] = {}
@@ -106,6 +117,9 @@ class Tally:
                 FundingPayment: self._funded,
                 PositionUpdate: self._position,
                 AccountUpdate: self._account,
+                VenueStatus: self.line.status,
+                VenueStatement: self.line.statement,
+                VenueBudget: self.line.budget,
                 TradingState: self._state,
                 RiskAlert: self._alerted,
                 AuditReport: self._audited,
@@ -192,6 +206,7 @@ class Tally:
 
     def _happened(self, incident: Incident) -> None:
         self.incidents[incident.severity.value] += 1
+        self.mismatches += incident.code in MISMATCHES
         self._note(incident)
 
     def _beat(self, beat: Heartbeat) -> None:

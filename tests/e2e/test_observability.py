@@ -57,7 +57,7 @@ def test_a_trading_daemon_shows_all_that_is_promised(tmp_path: Path) -> None:
     shown = {re.sub(r"_(bucket|sum|count|info)$", "", name) for name, _ in before}
     without = {"tradeagent_build", "tradeagent_agent_errors_total", "tradeagent_bus_dropped_total"}
     seldom = {"tradeagent_risk_alerts_total", "tradeagent_incidents_open"}
-    seldom |= {"tradeagent_risk_rejections_total"}
+    seldom |= {"tradeagent_risk_rejections_total", "tradeagent_rate_limit_remaining"}
     promised = {re.sub(r"_info$", "", name) for name in PROMISED}
     assert len(PROMISED) > 15
     assert promised - shown <= without | seldom  # what has not happened has no sample

@@ -48,6 +48,7 @@ class DaemonCollector(Collector):
         )
         yield from self._agents()
         yield from self._bus()
+        yield from self._venue()
         yield from self._trading()
         yield from self._money()
         yield from self._process()
@@ -94,6 +95,23 @@ class DaemonCollector(Collector):
         for reason, number in bus.dropped.items():
             dropped.add_metric([reason], number)
         return messages, dropped, handling
+
+    def _venue(self) -> Iterable[Metric]:
+        tally = self._daemon.tally
+        up = GaugeMetricFamily(
+            "tradeagent_venue_up", "1 while the venue can be relied on.", not tally.line.trouble
+        )
+        left = GaugeMetricFamily(
+            "tradeagent_rate_limit_remaining", "Actions that the venue still allows the account."
+        )
+        if tally.line.actions_left is not None:
+            left.add_metric([], tally.line.actions_left)
+        differed = CounterMetricFamily(
+            "tradeagent_reconcile_mismatches",
+            "How often the venue told what our books did not.",
+            tally.mismatches,
+        )
+        return up, left, differed
 
     def _trading(self) -> Iterable[Metric]:
         tally = self._daemon.tally

@@ -36,6 +36,8 @@ def obstacles(daemon: Daemon) -> Sequence[str]:
         found.append("the bus is not connected")
     if daemon.store.journal.failure:
         found.append(f"journal: {daemon.store.journal.failure}")
+    if daemon.tally.line.trouble:
+        found.append(daemon.tally.line.trouble)
     return [*found, *_stale(daemon)]
 
 
