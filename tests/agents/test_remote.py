@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.agents.far import FarExchange
+from tests.agents.far import FarExchange, finished
 from tests.agents.test_execution import approval
 from tests.harness import KEY, START
 from tradeagent.agents.execution import Execution, ExecutionSettings
@@ -172,21 +172,41 @@ async def test_an_order_with_our_mark_that_we_do_not_know_is_cancelled() -> None
     assert set(floor.exchange.cancelled) == {ours.cloid}
 
 
+def by_hand(floor: Floor, cloid: str) -> None:
+    """Cancel an order at the venue, whose word about it is never heard."""
+    floor.exchange._listeners.clear()
+    finished(FarExchange.cancel_order(floor.exchange, "BTC", cloid))
+
+
+async def test_a_stop_that_somebody_else_cancelled_is_placed_again() -> None:
+    """A position is without its stop for no longer than it takes to find out."""
+    floor = Floor()
+    floor.at(1, approval())
+
+    def cancel() -> None:
+        (stop,) = [
+            one.order.cloid
+            for one in floor.said
+            if isinstance(one, OrderUpdate) and one.status is S.OPEN
+        ]
+        by_hand(floor, stop)
+
+    floor.clock.call_at(START + 12 * SECOND, cancel)
+
+    await floor.run(60)
+
+    (stop,) = await floor.exchange.get_open_orders()
+    assert (stop.type, stop.size, stop.trigger) == ("stop", D(1), D(95))
+    assert floor.codes() == ["STOP_LOST"]
+
+
 async def test_an_order_that_a_list_lacks_is_asked_about() -> None:
     """Absence ends no order: what became of it is asked, and a cancel by hand is found out."""
     floor = Floor()
     floor.at(1, resting_entry())
     cloid = resting_entry().order.cloid  # type: ignore[union-attr]
 
-    def cancel() -> None:
-        floor.exchange._listeners.clear()  # its own word about it is never heard
-        work = FarExchange.cancel_order(floor.exchange, "BTC", cloid)
-        try:
-            work.send(None)
-        except StopIteration:
-            return
-
-    floor.clock.call_at(START + 12 * SECOND, cancel)
+    floor.clock.call_at(START + 12 * SECOND, lambda: by_hand(floor, cloid))
 
     await floor.run(60)
 

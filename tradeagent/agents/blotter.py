@@ -36,6 +36,18 @@ SHOWN = (S.OPEN, S.PARTIAL, S.TRIGGERED)
 DISPROVED = (S.NOT_PLACED, S.REJECTED)
 PROVEN = (S.OPEN, S.PARTIAL, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE)
 """What a report shows to be there, what we held to be gone, and what was seen to be there."""
+TAKEN = frozenset(
+    {
+        "canceled",
+        "canceled on request",
+        "marginCanceled",
+        "openInterestCapCanceled",
+        "selfTradeCanceled",
+        "scheduledCancel",
+        "internalCancel",
+    }
+)
+"""Why an order ended that had not done its work: somebody else's will, in venues' words."""
 VENUE = "venue"
 """The author of orders that a venue makes itself."""
 REMEMBERED = 1_000
@@ -193,6 +205,12 @@ class Blotter:
         books = self.books.get(symbol)
         return books is not None and books.net.size != 0
 
+    def _was_taken(self, update: OrderUpdate, report: ExecutionReport) -> bool:
+        """Tell whether somebody else cancelled an order that still has something to do."""
+        ours = update.status in (S.PEND_CANCEL, S.PEND_REPLACE)
+        wanted = not ours and report.cloid not in self.unwanted
+        return wanted and report.reason in TAKEN and not self._sibling_filled(update)
+
     def _sibling_filled(self, update: OrderUpdate) -> bool:
         group = update.order.group
         return group is not None and any(
@@ -200,7 +218,9 @@ class Blotter:
         )
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
-        """Prepare the next attempt at a protective order that was proven not placed."""
+        """Prepare the next attempt at what is left of a protective order that is not there."""
+        left = changed(update.order, size=remaining(update))
+        update = changed(update, order=left, filled=ZERO, average_price=None, oid=None)
         attempts = (another_attempt(update, number) for number in count(1))
         renewed = next(one for one in attempts if one.order.cloid not in self.orders)
         self.keep(renewed)
@@ -238,6 +258,9 @@ class Blotter:
         protects = protects and moved.order.replaces is None  # else the one before still does
         if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
             messages.append(self._again(moved))
+        if status is S.CANCELED and protects and self._was_taken(update, report):
+            messages.append(self._again(moved))
+            messages.append(self.incident(update, "STOP_LOST", Severity.WARNING, report.reason))
         if status is S.REJECTED and protects and not self._sibling_filled(moved):
             messages.append(self.incident(moved, "STOP_REJECTED", Severity.ERROR, report.reason))
         if status is S.UNKNOWN:
