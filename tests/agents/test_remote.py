@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tests.agents.far import FarExchange, finished
 from tests.agents.test_execution import approval
-from tests.harness import KEY, START
+from tests.harness import KEY, START, tick
 from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.identity import TAG, seal
 from tradeagent.bus.base import Subscriber
@@ -22,6 +22,8 @@ from tradeagent.messages import (
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
+    TaskRequest,
+    TaskResult,
     VenueStatement,
     VenueStatus,
 )
@@ -223,8 +225,6 @@ async def test_what_was_missed_is_read_once_the_venue_is_back() -> None:
     floor.at(1, resting_entry())
 
     def deaf() -> None:
-        from tests.harness import tick
-
         floor.exchange._listeners.clear()
         floor.exchange.on_market(tick(40))
 
@@ -247,3 +247,23 @@ async def test_the_venues_own_switch_is_armed_only_while_flat_with_entries_resti
 
     times = [one and (one - START) // SECOND for one in floor.exchange.scheduled]
     assert times == [15, 20, 25, 30, None]
+
+
+async def test_an_operator_may_ask_for_a_comparison() -> None:
+    """What was missed is booked, and how it ended is told."""
+    floor = Floor()
+    floor.at(1, resting_entry())
+
+    def deaf() -> None:
+        floor.exchange._listeners.clear()
+        floor.exchange.on_market(tick(40))
+
+    floor.clock.call_at(START + 3 * SECOND, deaf)
+    floor.at(5, TaskRequest(task_id="now", task="reconcile"))
+
+    await floor.run(8)
+
+    (*_, held) = [one for one in floor.said if isinstance(one, PositionUpdate)]
+    assert held.size == D(1)
+    (result,) = [one for one in floor.said if isinstance(one, TaskResult)]
+    assert (result.task_id, result.outcome) == ("now", "succeeded")

@@ -37,6 +37,8 @@ from tradeagent.messages import (
     RiskAssessment,
     Severity,
     Submission,
+    TaskRequest,
+    TaskResult,
     TradingMode,
     TradingState,
     VenueStatement,
@@ -48,6 +50,8 @@ from tradeagent.storage.base import Past
 _new_order_update = checked(OrderUpdate)
 
 S = OrderStatus
+RECONCILE = "reconcile"
+"""The task that an operator asks for."""
 ALL = 1 << 62
 """A seq that no message has: the whole journal."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -402,6 +406,22 @@ class Execution(BaseAgent[ExecutionSettings]):
             return await self.reconcile()
         except VenueUnavailable:
             return ()
+
+    @on(TaskRequest)
+    def compare_now(self, wish: TaskRequest) -> None:
+        """Compare with the venue because an operator asks for it."""
+        if wish.task == RECONCILE:
+            self.start(self._compared(wish), lane="reconcile")
+
+    async def _compared(self, wish: TaskRequest) -> Sequence[Message]:
+        """Reconcile, and say how that ended; what differs is told as incidents."""
+        try:
+            told = await self.reconcile()
+        except (VenueUnavailable, NotSent) as error:
+            return (TaskResult(task_id=wish.task_id, outcome="failed", text=str(error)),)
+        news = sum(isinstance(one, ExecutionReport | FundingPayment) for one in told)
+        text = f"the venue told of {news} fills, payments and working orders"
+        return (*told, TaskResult(task_id=wish.task_id, outcome="succeeded", text=text))
 
     @on(VenueStatus)
     def connected(self, status: VenueStatus) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradeagent.agents.compliance import AUDIT
+from tradeagent.agents.execution import RECONCILE
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.overrides import objection
 from tradeagent.agents.states import kept
@@ -128,6 +129,7 @@ class Control:
             "override": (Override, self._override),
             "audit": (Actor, self._audit),
             "strategy": (Word, self._direct),
+            "reconcile": (Actor, self._reconcile),
         }
 
     async def answer(self, line: bytes) -> bytes:
@@ -290,6 +292,13 @@ class Control:
             raise CommandError(f"nothing is called {wish.scope}; scopes: {known}")
         self._publish(change)
         return {"rule": wish.rule, "scope": wish.scope, "minutes": f"{wish.minutes:g}"}
+
+    def _reconcile(self, who: Actor) -> dict[str, str]:
+        if "execution" not in self._daemon.supervisor.lives:
+            raise CommandError("this process has no Execution agent; ask the one that trades")
+        name = f"reconcile-{self._daemon.clock.now()}"
+        self._publish(TaskRequest(task_id=name, task=RECONCILE, actor=who.actor))
+        return {"asked": "the venue is compared with our books; what differs comes as incidents"}
 
     def _audit(self, who: Actor) -> dict[str, object]:
         """Return what Compliance counted since the UTC day began, or since its start."""

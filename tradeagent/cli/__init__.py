@@ -31,6 +31,7 @@ COMMANDS = {
     "resume": ("operate:resume", "Trade again."),
     "flatten": ("operate:flatten", "Close every position, then halt."),
     "cancel": ("operate:cancel", "Cancel orders."),
+    "reconcile": ("operate:reconcile", "Compare the venue with our books now."),
     "override": ("operate:override", "Lift a risk rule for a while."),
     "watchdog": (
         "watchdog:watchdog",

@@ -20,6 +20,7 @@ def _group(name: str) -> typer.Typer:
 
 halt, resume, flatten = _group("halt"), _group("resume"), _group("flatten")
 cancel, override = _group("cancel"), _group("override")
+reconcile = _group("reconcile")
 
 
 Named = Annotated[
@@ -75,6 +76,12 @@ def do_cancel(
         state, profile, "cancel", reason=reason, cloid=cloid, symbol=symbol, strategy=strategy,
         protective=protective,
     )  # fmt: skip
+
+
+@reconcile.command()
+def do_reconcile(state: State = None, profile: Profile = None) -> None:
+    """Ask the venue what was filled, what rests and what is held, and compare."""
+    _ask(state, profile, "reconcile")
 
 
 def _direct(name: str, mode: str, reason: str, state: Path | None, profile: str | None) -> None:
