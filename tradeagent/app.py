@@ -49,7 +49,7 @@ from tradeagent.messages import (
     TickerUpdate,
 )
 from tradeagent.opening import Spoken, Unlock, counted_crashes, opening
-from tradeagent.parts import Market, connected, housed, open_exchange, open_market
+from tradeagent.parts import Market, connected, housed, open_exchange, open_market, recording
 from tradeagent.plan import AgentPlan, Plan, unclaimed
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.storage.base import Past
@@ -181,6 +181,7 @@ async def open_daemon(
         stack.enter_context(directory)
         directory.claim(plan.identity)
         crashes = stack.enter_context(counted_crashes(plan, directory))
+        recorded = recording(plan)
         if settings.store.fresh:
             directory.fresh()
         directory.keep_settings(plan.digest, plan.record, settings.bus.inbox_cap)
@@ -196,7 +197,7 @@ async def open_daemon(
         stack.callback(store.close, clean=False)
         past = store.past()
         _refuse_unclaimed(plan, past, directory)
-        market = open_market(plan, past.ts)
+        market = open_market(plan, past.ts, recorded)
         clock = market.clock
         plan, own_key = await stack.enter_async_context(housed(plan, directory, clock))
         market = await stack.enter_async_context(connected(plan, market))

@@ -40,13 +40,17 @@ class Market(NamedTuple):
     feed: MarketFeed | LiveFeed
 
 
-def open_market(plan: Plan, ended: int) -> Market:
+def recording(plan: Plan) -> RecordedFeed | None:
+    """Return the feed of recorded files, None for another; raises DataError."""
+    return RecordedFeed(plan.feed) if isinstance(plan.feed, RecordedSettings) else None
+
+
+def open_market(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Market:
     """Return clock and feed, from where the last run `ended` (UTC ns); raises DataError.
 
     A live feed is not connected yet, see `connected`.
     """
-    settings, chosen = plan.feed, plan.settings.clock
-    recorded = RecordedFeed(settings) if isinstance(settings, RecordedSettings) else None
+    chosen = plan.settings.clock
     first = next(recorded.events(0), None) if recorded is not None else None
     origin = max(chosen.origin_ns if first is None else first[0] - 1, ended)
     clock: Clock = WallClock()

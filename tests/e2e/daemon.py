@@ -89,9 +89,9 @@ class Process:
         self.process.wait(ENOUGH)
         self._file.close()
 
-    def ended(self) -> tuple[int, str]:
+    def ended(self, seconds: float = ENOUGH) -> tuple[int, str]:
         """Wait until it ends by itself; returns its exit status and all it said."""
-        status = self.process.wait(ENOUGH)
+        status = self.process.wait(seconds)
         self._file.close()
         return status, self.log.read_text(encoding="utf-8")
 

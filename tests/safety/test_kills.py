@@ -18,6 +18,8 @@ from tradeagent.crash import KILLED, VARIABLE
 from tradeagent.storage import migrations
 
 pytestmark = pytest.mark.timeout(600)
+RARE = ("CP7", "CP8", "CP9")
+"""Places that are reached seldom, or once in a life."""
 PLACES = ("CP1", "CP2", "CP3", "CP4", "CP5", "CP6", "CP7", "CP8", "CP9")
 Opening = Callable[..., Pair]
 
@@ -70,9 +72,9 @@ def kill_at_places(pair: Pair, cycles: int, seed: int) -> None:
     chance = random.Random(seed)
     for number in range(cycles):
         place = PLACES[number % len(PLACES)]
-        times = 1 if place == "CP9" else 1 + chance.randrange(4)
+        times = 1 if place in RARE else 1 + chance.randrange(4)
         daemon = pair.start(**{VARIABLE: f"{place}:{times}"})
-        status, said = daemon.ended()
+        status, said = daemon.ended(150.0)
         assert status == KILLED, f"{place} was never reached: {said[-2000:]}"
 
 

@@ -193,7 +193,7 @@ def _exit_size(request: OrderRequest, standing: Standing, instrument: Instrument
     if 0 < left < size and request.type not in PROTECTIVE:
         return Sized(left, f"{size:f}, cut to what other exits leave of {held:f}", cut=True)
     fitted = instrument.fit_size(size)
-    if fitted < size and request.type not in PROTECTIVE:
+    if 0 < fitted < size and request.type not in PROTECTIVE:
         return Sized(fitted, f"{size:f}, cut to the venue's grid", cut=True)
     return Sized(size, "size as requested" if request.size else "the whole position", cut=False)
 

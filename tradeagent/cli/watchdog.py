@@ -61,7 +61,7 @@ class Watchdog:
         if exchange.network == "local" and not exchange.url:
             raise CommandError("the venue of this daemon ends with it; name one by exchange.url")
         self._settings = exchange
-        self._clock = open_market(plan, 0).clock
+        self._clock = open_market(plan, 0, None).clock
         self._place = place
         self._after = after
         self._struck = False

@@ -33,7 +33,7 @@ from tradeagent.messages import (
     Submission,
     VenueStatement,
 )
-from tradeagent.parts import open_market
+from tradeagent.parts import open_market, recording
 from tradeagent.plan import Plan, make_plan
 from tradeagent.replay.bus import ReplayBus, ReplayClock, ReplayHost
 from tradeagent.storage.base import Past, Settled
@@ -341,7 +341,7 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     """
     try:
         plan, cap = _plan(directory, boot, data)
-        market = open_market(plan, past.ts)
+        market = open_market(plan, past.ts, recording(plan))
         exact = boot.clock == "simulated"
         key = simulated_key(plan) if exact else directory.kept_seal_key()
     except OperatorError as error:
