@@ -6,13 +6,15 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
+from tradeagent.agents.lifecycle import LEGAL
 from tradeagent.cli import COMMANDS
 from tradeagent.config.reference import describe
 from tradeagent.config.settings import AgentEntry
-from tradeagent.messages import Severity, TradingMode
+from tradeagent.messages import TERMINAL, OrderStatus, Severity, TradingMode, VenueStatus
 from tradeagent.plan import BUILT_IN
 from tradeagent.quant.rules import RULES
 from tradeagent.quant.vitals import CHECKS
@@ -70,6 +72,50 @@ def test_every_agent_state_severity_and_rule_is_explained() -> None:
         assert re.search(rf"^\|.*\b{check.code}\b.*\|.*{check.severity}", operating, re.M), check
     for agent in BUILT_IN:
         assert agent in architecture, agent
+
+
+def test_the_table_of_order_states_is_the_state_machine() -> None:
+    """Each state of an order has one row, which names exactly the states that may follow it."""
+    page = (DOCS / "order-safety.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z_]{3,}) \| [^|]+ \| ([A-Z_, ]*)\|[^|]*\|$", page, re.M)
+    told = {state: {one for one in re.split(r"[, ]+", follow) if one} for state, follow in rows}
+
+    assert len(rows) == len(told) == len(OrderStatus)
+    assert told == {state: set(follow) for state, follow in LEGAL.items()}
+    (ended,) = re.findall(r"Ended are ([A-Z_, and\n]+?);", page)
+    assert set(re.findall(r"[A-Z_]{3,}", ended)) == TERMINAL
+
+
+def test_every_state_of_the_venue_is_explained() -> None:
+    """Each state that VENUE_STATUS can tell has a row of its own."""
+    operating = (DOCS / "operating.md").read_text(encoding="utf-8")
+
+    for state in get_args(VenueStatus.model_fields["state"].annotation):
+        assert re.search(rf"^\| `{state}` \|", operating, re.M), state
+
+
+def test_the_settings_of_order_safety_have_the_defaults_that_are_told() -> None:
+    """Each row of the table of what can be set names settings that exist, and their defaults."""
+    page = (DOCS / "order-safety.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`[\w.]+`(?:, )?)+) \| ([^|]+) \| [^|]+ \|$", page, re.M)
+    defaults = {
+        row.path.replace("exchange (type: hyperliquid)", "exchange").replace(
+            ".hyperliquid", ".0"
+        ): row.default
+        for path, model in GENERATE.sections().items()
+        for row in describe(model, path)
+    }
+
+    assert rows
+    for names, told in rows:
+        wanted = " ".join(defaults[name] for name in re.findall(r"`([\w.]+)`", names))
+        assert _values(told) == _values(wanted), names
+
+
+def _values(text: str) -> list[float | str]:
+    """Return the numbers and words in a cell; 250,000 is one number."""
+    found = re.findall(r"[a-z]+|\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3}\b)", "", text))
+    return [one if one.isalpha() else float(one) for one in found]
 
 
 def test_every_metric_is_listed() -> None:
