@@ -9,10 +9,9 @@ from pathlib import Path
 import typer
 
 from tradeagent.cli.options import AsJson, Files, Profile, State
-from tradeagent.cli.places import configuration, state_path
+from tradeagent.cli.places import configuration, states
 from tradeagent.errors import ConfigError
 from tradeagent.plan import Plan, make_plan, unclaimed
-from tradeagent.storage.directory import StateDirectory
 from tradeagent.storage.records import SqlRecords
 
 check = typer.Typer(name="check", add_completion=False, rich_markup_mode=None)
@@ -28,11 +27,11 @@ def do_check(profile: Profile = None, files: Files = None, state: State = None) 
     Positions in the state directory whose strategy is configured no more are listed as well.
     """
     plan = make_plan(configuration(profile, files or []))
-    place = StateDirectory(state_path(state, profile))
-    held = _unclaimed(plan, place.journal)
+    place = state or states() / plan.identity
+    held = _unclaimed(plan, place / "journal.db")
     if held and plan.removed == "refuse":
         raise ConfigError(
-            f"{place.path}: {', '.join(held)} and is configured no more; configure it again, or "
+            f"{place}: {', '.join(held)} and is configured no more; configure it again, or "
             "say with agents.trading.removed whether to adopt or to close such positions"
         )
     names = ", ".join(

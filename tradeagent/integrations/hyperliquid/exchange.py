@@ -13,7 +13,7 @@ from tradeagent.integrations.base import Unsubscribe, VenueEvent
 from tradeagent.integrations.hyperliquid import passport
 from tradeagent.integrations.hyperliquid.account import AccountNews, Spawn
 from tradeagent.integrations.hyperliquid.channels import Mids
-from tradeagent.integrations.hyperliquid.condition import POST_ONLY, STREAM, Condition
+from tradeagent.integrations.hyperliquid.condition import ORDERS, POST_ONLY, STREAM, Condition
 from tradeagent.integrations.hyperliquid.desk import Desk
 from tradeagent.integrations.hyperliquid.market import Market
 from tradeagent.integrations.hyperliquid.nonces import Nonces
@@ -297,6 +297,7 @@ class HyperliquidExchange:
                 self._tell(one)
 
     async def _measure(self) -> None:
-        """Look at time and budget, and let orders be tried again that only rested before."""
+        """Look at time and budget, and let orders be tried again that were left alone before."""
         self._condition.over(POST_ONLY)
+        self._condition.over(ORDERS)
         await self._upkeep.measure()

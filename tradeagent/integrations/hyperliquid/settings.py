@@ -137,6 +137,14 @@ class LineSettings(BaseModel):
 class HyperliquidSettings(LineSettings):
     """How orders are asked for on Hyperliquid."""
 
+    weight_share: float = Field(
+        default=0.6,
+        gt=0,
+        le=1,
+        description="The part of the venue's 1,200 weight a minute and address that orders and "
+        "questions about the account may use; the feed has a share of its own.",
+    )
+
     account: Address | Literal[""] = Field(
         default="",
         description="The address of the account that is traded, which has approved the agent whose "
@@ -205,6 +213,14 @@ class HyperliquidSettings(LineSettings):
 
 class HyperliquidFeedSettings(LineSettings):
     """How Hyperliquid's market data is listened to."""
+
+    weight_share: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="The part of the venue's 1,200 weight a minute and address that questions "
+        "about the market may use.",
+    )
 
     timeframes: tuple[Timeframe, ...] = Field(
         default=("1m",),
