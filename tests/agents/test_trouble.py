@@ -1,0 +1,191 @@
+"""What Execution does when a remote venue is slow, refuses, or is away at a bad moment."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from tests.agents.test_execution import approval
+from tests.agents.test_remote import Calm, Floor, resting_entry
+from tests.harness import KEY, START
+from tradeagent.agents.execution import Execution, ExecutionSettings
+from tradeagent.agents.identity import cloid, seal
+from tradeagent.bus.base import Subscriber
+from tradeagent.bus.memory import MemoryBus
+from tradeagent.clock import SECOND, SimulatedClock
+from tradeagent.errors import NotSent, VenueUnavailable
+from tradeagent.messages import (
+    ExecutionReport,
+    Message,
+    Order,
+    OrderStatus,
+    OrderUpdate,
+    Submission,
+    TradingMode,
+    TradingState,
+    VenueStatus,
+)
+from tradeagent.storage.memory import MemoryStore
+from tradeagent.supervisor import Supervisor
+
+S = OrderStatus
+D = Decimal
+
+
+class Stage(Floor):
+    """An Execution agent at a venue of the test's choice."""
+
+    def __init__(self, venue: type[Calm], on_stop: Literal["cancel", "keep"] = "cancel") -> None:
+        self.clock = SimulatedClock(START)
+        store = MemoryStore(keep=True)
+        supervisor = self.supervisor = Supervisor(self.clock, store.past, store.journal.committed)
+        self.bus = MemoryBus(self.clock, supervisor, store.journal)
+        supervisor.connect(self.bus)
+        self.exchange = venue(self.clock)
+        settings = ExecutionSettings(on_stop=on_stop)
+        supervisor.add(lambda: Execution(settings, self.exchange, "test", KEY))
+        self.said: list[Message] = []
+        self.bus.subscribe(Subscriber("ear", {Message: self.said.append}, observer=True))
+
+    def steps(self, cloid: str) -> list[OrderStatus]:
+        """Return every status that was said of an order."""
+        return [
+            one.status
+            for one in self.said
+            if isinstance(one, OrderUpdate) and one.order.cloid == cloid
+        ]
+
+
+class LateRiser(Calm):
+    """A venue that is away at first, and tells that it is up while the line is opened."""
+
+    calls = 0
+
+    async def start(self) -> None:
+        """Fail once, then say `up`."""
+        self.calls += 1
+        if self.calls == 1:
+            raise VenueUnavailable("no answer")
+        for deliver in tuple(self._listeners):
+            deliver(VenueStatus(state="up", time=self.clock.now()))
+
+
+async def test_a_venue_that_was_away_at_the_start_is_heard_to_come_back() -> None:
+    """What it tells while the line is opened reaches everybody, or nobody would trade again."""
+    stage = Stage(LateRiser)
+
+    await stage.run(5)
+
+    assert [one.state for one in stage.said if isinstance(one, VenueStatus)] == ["down", "up"]
+
+
+class Slow(Calm):
+    """A venue that is slow with the first order and with fills, and silent about the second."""
+
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
+        """Hold the first order for three seconds; let the second arrive late and unanswered."""
+        if not self.arrived:
+            report = await super().place_order(order, submission)
+            await self.clock.sleep(3)
+            return report
+        assert submission is not None
+        late = self.clock.now() + 8 * SECOND
+        self.clock.call_at(late, lambda: self._arrive(order, submission))
+        await self.clock.sleep(1)
+        raise VenueUnavailable("no answer")
+
+    async def get_fills(self, since: int) -> tuple[ExecutionReport, ...]:
+        """Answer after five seconds, but for the start."""
+        if self.clock.now() > START:
+            await self.clock.sleep(5)
+        return tuple(await super().get_fills(since))
+
+
+async def test_an_order_sent_during_a_reconciliation_is_not_taken_for_never_placed() -> None:
+    """What a reconciliation asks is no proof about an order that left while it was asking."""
+    stage = Stage(Slow)
+    first = resting_entry()
+    order = Order(
+        cloid=cloid("other", 0, 1),
+        intent_id="other",
+        symbol="BTC",
+        side="buy",
+        size=D(1),
+        type="limit",
+        limit=D(60),
+    )
+    mark = seal(KEY, order, first.stop_plan, first.expires_at)
+    second = first.model_copy(update={"intent_id": "other", "order": order, "seal": mark})
+    stage.at(6, first)
+    stage.at(6.5, second)
+    stage.at(7, VenueStatus(state="up", time=START))
+
+    await stage.run(40)
+
+    assert order.cloid in stage.exchange.arrived
+    assert S.NOT_PLACED not in stage.steps(order.cloid)
+
+
+class Stubborn(Calm):
+    """A venue that refuses the first cancel of an order that rests."""
+
+    async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
+        """Refuse once."""
+        if self.cancelled:
+            return await super().cancel_order(symbol, cloid)
+        self.cancelled.append(cloid)
+        return ExecutionReport(
+            cloid=cloid, symbol=symbol, status=S.OPEN, time=self.clock.now(), cancel_refused=True
+        )
+
+
+async def test_a_refused_cancel_of_an_entry_is_tried_again_while_trading_is_halted() -> None:
+    """An entry does not rest on in HALTED because a venue once refused its cancel."""
+    stage = Stage(Stubborn, on_stop="keep")
+    entry = resting_entry()
+    assert entry.order is not None
+    stage.at(1, entry)
+    stage.at(
+        3,
+        TradingState(
+            mode=TradingMode.HALTED,
+            previous=TradingMode.ACTIVE,
+            reason="test",
+            actor="test",
+            since=START,
+        ),
+    )
+
+    await stage.run(60)
+
+    assert stage.steps(entry.order.cloid)[-1] is S.CANCELED
+
+
+class Closed(Calm):
+    """A venue that takes no connection between the second and the thirtieth second."""
+
+    tries = 0
+
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
+        """Refuse the connection to stops for a while."""
+        if order.type == "stop" and self.clock.now() < START + 30 * SECOND:
+            self.tries += 1
+            raise NotSent("connection refused")
+        return await super().place_order(order, submission)
+
+
+async def test_a_stop_that_finds_no_connection_is_tried_again_with_patience() -> None:
+    """It is placed once the venue is there again, without a flood of attempts before."""
+    stage = Stage(Closed)
+    stage.at(1, approval())
+
+    await stage.run(40)
+
+    (stop,) = await stage.exchange.get_open_orders()
+    assert (stop.type, stop.size) == ("stop", D(1))
+    assert isinstance(stage.exchange, Closed)
+    assert 5 < stage.exchange.tries < 60
