@@ -154,9 +154,9 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     async def _arrive(self) -> None:
         exchange = self.venue.exchange
-        await exchange.start()
-        if self._leave is None:
+        if self._leave is None:  # before the line opens: what it tells first is not told again
             self._leave = exchange.subscribe(self._reported)
+        await exchange.start()
         for message in [*await exchange.get_market_data(), *await self.reconcile()]:
             self.runtime.publish(self.name, message)
         for update in tuple(self.blotter.working.values()):
