@@ -199,12 +199,25 @@ class Execution(BaseAgent[ExecutionSettings]):
         self.runtime.publish("exchange", event)
 
     async def reconcile(self) -> list[Message]:
-        """Return the venue's word on every open order, on missed fills, and on the account."""
-        working = tuple(self.blotter.working.values())
+        """Return the venue's word on every open order, on missed fills, and on the account.
+
+        That an order is not there says nothing of one that has moved on since it was asked for: it
+        may have left after the answer.
+        """
         blotter = self.blotter
-        told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, working)
+        asked = dict(blotter.working)
+        told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, asked.values())
         crashpoint("CP9")
-        return [message for message in told if blotter.is_news(message)]
+        return [
+            one
+            for one in told
+            if blotter.is_news(one)
+            and not (
+                isinstance(one, ExecutionReport)
+                and one.status is S.NOT_PLACED
+                and blotter.orders.get(one.cloid) is not asked.get(one.cloid)
+            )
+        ]
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
         """Return how an order stands by the venue's word, UNKNOWN when it gives none."""
