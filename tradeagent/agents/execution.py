@@ -437,6 +437,8 @@ class Execution(BaseAgent[ExecutionSettings]):
             self._call_off(orphan)
         for update in findings.asked:
             self._inquire(update)
+        if self.router.mode is not TradingMode.ACTIVE:  # a cancel may have been refused
+            messages.extend(self._withdraw_resting())
         if findings.again:
             self.start(self._look_again(), lane="reconcile")
         return messages
