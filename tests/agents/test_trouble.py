@@ -5,9 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from tests.agents.test_execution import approval
+import pytest
+
+from tests.agents.far import FarExchange, finished
+from tests.agents.test_execution import ALL, approval
 from tests.agents.test_remote import Calm, Floor, resting_entry
 from tests.harness import KEY, START
+from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.identity import cloid, seal
 from tradeagent.bus.base import Subscriber
@@ -15,6 +19,7 @@ from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import SECOND, SimulatedClock
 from tradeagent.errors import NotSent, VenueUnavailable
 from tradeagent.messages import (
+    CancelRequest,
     ExecutionReport,
     Message,
     Order,
@@ -25,6 +30,7 @@ from tradeagent.messages import (
     TradingState,
     VenueStatus,
 )
+from tradeagent.messages import Execution as Done
 from tradeagent.storage.memory import MemoryStore
 from tradeagent.supervisor import Supervisor
 
@@ -189,3 +195,69 @@ async def test_a_stop_that_finds_no_connection_is_tried_again_with_patience() ->
     assert (stop.type, stop.size) == ("stop", D(1))
     assert isinstance(stage.exchange, Closed)
     assert 5 < stage.exchange.tries < 60
+
+
+async def test_a_stop_that_somebody_else_cancels_is_placed_again() -> None:
+    """A position is not left without its stop, whoever took that away."""
+    stage = Stage(Calm)
+    stage.at(1, approval())
+
+    async def cancel() -> None:
+        (stop,) = await stage.exchange.get_open_orders()
+        await FarExchange.cancel_order(stage.exchange, "BTC", stop.cloid)
+
+    stage.clock.call_at(START + 10 * SECOND, lambda: finished(cancel()))
+
+    await stage.run(20)
+
+    (stop,) = await stage.exchange.get_open_orders()
+    assert (stop.type, stop.size, stop.trigger) == ("stop", D(1), D(95))
+
+
+async def test_a_stop_that_we_cancel_stays_away() -> None:
+    """What an operator calls off is not placed again."""
+    stage = Stage(Calm)
+    stage.at(1, approval())
+    stage.at(10, CancelRequest(keep_protective=False, reason="test"))
+
+    await stage.run(20)
+
+    assert not await stage.exchange.get_open_orders()
+
+
+@pytest.mark.parametrize("gone_first", [True, False])
+def test_a_stop_whose_replacement_failed_is_placed_again_where_it_is_gone(gone_first: bool) -> None:
+    """Neither order of the two reports leaves the position without a stop."""
+    blotter = Blotter("test", "execution")
+    entry = OrderUpdate(
+        order=approval().order,
+        status=S.PREPARED,
+        strategy="a",
+        shares=ALL,
+        stop_plan=approval().stop_plan,
+        expires_at=START,
+    )
+    blotter.keep(entry)
+    done = Done(tid="1", price=D(100), size=D(1), fee=D(0))
+    bought = report(entry.order, S.FILLED, execution=done)
+    *_, stop = blotter.book(bought)
+    assert isinstance(stop, OrderUpdate)
+    blotter.book(report(stop.order, S.OPEN))
+    name = cloid("moved", 0, 1)
+    moved = stop.order.model_copy(update={"cloid": name, "replaces": stop.order.cloid})
+    blotter.keep(stop.model_copy(update={"order": moved}))
+    blotter.keep(stop.model_copy(update={"status": S.PEND_REPLACE}))
+    told = [report(stop.order, S.CANCELED), report(moved, S.REJECTED)]
+
+    said = [one for step in (told if gone_first else told[::-1]) for one in blotter.book(step)]
+
+    (again,) = [one for one in said if isinstance(one, OrderUpdate) and one.status is S.PREPARED]
+    assert again.order.cloid not in (stop.order.cloid, name)
+    assert (again.order.size, again.order.trigger, again.order.replaces) == (D(1), D(95), None)
+
+
+def report(order: Order, status: OrderStatus, execution: Done | None = None) -> ExecutionReport:
+    """Return the venue's word on an order."""
+    return ExecutionReport(
+        cloid=order.cloid, symbol="BTC", status=status, time=START, oid="1", execution=execution
+    )

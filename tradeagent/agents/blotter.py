@@ -199,8 +199,30 @@ class Blotter:
             one.order.group == group and one.filled for one in self.orders.values()
         )
 
+    def _lost(self, update: OrderUpdate, moved: OrderUpdate) -> OrderUpdate | None:
+        """Return the stop that went by none of our doing, by `update` becoming `moved`, if any.
+
+        One that was to be replaced is lost when neither stands: it is gone, and so is the other.
+        """
+        order = moved.order
+        if moved.status in DISPROVED and order.replaces is not None:
+            moved = self.orders.get(order.replaces, moved)
+            update, order = moved, moved.order
+        replaced = any(one.order.replaces == order.cloid for one in self.working.values())
+        ours = update.status is S.PEND_CANCEL or order.cloid in self.unwanted or replaced
+        if moved.status is not S.CANCELED or order.type != "stop" or ours:
+            return None
+        books = self.books.get(order.symbol)
+        held = books.net.size if books is not None else ZERO
+        protects = held > 0 if order.side == "sell" else held < 0
+        closed = any(
+            one.status is S.FILLED and one.order.group == order.group
+            for one in self.orders.values()
+        )
+        return moved if protects and not closed else None
+
     def _again(self, update: OrderUpdate) -> OrderUpdate:
-        """Prepare the next attempt at a protective order that was proven not placed."""
+        """Prepare the next attempt at a protective order that is not there."""
         attempts = (another_attempt(update, number) for number in count(1))
         renewed = next(one for one in attempts if one.order.cloid not in self.orders)
         self.keep(renewed)
@@ -238,6 +260,9 @@ class Blotter:
         protects = protects and moved.order.replaces is None  # else the one before still does
         if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
             messages.append(self._again(moved))
+        lost = self._lost(update, moved)
+        if lost is not None:
+            messages.append(self._again(lost))
         if status is S.REJECTED and protects and not self._sibling_filled(moved):
             messages.append(self.incident(moved, "STOP_REJECTED", Severity.ERROR, report.reason))
         if status is S.UNKNOWN:
