@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -261,3 +262,91 @@ def report(order: Order, status: OrderStatus, execution: Done | None = None) -> 
     return ExecutionReport(
         cloid=order.cloid, symbol="BTC", status=status, time=START, oid="1", execution=execution
     )
+
+
+class Hanging(Calm):
+    """A venue that leaves entries without an answer for ten seconds."""
+
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
+        """Keep who would rest waiting."""
+        if order.type == "limit":
+            await self.clock.sleep(10)
+            raise VenueUnavailable("no answer")
+        return await super().place_order(order, submission)
+
+
+async def test_no_exit_waits_for_the_answer_to_an_entry() -> None:
+    """An exit leaves at once although an entry in the same symbol is on its way."""
+    stage = Stage(Hanging)
+    expires = START + 60 * SECOND
+    held = Order(
+        cloid=cloid("held", 0, 1),
+        intent_id="held",
+        symbol="BTC",
+        side="buy",
+        size=D(1),
+        type="market",
+    )
+    stage.at(
+        1, approval(intent="held", order=held, seal=seal(KEY, held, None, expires), stop_plan=None)
+    )
+    stage.at(5, resting_entry())
+    order = Order(
+        cloid=cloid("exit", 0, 1),
+        intent_id="exit",
+        symbol="BTC",
+        side="sell",
+        size=D(1),
+        type="market",
+        reduce_only=True,
+    )
+    mark = seal(KEY, order, None, expires)
+    stage.at(6, approval(intent="exit", order=order, stop_plan=None, seal=mark))
+
+    await stage.run(30)
+
+    assert stage.exchange.arrived[order.cloid] < START + 7 * SECOND
+
+
+class Forgetful(Calm):
+    """A venue that knows nothing any more of what rested, from the tenth second on."""
+
+    asked = 0
+
+    @property
+    def gone(self) -> bool:
+        """Tell whether it has forgotten."""
+        return self.clock.now() > START + 10 * SECOND
+
+    async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
+        """Deny."""
+        self.asked += self.gone
+        return None if self.gone else await super().get_order_status(symbol, cloid)
+
+    async def get_open_orders(self) -> Sequence[Order]:
+        """Show nothing."""
+        return () if self.gone else await super().get_open_orders()
+
+    async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
+        """Refuse."""
+        return ExecutionReport(
+            cloid=cloid, symbol=symbol, status=S.UNKNOWN, time=START, cancel_refused=True
+        )
+
+
+async def test_an_order_that_the_venue_denies_is_not_asked_for_without_end() -> None:
+    """What is told once is enough; called off, the order has come to its end."""
+    stage = Stage(Forgetful, on_stop="keep")
+    entry = resting_entry()
+    assert entry.order is not None
+    stage.at(1, entry)
+    stage.at(200, CancelRequest(cloid=entry.order.cloid, reason="test"))
+
+    await stage.run(250)
+
+    assert stage.codes() == ["ORDER_DENIED"]
+    assert stage.steps(entry.order.cloid)[-2:] == [S.PEND_CANCEL, S.CANCELED]
+    assert isinstance(stage.exchange, Forgetful)
+    assert stage.exchange.asked < 10

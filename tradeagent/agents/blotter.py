@@ -183,11 +183,25 @@ class Blotter:
         return [moved, self.incident(update, "RESURRECTED", Severity.CRITICAL, f"{report.status}")]
 
     def _contradicted(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
-        """Keep what is proven; an order said never to have been placed is worth one incident."""
-        if report.status is S.UNKNOWN or report.cloid in self._denied:
+        """Keep what is proven; an order said never to have been placed is worth one incident.
+
+        One that is being called off has come to its end with that.
+        """
+        if report.status is S.UNKNOWN:
             return []
-        self._denied.add(report.cloid)
-        return [self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason)]
+        messages: list[Message] = []
+        if report.cloid not in self._denied:
+            self._denied.add(report.cloid)
+            messages.append(self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason))
+        if update.status is S.PEND_CANCEL:
+            gone = advance(update, S.CANCELED, reason=report.reason)
+            self.keep(gone)
+            messages.append(gone)
+        return messages
+
+    def is_denied(self, update: OrderUpdate) -> bool:
+        """Tell whether the venue denies an order that we hold on to: asking again tells no more."""
+        return update.order.cloid in self._denied and update.status is not S.PEND_CANCEL
 
     def _holds(self, symbol: str) -> bool:
         books = self.books.get(symbol)

@@ -274,7 +274,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         own = hand is None or hand.source == self.name
         if update.status is S.PREPARED and own and self.router.is_prepared(update.order):
             work = self.router.send(update, self.now(), self.committed())
-            self.start(work, lane=update.symbol)
+            way = "out" if update.order.reduce_only else "in"  # no exit waits for an entry's answer
+            self.start(work, lane=f"{update.symbol} {way}")
 
     @on(Submission)
     def submit(self, submission: Submission) -> OrderUpdate | None:
