@@ -437,7 +437,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         for orphan in findings.orphans:
             self._call_off(orphan)
         for update in findings.asked:
-            self._inquire(update)
+            if not self.blotter.is_denied(update):
+                self._inquire(update)
         if self.router.mode is not TradingMode.ACTIVE:  # a cancel may have been refused
             messages.extend(self._withdraw_resting())
         if findings.again:
