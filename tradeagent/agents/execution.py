@@ -466,21 +466,23 @@ class Execution(BaseAgent[ExecutionSettings]):
         return [message for message in told if blotter.is_news(message)]
 
     async def _hold_dead_man(self, horizon: float) -> None:
-        """Put off, again and again, that the venue cancels entries which rest on a flat account."""
-        armed = False
+        """Put off, again and again, that the venue cancels entries which rest on a flat account.
+
+        It is taken back first, for an earlier run may have asked for it, and stops would go as well.
+        """
+        armed = True
         while True:
-            await self.runtime.sleep(horizon / 2)
             flat = not any(books.net.size for books in self.blotter.books.values())
             resting = any(not one.order.reduce_only for one in self.blotter.working.values())
             wanted = flat and resting
-            if not (wanted or armed):
-                continue
-            until = self.runtime.time() + int(horizon * SECOND) if wanted else None
-            with suppress(VenueUnavailable, NotSent):
-                allowed = await self.venue.exchange.schedule_cancel(until)
-                if not allowed:
-                    return
-                armed = wanted
+            if wanted or armed:
+                until = self.runtime.time() + int(horizon * SECOND) if wanted else None
+                with suppress(VenueUnavailable, NotSent):
+                    allowed = await self.venue.exchange.schedule_cancel(until)
+                    if not allowed:
+                        return
+                    armed = wanted
+            await self.runtime.sleep(horizon / 2)
 
     async def _follow(
         self, seconds: float, look: Callable[[], Awaitable[Sequence[Message]]]
