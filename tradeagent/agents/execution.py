@@ -468,7 +468,7 @@ class Execution(BaseAgent[ExecutionSettings]):
     async def _hold_dead_man(self, horizon: float) -> None:
         """Put off, again and again, that the venue cancels entries which rest on a flat account.
 
-        It is taken back first, for an earlier run may have asked for it, and stops would go as well.
+        It is taken back first: an earlier run may have asked for it, and stops would go as well.
         """
         armed = True
         while True:
