@@ -131,3 +131,14 @@ def test_a_watchdog_without_its_key_says_so_at_its_start(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "HYPERLIQUID_WATCHDOG_KEY" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_watchdog_watches_the_state_of_the_run_with_the_same_settings(tmp_path: Path) -> None:
+    """The profile may stand in the file, and the account is part of the folder's name."""
+    line = {"network": "testnet"}
+    settings = {"exchange": {**line, "account": USER}, "feeds": [{"type": "hyperliquid", **line}]}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"profile": "testnet", **settings}))
+
+    done = run("watchdog", "-c", str(tmp_path / "c.yaml"), XDG_STATE_HOME=str(tmp_path))
+
+    assert f"{tmp_path}/tradeagent/testnet-testnet-{USER}: no daemon has lived here" in done.stderr

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradeagent.cli.options import Files, Profile, State
-from tradeagent.cli.places import configuration, secret_source, state_path
+from tradeagent.cli.places import configuration, secret_source, states
 from tradeagent.errors import CommandError, NotSent, OperatorError, VenueUnavailable
 from tradeagent.storage.directory import StateDirectory
 
@@ -45,7 +45,7 @@ def start(
     from tradeagent.plan import make_plan
 
     plan = make_plan(configuration(profile, config or []))
-    place = StateDirectory(state_path(state, profile))
+    place = StateDirectory(state or states() / plan.identity)  # the very folder of `run`
     setup("console", "INFO")
     watch = Watchdog(plan, place, after)
     asyncio.run(watch.run(every))
