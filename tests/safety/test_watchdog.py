@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.daemon import command, environment, run
 from tests.safety.judge import our_book, venue_book
-from tests.safety.pair import PATIENCE, USER, Pair
+from tests.safety.pair import KEY, PATIENCE, USER, Pair
 from tradeagent.messages import OrderStatus
 
 pytestmark = pytest.mark.timeout(300)
@@ -39,12 +40,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 def resting_entries(pair: Pair) -> set[str]:
     """Return the entries that rest at the venue by its own ledger."""
-    known = our_book(pair.state).orders
-    return {
-        name
-        for name in venue_book(pair.venue_state, USER).open
-        if not known[name].order.reduce_only
-    }
+    resting = venue_book(pair.venue_state, USER).open
+    known = our_book(pair.state).orders  # read last: what rests was on record before
+    return {name for name in resting if not known[name].order.reduce_only}
 
 
 def test_entries_of_a_frozen_daemon_are_cancelled(pair: Pair) -> None:
@@ -84,3 +82,63 @@ def test_a_watchdog_without_a_venue_says_so(tmp_path: Path) -> None:
         done = run("watchdog", "--profile", profile, "--state", str(tmp_path / profile))
         assert done.returncode == 1
         assert text in done.stderr
+
+
+def test_a_watchdog_goes_on_while_the_venue_gives_no_answer(tmp_path: Path) -> None:
+    """It is there for outages: neither a silent venue nor a file it cannot write ends it."""
+    away = {"network": "local", "url": "http://127.0.0.1:9"}
+    settings = {
+        "profile": "local",
+        "exchange": away,
+        "feeds": [{"type": "hyperliquid", **away}],
+        "watchlist": ["BTC"],
+    }
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(settings))
+    state = tmp_path / "state"
+    (state / "KILL").mkdir(parents=True)
+    state.chmod(0o700)
+    (state / "heartbeat").touch()
+    (state / "local.key").write_text(KEY.removeprefix("0x"))
+    where = ("-c", str(tmp_path / "c.yaml"), "--state", str(state))
+    dog = subprocess.Popen(
+        command("watchdog", *where, "--after", "1", "--every", "0.1"),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert dog.stderr is not None
+        asked = (line for line in dog.stderr if "tried again" in line)
+        assert next(asked, "")
+        assert next(asked, "")
+    finally:
+        dog.kill()
+        dog.communicate()
+
+
+def test_a_watchdog_without_its_key_says_so_at_its_start(tmp_path: Path) -> None:
+    """Not in the moment in which it is needed."""
+    line = {"network": "testnet"}
+    settings = {"exchange": {**line, "account": USER}, "feeds": [{"type": "hyperliquid", **line}]}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"profile": "testnet", **settings}))
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "heartbeat").touch()
+
+    done = run("watchdog", "-c", str(tmp_path / "c.yaml"), "--state", str(state))
+
+    assert done.returncode == 2
+    assert "HYPERLIQUID_WATCHDOG_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_watchdog_watches_the_state_of_the_run_with_the_same_settings(tmp_path: Path) -> None:
+    """The profile may stand in the file, and the account is part of the folder's name."""
+    line = {"network": "testnet"}
+    settings = {"exchange": {**line, "account": USER}, "feeds": [{"type": "hyperliquid", **line}]}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"profile": "testnet", **settings}))
+
+    done = run("watchdog", "-c", str(tmp_path / "c.yaml"), XDG_STATE_HOME=str(tmp_path))
+
+    assert f"{tmp_path}/tradeagent/testnet-testnet-{USER}: no daemon has lived here" in done.stderr

@@ -38,6 +38,7 @@ PROVEN = (S.OPEN, S.PARTIAL, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE)
 """What a report shows to be there, what we held to be gone, and what was seen to be there."""
 TAKEN = frozenset(
     {
+        "",
         "canceled",
         "canceled on request",
         "marginCanceled",
@@ -195,21 +196,29 @@ class Blotter:
         return [moved, self.incident(update, "RESURRECTED", Severity.CRITICAL, f"{report.status}")]
 
     def _contradicted(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
-        """Keep what is proven; an order said never to have been placed is worth one incident."""
-        if report.status is S.UNKNOWN or report.cloid in self._denied:
+        """Keep what is proven; an order said never to have been placed is worth one incident.
+
+        One that is being called off has come to its end with that.
+        """
+        if report.status is S.UNKNOWN:
             return []
-        self._denied.add(report.cloid)
-        return [self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason)]
+        messages: list[Message] = []
+        if report.cloid not in self._denied:
+            self._denied.add(report.cloid)
+            messages.append(self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason))
+        if update.status is S.PEND_CANCEL:
+            gone = advance(update, S.CANCELED, reason=report.reason)
+            self.keep(gone)
+            messages.append(gone)
+        return messages
+
+    def is_denied(self, update: OrderUpdate) -> bool:
+        """Tell whether the venue denies an order that we hold on to: asking again tells no more."""
+        return update.order.cloid in self._denied and update.status is not S.PEND_CANCEL
 
     def _holds(self, symbol: str) -> bool:
         books = self.books.get(symbol)
         return books is not None and books.net.size != 0
-
-    def _was_taken(self, update: OrderUpdate, report: ExecutionReport) -> bool:
-        """Tell whether somebody else cancelled an order that still has something to do."""
-        ours = update.status in (S.PEND_CANCEL, S.PEND_REPLACE)
-        wanted = not ours and report.cloid not in self.unwanted
-        return wanted and report.reason in TAKEN and not self._sibling_filled(update)
 
     def _sibling_filled(self, update: OrderUpdate) -> bool:
         group = update.order.group
@@ -217,10 +226,31 @@ class Blotter:
             one.order.group == group and one.filled for one in self.orders.values()
         )
 
+    def _lost(self, update: OrderUpdate, moved: OrderUpdate) -> OrderUpdate | None:
+        """Return the stop that went by none of our doing, by `update` becoming `moved`, if any.
+
+        One that was to be replaced is lost when neither stands: it is gone, and so is the other.
+        """
+        order = moved.order
+        if moved.status in DISPROVED and order.replaces is not None:
+            moved = self.orders.get(order.replaces, moved)
+            update, order = moved, moved.order
+        replaced = any(one.order.replaces == order.cloid for one in self.working.values())
+        ours = update.status is S.PEND_CANCEL or order.cloid in self.unwanted or replaced
+        taken = moved.status is S.CANCELED and moved.reason in TAKEN
+        if not taken or order.type != "stop" or ours:
+            return None
+        books = self.books.get(order.symbol)
+        held = books.net.size if books is not None else ZERO
+        protects = held > 0 if order.side == "sell" else held < 0
+        closed = any(
+            one.status is S.FILLED and one.order.group == order.group
+            for one in self.orders.values()
+        )
+        return moved if protects and not closed else None
+
     def _again(self, update: OrderUpdate) -> OrderUpdate:
-        """Prepare the next attempt at what is left of a protective order that is not there."""
-        left = changed(update.order, size=remaining(update))
-        update = changed(update, order=left, filled=ZERO, average_price=None, oid=None)
+        """Prepare the next attempt at a protective order that is not there."""
         attempts = (another_attempt(update, number) for number in count(1))
         renewed = next(one for one in attempts if one.order.cloid not in self.orders)
         self.keep(renewed)
@@ -258,9 +288,10 @@ class Blotter:
         protects = protects and moved.order.replaces is None  # else the one before still does
         if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
             messages.append(self._again(moved))
-        if status is S.CANCELED and protects and self._was_taken(update, report):
-            messages.append(self._again(moved))
-            messages.append(self.incident(update, "STOP_LOST", Severity.WARNING, report.reason))
+        lost = self._lost(update, moved)
+        if lost is not None:
+            messages.append(self._again(lost))
+            messages.append(self.incident(lost, "STOP_LOST", Severity.WARNING, lost.reason))
         if status is S.REJECTED and protects and not self._sibling_filled(moved):
             messages.append(self.incident(moved, "STOP_REJECTED", Severity.ERROR, report.reason))
         if status is S.UNKNOWN:

@@ -158,9 +158,9 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     async def _arrive(self) -> None:
         exchange = self.venue.exchange
-        await exchange.start()
-        if self._leave is None:
+        if self._leave is None:  # before the line opens: what it tells first is not told again
             self._leave = exchange.subscribe(self._reported)
+        await exchange.start()
         for message in [*await exchange.get_market_data(), *await self.reconcile()]:
             self.runtime.publish(self.name, message)
         for update in tuple(self.blotter.working.values()):
@@ -203,12 +203,25 @@ class Execution(BaseAgent[ExecutionSettings]):
         self.runtime.publish("exchange", event)
 
     async def reconcile(self) -> list[Message]:
-        """Return the venue's word on every open order, on missed fills, and on the account."""
-        working = tuple(self.blotter.working.values())
+        """Return the venue's word on every open order, on missed fills, and on the account.
+
+        That an order is not there says nothing of one that has moved on since it was asked for: it
+        may have left after the answer.
+        """
         blotter = self.blotter
-        told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, working)
+        asked = dict(blotter.working)
+        told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, asked.values())
         crashpoint("CP9")
-        return [message for message in told if blotter.is_news(message)]
+        return [
+            one
+            for one in told
+            if blotter.is_news(one)
+            and not (
+                isinstance(one, ExecutionReport)
+                and one.status is S.NOT_PLACED
+                and blotter.orders.get(one.cloid) is not asked.get(one.cloid)
+            )
+        ]
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
         """Return how an order stands by the venue's word, UNKNOWN when it gives none."""
@@ -265,7 +278,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         own = hand is None or hand.source == self.name
         if update.status is S.PREPARED and own and self.router.is_prepared(update.order):
             work = self.router.send(update, self.now(), self.committed())
-            self.start(work, lane=update.symbol)
+            way = "out" if update.order.reduce_only else "in"  # no exit waits for an entry's answer
+            self.start(work, lane=f"{update.symbol} {way}")
 
     @on(Submission)
     def submit(self, submission: Submission) -> OrderUpdate | None:
@@ -443,7 +457,10 @@ class Execution(BaseAgent[ExecutionSettings]):
         for orphan in findings.orphans:
             self._call_off(orphan)
         for update in findings.asked:
-            self._inquire(update)
+            if not self.blotter.is_denied(update):
+                self._inquire(update)
+        if self.router.mode is not TradingMode.ACTIVE:  # a cancel may have been refused
+            messages.extend(self._withdraw_resting())
         if findings.again:
             self.start(self._look_again(), lane="reconcile")
         return messages
@@ -469,21 +486,23 @@ class Execution(BaseAgent[ExecutionSettings]):
         return [message for message in told if blotter.is_news(message)]
 
     async def _hold_dead_man(self, horizon: float) -> None:
-        """Put off, again and again, that the venue cancels entries which rest on a flat account."""
-        armed = False
+        """Put off, again and again, that the venue cancels entries which rest on a flat account.
+
+        It is taken back first: an earlier run may have asked for it, and stops would go as well.
+        """
+        armed = True
         while True:
-            await self.runtime.sleep(horizon / 2)
             flat = not any(books.net.size for books in self.blotter.books.values())
             resting = any(not one.order.reduce_only for one in self.blotter.working.values())
             wanted = flat and resting
-            if not (wanted or armed):
-                continue
-            until = self.runtime.time() + int(horizon * SECOND) if wanted else None
-            with suppress(VenueUnavailable, NotSent):
-                allowed = await self.venue.exchange.schedule_cancel(until)
-                if not allowed:
-                    return
-                armed = wanted
+            if wanted or armed:
+                until = self.runtime.time() + int(horizon * SECOND) if wanted else None
+                with suppress(VenueUnavailable, NotSent):
+                    allowed = await self.venue.exchange.schedule_cancel(until)
+                    if not allowed:
+                        return
+                    armed = wanted
+            await self.runtime.sleep(horizon / 2)
 
     async def _follow(
         self, seconds: float, look: Callable[[], Awaitable[Sequence[Message]]]

@@ -26,6 +26,11 @@ def cloid(intent: str, attempt: int, epoch: int) -> str:
     return f"0x{TAG}{epoch & 0xFFFF:04x}{digest}"
 
 
+def is_repeated(order: Order) -> bool:
+    """Tell whether an order is another attempt at its intent, not the first."""
+    return order.cloid != cloid(order.intent_id, 0, epoch_of(order.cloid))
+
+
 def epoch_of(client_order_id: str) -> int:
     """Return the epoch (modulo 2**16) that one of our client order ids was given in."""
     return int(client_order_id[len(TAG) + 2 : len(TAG) + 6], 16)

@@ -59,10 +59,19 @@ def _leg(
 
 
 def another_attempt(update: OrderUpdate, attempt: int) -> OrderUpdate:
-    """Return an order that was proven not placed, prepared once more under a new id."""
-    epoch = epoch_of(update.order.cloid)
-    order = changed(update.order, cloid=cloid(update.order.intent_id, attempt, epoch))
-    return changed(update, order=order, status=OrderStatus.PREPARED, dies_at=0, reason="")
+    """Return what is left of an order that is not there, prepared once more under a new id."""
+    name = cloid(update.order.intent_id, attempt, epoch_of(update.order.cloid))
+    order = changed(update.order, cloid=name, size=remaining(update), replaces=None)
+    return changed(
+        update,
+        order=order,
+        status=OrderStatus.PREPARED,
+        filled=ZERO,
+        average_price=None,
+        oid=None,
+        dies_at=0,
+        reason="",
+    )
 
 
 def spare(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from tradeagent.agents.base import Runtime
 from tradeagent.agents.blotter import Blotter
+from tradeagent.agents.identity import is_repeated
 from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
@@ -26,7 +27,7 @@ from tradeagent.messages import (
 
 S = OrderStatus
 PAUSE = 1.0
-"""Seconds before a stop is tried again that could not be asked for."""
+"""Seconds before a stop or target is tried again."""
 LEAST_LIFE = 2 * SECOND
 """How long a request must still live to be sent once more, ns."""
 FRESH_FOR = 10 * SECOND
@@ -115,18 +116,15 @@ class OrderRouter:
         return await self._venue.place(order, submission)
 
     async def _made(self, order: Order) -> Message | None:
-        """Return the request for an order, or why there is none; None where none is needed.
-
-        A stop that cannot be asked for now is tried again, not at once.
-        """
+        """Return the request for an order, or why there is none; None where none is needed."""
+        if is_repeated(order):  # whatever is in its way is given time to pass
+            await self._runtime().sleep(PAUSE)
         try:
             return self._venue.exchange.prepare(order)
         except OrderRefused as refused:
             self.gate.forget(order)
             return self._venue.say(order, S.REJECTED, str(refused))
         except (VenueUnavailable, NotSent) as error:
-            if order.type in PROTECTIVE:
-                await self._runtime().sleep(PAUSE)
             return self._withheld(order, str(error))[0]
 
     def take(self, submission: Submission) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tradeagent.cli.options import Files, Profile, State
-from tradeagent.cli.places import configuration, secret_source, state_path
-from tradeagent.errors import CommandError, NotSent, VenueUnavailable
+from tradeagent.cli.places import configuration, secret_source, states
+from tradeagent.errors import CommandError, NotSent, OperatorError, VenueUnavailable
 from tradeagent.storage.directory import StateDirectory
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from tradeagent.integrations.base import Exchange
+    from tradeagent.messages import Order
     from tradeagent.plan import Plan
 
 KEY = "HYPERLIQUID_WATCHDOG_KEY"
@@ -41,7 +45,7 @@ def start(
     from tradeagent.plan import make_plan
 
     plan = make_plan(configuration(profile, config or []))
-    place = StateDirectory(state_path(state, profile))
+    place = StateDirectory(state or states() / plan.identity)  # the very folder of `run`
     setup("console", "INFO")
     watch = Watchdog(plan, place, after)
     asyncio.run(watch.run(every))
@@ -65,6 +69,7 @@ class Watchdog:
         self._place = place
         self._after = after
         self._struck = False
+        self._beaten = 0.0
 
     async def run(self, every: float) -> None:
         """Look each `every` seconds of the wall."""
@@ -74,14 +79,18 @@ class Watchdog:
         wall = WallClock()
         if not self._place.heartbeat.exists():
             raise CommandError(f"{self._place.path}: no daemon has lived here yet; start it first")
+        key = self._key()
         while True:
-            silent = wall.now() / 1e9 - self._place.heartbeat.stat().st_mtime
+            with suppress(FileNotFoundError):  # as while a fresh start moves it away
+                self._beaten = self._place.heartbeat.stat().st_mtime
+            silent = wall.now() / 1e9 - self._beaten
             if silent > self._after:
                 self._tell(silent)
                 try:
-                    await self._sweep()
-                except (VenueUnavailable, NotSent) as error:
-                    log.error("the venue does not answer: {}; it is asked again", error)
+                    await self._sweep(key)
+                except* (VenueUnavailable, NotSent, OperatorError) as failed:
+                    error = failed.exceptions[0]
+                    log.error("entries cannot be cancelled: {}; it is tried again", error)
             elif self._struck:
                 self._struck = False
                 log.warning("the daemon is back; remove {} to let it trade", self._place.kill)
@@ -94,35 +103,49 @@ class Watchdog:
             return
         self._struck = True
         log.critical("no sign of life for {:.0f} s: entries are cancelled at the venue", silent)
-        self._place.kill.write_text(f"watchdog: no sign of life for {silent:.0f} s\n")
+        try:
+            self._place.kill.write_text(f"watchdog: no sign of life for {silent:.0f} s\n")
+        except OSError as error:  # a disk that is full must not keep a cancel in
+            log.error("{}: {}", self._place.kill, error.strerror)
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, key: SecretStr) -> None:
         """Cancel every resting entry that bears our mark."""
         from tradeagent.agents.identity import is_ours
-        from tradeagent.log import log
 
         async with asyncio.TaskGroup() as group:
-            exchange = self._exchange(group)
+            exchange = self._exchange(group, key)
             try:
                 await exchange.start()
                 for order in await exchange.get_open_orders():
                     if is_ours(order.cloid) and not order.reduce_only:
-                        report = await exchange.cancel_order(order.symbol, order.cloid)
-                        log.warning("{} {}: {}", order.symbol, order.cloid, report.status)
+                        await self._cancel(exchange, order)
             finally:
                 await exchange.close()
 
-    def _exchange(self, group: asyncio.TaskGroup) -> Exchange:
+    async def _cancel(self, exchange: Exchange, order: Order) -> None:
+        """Cancel an order; one that cannot be now must not keep the others."""
+        from tradeagent.log import log
+
+        try:
+            report = await exchange.cancel_order(order.symbol, order.cloid)
+        except (VenueUnavailable, NotSent) as error:
+            log.error("{} {}: {}; it is tried again", order.symbol, order.cloid, error)
+        else:
+            log.warning("{} {}: {}", order.symbol, order.cloid, report.status)
+
+    def _key(self) -> SecretStr:
+        """Return the watchdog's own key; raises ConfigError without one."""
         from pydantic import SecretStr
 
+        if self._settings.network == "local":
+            return SecretStr(f"0x{(self._place.path / 'local.key').read_text().strip()}")
+        return SecretStr(secret_source().require(KEY).reveal())
+
+    def _exchange(self, group: asyncio.TaskGroup, key: SecretStr) -> Exchange:
         from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
         from tradeagent.integrations.hyperliquid.settings import Credentials
         from tradeagent.integrations.hyperliquid.signing import address_of
 
-        if self._settings.network == "local":
-            key = SecretStr(f"0x{(self._place.path / 'local.key').read_text().strip()}")
-        else:
-            key = SecretStr(secret_source().require(KEY).reveal())
         account = self._settings.account or address_of(key)
         return HyperliquidExchange(
             self._settings,
