@@ -9,6 +9,7 @@ import pytest
 
 from tests.integrations.hyperliquid.scripted import ACCOUNT, Trader, basic, fill, trading
 from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast, known, order, state, told
+from tradeagent.integrations.hyperliquid import sightings
 from tradeagent.messages import (
     ExecutionReport,
     FundingPayment,
@@ -250,6 +251,31 @@ async def test_unknown_channels_and_keys_do_no_harm() -> None:
         await trader.until(lambda _: len(told(trader)) == 1)
 
     assert state(trader) == "up"
+
+
+async def test_a_greeting_and_a_repeated_confirmation_do_no_harm() -> None:
+    """The line stays: the one is no JSON, the other says that a subscription stands."""
+    async with trading(clock=fast(), mids_within=900) as trader:
+        for socket in trader.venue.sockets:
+            await socket.send_str("Websocket connection established.")
+        await trader.venue.say("error", 'Already subscribed: {"type":"allMids"}')
+        await say_fills(trader, fill(1, cloid=ONE))
+        await trader.until(lambda _: len(told(trader)) == 1)
+
+    assert state(trader) == "up"
+    assert len(trader.venue.subscribed) == 5
+
+
+async def test_an_order_that_rests_long_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many came and went since, its end is told with what it had filled before."""
+    monkeypatch.setattr(sightings, "ORDERS", 3)
+    async with trading() as trader:
+        await say_fills(trader, fill(1, cloid=ONE))
+        for number in range(5):
+            await say_order(trader, f"0x{number:032x}", "canceled", oid=1000 + number)
+        await say_fills(trader, fill(2, cloid=ONE, startPosition="0.01"))
+        await say_order(trader, ONE, "filled", sz="0.0")
+        await trader.until(lambda _: (ONE, S.FILLED, None) in told(trader))
 
 
 async def test_a_word_nobody_told_us_of_asks_for_everything() -> None:
