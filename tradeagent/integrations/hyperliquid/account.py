@@ -12,7 +12,12 @@ from typing import Any
 from tradeagent.clock import MILLISECOND, Clock
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.base import AccountEvent
-from tradeagent.integrations.hyperliquid.answers import BasicOrder, OrderHistory, UserFill
+from tradeagent.integrations.hyperliquid.answers import (
+    BasicOrder,
+    FrontendOrder,
+    OrderHistory,
+    UserFill,
+)
 from tradeagent.integrations.hyperliquid.channels import (
     Funding,
     OrderNews,
@@ -36,6 +41,7 @@ from tradeagent.messages import TERMINAL, ZERO, ExecutionReport, OrderStatus
 S = OrderStatus
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 PAYMENTS = 10_000
+RESTING = ("Gtc", "Alo")
 PARTLY = "the rest of it was canceled"
 
 
@@ -277,7 +283,8 @@ class AccountNews:
         size = seen.size or order.sz
         if status is not S.FILLED or seen.filled >= size:
             return self._report(seen, status, time_ms, "" if word == "filled" else word)
-        if not seen.filled or not seen.partly:
+        partly = _may_end_partly(order) if seen.partly is None else seen.partly
+        if not seen.filled or not partly:
             raise VenueUnavailable(f"the venue does not show the fills of {seen.cloid} yet")
         return self._report(seen, S.CANCELED, time_ms, PARTLY)
 
@@ -309,6 +316,15 @@ def _is_over(seen: Sighting, status: OrderStatus | None) -> bool:
     if seen.end is None:
         return False
     return seen.end.status is not S.REJECTED or status is S.REJECTED
+
+
+def _may_end_partly(order: BasicOrder) -> bool:
+    """Tell whether an order may be filled although a part is missing: it shrank, or never rested.
+
+    The streams do not tell the latter, a question does.
+    """
+    rests = not isinstance(order, FrontendOrder) or order.tif in RESTING
+    return order.reduce_only or not rests
 
 
 def _filled(order: BasicOrder) -> Decimal:

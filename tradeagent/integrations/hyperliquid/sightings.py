@@ -21,7 +21,8 @@ class Sighting:
     """An order by its cloid, or by its number where it has none.
 
     `filled` is the sum of the fills seen, `size` what was asked for, `end` the report of its end
-    once that was told. `partly` tells that it may end as filled without being filled whole.
+    once that was told. `partly` tells whether it may end as filled without being filled whole,
+    None where an earlier run has placed it.
     `moved` is set by each fill and by the end.
     """
 
@@ -31,7 +32,7 @@ class Sighting:
     oid: int | None = None
     filled: Decimal = ZERO
     end: ExecutionReport | None = None
-    partly: bool = True
+    partly: bool | None = None
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
 
