@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from tests.agents.far import FarExchange
@@ -41,6 +42,12 @@ class Calm(FarExchange):
         self.added: tuple[Holding, ...] | None = None
         self.strangers: tuple[Order, ...] = ()
         self.cancelled: list[str] = []
+        self.asked: list[int] = []
+
+    async def get_fills(self, since: int) -> Sequence[ExecutionReport]:
+        """Note since when fills are asked for."""
+        self.asked.append(since)
+        return await super().get_fills(since)
 
     async def get_statement(self) -> VenueStatement:
         """Return what is held and rests, strangers' doings included."""
@@ -170,6 +177,16 @@ async def test_an_order_with_our_mark_that_we_do_not_know_is_cancelled() -> None
     assert floor.codes().count("UNKNOWN_ORDER") >= 1
     assert floor.codes().count("FOREIGN_ORDER") == 1
     assert set(floor.exchange.cancelled) == {ours.cloid}
+
+
+async def test_what_an_account_traded_before_is_nobodys_business() -> None:
+    """The first start on an account asks for no fill of the years before."""
+    floor = Floor()
+
+    await floor.run(25)
+
+    assert floor.exchange.asked
+    assert min(floor.exchange.asked) >= START - 600 * SECOND
 
 
 async def test_an_order_that_a_list_lacks_is_asked_about() -> None:
