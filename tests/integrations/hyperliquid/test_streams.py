@@ -279,6 +279,21 @@ async def test_an_order_that_rests_long_is_not_forgotten(monkeypatch: pytest.Mon
         await trader.until(lambda _: (ONE, S.FILLED, None) in told(trader))
 
 
+async def test_a_fill_that_cannot_be_takes_no_other_with_it() -> None:
+    """What came behind it is told when it comes again, and counts once for its order."""
+    async with trading(clock=fast()) as trader:
+        now = trader.venue.now()
+        whole = fill(2, cloid=TWO, oid=78, sz="0.02", time=now + 1)
+        await say_fills(trader, fill(1, cloid=ONE, px="0.0", time=now), whole)
+        await trader.until(lambda _: state(trader) == "down")
+        await trader.until(lambda _: state(trader) == "up")
+        await say_fills(trader, whole, snapshot=True)
+        await say_order(trader, TWO, "filled", sz="0.0", oid=78)
+        await trader.until(lambda _: len(told(trader)) == 2)
+
+    assert told(trader) == [(TWO, S.PARTIAL, "2"), (TWO, S.FILLED, None)]
+
+
 async def test_a_fill_that_is_missing_is_no_cancel() -> None:
     """An order of an earlier run is filled, but a node that lags shows only a part of its fills."""
     async with trading(clock=fast()) as trader:

@@ -96,18 +96,33 @@ class AccountNews:
                     self._take_news(news)
 
     def take_fills(self, fills: Sequence[UserFill]) -> None:
-        """Tell the fills that were not told yet, in their order."""
+        """Tell the fills that were not told yet, in their order.
+
+        Where one of them cannot be, those behind it stay news: they are told when they come again.
+        """
         news = [fill for fill in in_order(fills) if self.sightings.is_news(fill)]
-        for imposed, together in groupby(news, lambda one: self._is_imposed(one)):
-            if imposed:
-                self._take_imposed(list(together))
-                continue
-            for fill in together:
-                found = self._order_of(fill)
-                if found is None:
-                    self._later(self._trace(fill))
-                else:
-                    self._take_fill(fill, found)
+        told = 0
+        try:
+            for imposed, together in groupby(news, lambda one: self._is_imposed(one)):
+                if imposed:
+                    own = list(together)
+                    self._take_imposed(own)
+                    told += len(own)
+                    continue
+                for fill in together:
+                    self._take_one(fill)
+                    told += 1
+        except VenueUnavailable:
+            for fill in news[told:]:
+                self.sightings.unsee(fill)
+            raise
+
+    def _take_one(self, fill: UserFill) -> None:
+        found = self._order_of(fill)
+        if found is None:
+            self._later(self._trace(fill))
+        else:
+            self._take_fill(fill, found)
 
     def _is_imposed(self, fill: UserFill) -> bool:
         return is_imposed(fill, self._questions.account)
@@ -119,7 +134,12 @@ class AccountNews:
 
     def _take_fill(self, fill: UserFill, order: Sighting) -> None:
         order.filled += fill.sz
-        self._tell(self._report_of(fill, order))
+        try:
+            report = self._report_of(fill, order)
+        except VenueUnavailable:
+            order.filled -= fill.sz
+            raise
+        self._tell(report)
         order.moved.set()
 
     def _report_of(self, fill: UserFill, order: Sighting) -> ExecutionReport:
