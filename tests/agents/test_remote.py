@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from tests.agents.far import FarExchange, finished
@@ -43,6 +44,12 @@ class Calm(FarExchange):
         self.added: tuple[Holding, ...] | None = None
         self.strangers: tuple[Order, ...] = ()
         self.cancelled: list[str] = []
+        self.asked: list[int] = []
+
+    async def get_fills(self, since: int) -> Sequence[ExecutionReport]:
+        """Note since when fills are asked for."""
+        self.asked.append(since)
+        return await super().get_fills(since)
 
     async def get_statement(self) -> VenueStatement:
         """Return what is held and rests, strangers' doings included."""
@@ -200,6 +207,16 @@ async def test_a_stop_that_somebody_else_cancelled_is_placed_again() -> None:
     (stop,) = await floor.exchange.get_open_orders()
     assert (stop.type, stop.size, stop.trigger) == ("stop", D(1), D(95))
     assert floor.codes() == ["STOP_LOST"]
+
+
+async def test_what_an_account_traded_before_is_nobodys_business() -> None:
+    """The first start on an account asks for no fill of the years before."""
+    floor = Floor()
+
+    await floor.run(25)
+
+    assert floor.exchange.asked
+    assert min(floor.exchange.asked) >= START - 600 * SECOND
 
 
 async def test_an_order_that_a_list_lacks_is_asked_about() -> None:

@@ -313,7 +313,7 @@ async def test_no_exit_waits_for_the_answer_to_an_entry() -> None:
 class Forgetful(Calm):
     """A venue that knows nothing any more of what rested, from the tenth second on."""
 
-    asked = 0
+    denials = 0
 
     @property
     def gone(self) -> bool:
@@ -322,7 +322,7 @@ class Forgetful(Calm):
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
         """Deny."""
-        self.asked += self.gone
+        self.denials += self.gone
         return None if self.gone else await super().get_order_status(symbol, cloid)
 
     async def get_open_orders(self) -> Sequence[Order]:
@@ -349,4 +349,4 @@ async def test_an_order_that_the_venue_denies_is_not_asked_for_without_end() -> 
     assert stage.codes() == ["ORDER_DENIED"]
     assert stage.steps(entry.order.cloid)[-2:] == [S.PEND_CANCEL, S.CANCELED]
     assert isinstance(stage.exchange, Forgetful)
-    assert stage.exchange.asked < 10
+    assert stage.exchange.denials < 10

@@ -329,6 +329,16 @@ class Blotter:
             )
         ]
 
+    def heard_until(self, now: int) -> int:
+        """Return until when (UTC ns) every fill of ours is known, at `now`.
+
+        Before the first fill that is when the first request left; before that none can be ours,
+        however much the account has traded.
+        """
+        if self.last_fill or not self.orders:
+            return self.last_fill or now
+        return min((one.dies_at for one in self.orders.values() if one.dies_at), default=0)
+
     def is_news(self, message: Message) -> bool:
         """Tell whether a fill or payment the venue tells of is not in the books yet."""
         if isinstance(message, FundingPayment):

@@ -210,7 +210,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         """
         blotter = self.blotter
         asked = dict(blotter.working)
-        told = await self.venue.catch_up(blotter.last_fill, blotter.last_funding, asked.values())
+        told = await self.venue.catch_up(*self._heard(), asked.values())
         crashpoint("CP9")
         return [
             one
@@ -476,11 +476,16 @@ class Execution(BaseAgent[ExecutionSettings]):
         except VenueUnavailable:
             return ()
 
+    def _heard(self) -> tuple[int, int]:
+        """Return until when all our fills and payments are known, UTC ns; 0 for no payment yet."""
+        blotter = self.blotter
+        return blotter.heard_until(self.now()), blotter.last_funding or blotter.last_fill
+
     async def _audit(self) -> Sequence[Message]:
         """Return fills and funding that were never told."""
         blotter = self.blotter
         try:
-            told = await self.venue.missed(blotter.last_fill, blotter.last_funding)
+            told = await self.venue.missed(*self._heard())
         except VenueUnavailable:
             return ()
         return [message for message in told if blotter.is_news(message)]

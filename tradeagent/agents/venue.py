@@ -84,14 +84,13 @@ class Venue:
     async def missed(self, last_fill: int, last_funding: int) -> list[Message]:
         """Return fills and funding since the last known ones, which may be among them.
 
-        The times of the last known fill and payment are UTC ns; who has neither missed no payment.
+        Until when fills and payments are known is UTC ns; who has 0 for the latter missed none.
         Raises VenueUnavailable.
         """
         exchange = self.exchange
         told: list[Message] = [*await exchange.get_fills(max(0, last_fill - SETTLED_TOO))]
-        since = last_funding or last_fill
-        if since:
-            told += await exchange.get_funding(max(0, since - SETTLED_TOO))
+        if last_funding:
+            told += await exchange.get_funding(max(0, last_funding - SETTLED_TOO))
         return told
 
     async def catch_up(

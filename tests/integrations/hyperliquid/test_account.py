@@ -16,7 +16,7 @@ from tests.integrations.hyperliquid.scripted import (
     fill,
     trading,
 )
-from tests.integrations.hyperliquid.test_orders import ONE, TWO, known
+from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast, known
 from tradeagent.errors import OperatorError, VenueUnavailable
 from tradeagent.integrations.base import Exchange
 from tradeagent.integrations.hyperliquid import HyperliquidSettings, passport
@@ -112,6 +112,21 @@ async def test_fills_are_paged_and_none_is_told_twice() -> None:
 
     assert [one.execution.tid for one in reports if one.execution] == [str(i) for i in range(5_000)]
     assert asked == [1_000, 1_399, 1_798]
+
+
+async def test_a_long_history_waits_for_room_in_the_limit() -> None:
+    """Ten thousand fills weigh more than a minute allows: the rest of them is worth waiting for."""
+    patient = dict.fromkeys(("mids_within", "request_timeout", "ack_within", "pong_within"), 900.0)
+    fills = [fill(tid, time=1_700_000_000_000 + tid, cloid=ONE) for tid in range(9_000)]
+
+    def page(asked: dict[str, Any]) -> object:
+        return [one for one in fills if int(str(one["time"])) >= asked["startTime"]][:2000]
+
+    async with trading(clock=fast(300.0), **patient) as trader:
+        trader.venue.info["userFillsByTime"] = page
+        told = await trader.exchange.get_fills(0)
+
+    assert len(told) == 9_000
 
 
 async def test_a_moment_with_a_full_page_is_left_behind() -> None:

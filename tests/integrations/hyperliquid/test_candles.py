@@ -10,6 +10,7 @@ from tradeagent.integrations.hyperliquid.candles import CandleSeries
 from tradeagent.messages import MarketData
 
 MINUTE = 60_000
+DAY = 1440 * MINUTE
 START = 1_800_000_000_000 // MINUTE * MINUTE
 SETTLED = 2_000
 
@@ -109,6 +110,27 @@ def test_a_candle_that_does_not_exist_is_counted_once_a_later_one_does() -> None
 
     assert opened(one.fill([candle(2), candle(3, 1)], at(3.2))) == [2]
     assert (one.tally.gaps, one.tally.missing) == (1, 2)
+
+
+def test_one_that_does_not_exist_holds_up_nothing() -> None:
+    """A later one in the answer proves it, one that has only begun no less than a closed one."""
+    one = series()
+    one.take(candle(1))
+    assert one.blocks(at(1.1))
+
+    assert one.fill([candle(1)], at(1.1)) == []
+    assert not one.blocks(at(1.1))
+    assert (one.tally.gaps, one.tally.missing) == (1, 1)
+    assert opened(one.take(candle(2))) == [1]
+
+
+def test_weeks_begin_on_monday() -> None:
+    """The week that is under way when it starts is the first to be closed."""
+    monday = 1_800_000_000_000 // (7 * DAY) * 7 * DAY + 4 * DAY
+    one = CandleSeries("1w", (monday + DAY) * 1_000_000, SETTLED)
+
+    assert one.next == monday
+    assert CandleSeries("1w", monday * 1_000_000, SETTLED).next == monday - 7 * DAY
 
 
 def test_a_candle_that_is_none_is_left_out() -> None:

@@ -285,6 +285,17 @@ async def test_history_is_asked_for_once() -> None:
     assert asked[0]["req"]["endTime"] == BEGAN * 1000 - 1
 
 
+async def test_a_week_of_history_is_there_from_monday_on() -> None:
+    """A week that has closed is told on the day after, not from the next Thursday on."""
+    day = 86_400
+    tuesday = 2800 * 7 * day + 5 * day
+    async with listening(since=tuesday, now=tuesday) as listener:
+        await listener.feed.history("BTC", "1w", tuesday * SECOND, 10)
+        asked = [one for one in listener.venue.questions if one["type"] == "candleSnapshot"]
+
+    assert asked[-1]["req"]["endTime"] == (tuesday - day) * 1000 - 1
+
+
 async def test_history_from_a_late_node_is_none() -> None:
     """A node that has not come so far may have the last candle wrong."""
     async with listening(has=tuple(range(-20, 1))) as listener:

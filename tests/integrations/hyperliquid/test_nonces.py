@@ -92,15 +92,27 @@ def test_a_full_disk_keeps_no_number_in(tmp_path: Path, monkeypatch: pytest.Monk
     nonces.close()
 
 
-def test_a_clock_far_ahead_of_the_venue_gives_none() -> None:
-    """A number more than a minute ahead of the venue's time would bar all that come after."""
+def test_a_clock_far_ahead_of_the_venue_bars_nothing() -> None:
+    """An hour's step of the clock keeps no cancel in: the venue's time counts, then and after."""
     clock = SetClock()
     time = VenueTime(clock)
-    time.sight(clock.now() // MILLISECOND - 61_000)
+    venue = clock.now() // MILLISECOND - 3_600_000
+    time.sight(venue)
     nonces = Nonces(clock, time, None)
+
+    assert nonces.next() == venue
+    assert nonces.next() == venue + 1
+
+
+def test_a_number_far_ahead_of_the_venue_is_not_given(tmp_path: Path) -> None:
+    """A number more than a minute ahead of the venue's time would bar all that come after."""
+    clock = SetClock()
+    (tmp_path / "nonces").write_text(f"{clock.now() // MILLISECOND + 61_000:020d}\n")
+    nonces = opened(clock, tmp_path / "nonces")
 
     with pytest.raises(VenueUnavailable, match="NONCE"):
         nonces.next()
+    nonces.close()
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

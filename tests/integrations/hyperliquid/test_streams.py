@@ -9,6 +9,8 @@ import pytest
 
 from tests.integrations.hyperliquid.scripted import ACCOUNT, Trader, basic, fill, trading
 from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast, known, order, state, told
+from tradeagent.clock import MILLISECOND
+from tradeagent.integrations.hyperliquid import sightings
 from tradeagent.messages import (
     ExecutionReport,
     FundingPayment,
@@ -250,6 +252,84 @@ async def test_unknown_channels_and_keys_do_no_harm() -> None:
         await trader.until(lambda _: len(told(trader)) == 1)
 
     assert state(trader) == "up"
+
+
+async def test_a_greeting_and_a_repeated_confirmation_do_no_harm() -> None:
+    """The line stays: the one is no JSON, the other says that a subscription stands."""
+    async with trading(clock=fast(), mids_within=900) as trader:
+        for socket in trader.venue.sockets:
+            await socket.send_str("Websocket connection established.")
+        await trader.venue.say("error", 'Already subscribed: {"type":"allMids"}')
+        await say_fills(trader, fill(1, cloid=ONE))
+        await trader.until(lambda _: len(told(trader)) == 1)
+
+    assert state(trader) == "up"
+    assert len(trader.venue.subscribed) == 5
+
+
+async def test_an_order_that_rests_long_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many came and went since, its end is told with what it had filled before."""
+    monkeypatch.setattr(sightings, "ORDERS", 3)
+    async with trading() as trader:
+        await say_fills(trader, fill(1, cloid=ONE))
+        for number in range(5):
+            await say_order(trader, f"0x{number:032x}", "canceled", oid=1000 + number)
+        await say_fills(trader, fill(2, cloid=ONE, startPosition="0.01"))
+        await say_order(trader, ONE, "filled", sz="0.0")
+        await trader.until(lambda _: (ONE, S.FILLED, None) in told(trader))
+
+
+async def test_a_fill_that_cannot_be_takes_no_other_with_it() -> None:
+    """What came behind it is told when it comes again, and counts once for its order."""
+    async with trading(clock=fast()) as trader:
+        now = trader.venue.now()
+        whole = fill(2, cloid=TWO, oid=78, sz="0.02", time=now + 1)
+        await say_fills(trader, fill(1, cloid=ONE, px="0.0", time=now), whole)
+        await trader.until(lambda _: state(trader) == "down")
+        await trader.until(lambda _: state(trader) == "up")
+        await say_fills(trader, whole, snapshot=True)
+        await say_order(trader, TWO, "filled", sz="0.0", oid=78)
+        await trader.until(lambda _: len(told(trader)) == 2)
+
+    assert told(trader) == [(TWO, S.PARTIAL, "2"), (TWO, S.FILLED, None)]
+
+
+async def test_a_fill_that_is_missing_is_no_cancel() -> None:
+    """An order of an earlier run is filled, but a node that lags shows only a part of its fills."""
+    async with trading(clock=fast()) as trader:
+        trader.venue.info["userFillsByTime"] = lambda _: [fill(1, cloid=ONE)]
+        await say_order(trader, ONE, "filled", sz="0.0")
+        await trader.until(lambda _: state(trader) == "down")
+        trader.venue.info["userFillsByTime"] = lambda _: [fill(1, cloid=ONE), fill(2, cloid=ONE)]
+        trader.venue.info["orderStatus"] = lambda _: known(ONE, "filled", sz="0.0", tif="Gtc")
+        report = await trader.exchange.get_order_status("BTC", ONE)
+
+    assert report is not None
+    assert report.status is S.FILLED
+    assert [status for _, status, _ in told(trader)] == [S.PARTIAL, S.FILLED]
+
+
+async def test_an_order_of_an_earlier_run_may_end_in_part() -> None:
+    """One that never rested is filled as far as it was; the rest of it is cancelled."""
+    async with trading(clock=fast()) as trader:
+        trader.venue.info["userFillsByTime"] = lambda _: [fill(1, cloid=ONE)]
+        trader.venue.info["orderStatus"] = lambda _: known(ONE, "filled", sz="0.0", tif="Ioc")
+        report = await trader.exchange.get_order_status("BTC", ONE)
+
+    assert report is not None
+    assert report.status is S.CANCELED
+
+
+async def test_a_machine_that_has_slept_learns_the_time_with_the_line() -> None:
+    """Else all it signs until the next round is void before it arrives, cancels too."""
+    async with trading(clock=fast(), mids_within=900) as trader:
+        venue = trader.venue
+        later = venue.now() + 3_600_000
+        venue.info["exchangeStatus"] = lambda _: {"time": later}
+        await venue.hang_up()
+        async with asyncio.timeout(10):
+            while trader.exchange.time.now() < later * MILLISECOND:
+                await asyncio.sleep(0.01)
 
 
 async def test_a_word_nobody_told_us_of_asks_for_everything() -> None:

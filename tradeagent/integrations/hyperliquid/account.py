@@ -12,7 +12,12 @@ from typing import Any
 from tradeagent.clock import MILLISECOND, Clock
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.base import AccountEvent
-from tradeagent.integrations.hyperliquid.answers import BasicOrder, OrderHistory, UserFill
+from tradeagent.integrations.hyperliquid.answers import (
+    BasicOrder,
+    FrontendOrder,
+    OrderHistory,
+    UserFill,
+)
 from tradeagent.integrations.hyperliquid.channels import (
     Funding,
     OrderNews,
@@ -36,6 +41,7 @@ from tradeagent.messages import TERMINAL, ZERO, ExecutionReport, OrderStatus
 S = OrderStatus
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 PAYMENTS = 10_000
+RESTING = ("Gtc", "Alo")
 PARTLY = "the rest of it was canceled"
 
 
@@ -90,18 +96,33 @@ class AccountNews:
                     self._take_news(news)
 
     def take_fills(self, fills: Sequence[UserFill]) -> None:
-        """Tell the fills that were not told yet, in their order."""
+        """Tell the fills that were not told yet, in their order.
+
+        Where one of them cannot be, those behind it stay news: they are told when they come again.
+        """
         news = [fill for fill in in_order(fills) if self.sightings.is_news(fill)]
-        for imposed, together in groupby(news, lambda one: self._is_imposed(one)):
-            if imposed:
-                self._take_imposed(list(together))
-                continue
-            for fill in together:
-                found = self._order_of(fill)
-                if found is None:
-                    self._later(self._trace(fill))
-                else:
-                    self._take_fill(fill, found)
+        told = 0
+        try:
+            for imposed, together in groupby(news, lambda one: self._is_imposed(one)):
+                if imposed:
+                    own = list(together)
+                    self._take_imposed(own)
+                    told += len(own)
+                    continue
+                for fill in together:
+                    self._take_one(fill)
+                    told += 1
+        except VenueUnavailable:
+            for fill in news[told:]:
+                self.sightings.unsee(fill)
+            raise
+
+    def _take_one(self, fill: UserFill) -> None:
+        found = self._order_of(fill)
+        if found is None:
+            self._later(self._trace(fill))
+        else:
+            self._take_fill(fill, found)
 
     def _is_imposed(self, fill: UserFill) -> bool:
         return is_imposed(fill, self._questions.account)
@@ -113,7 +134,12 @@ class AccountNews:
 
     def _take_fill(self, fill: UserFill, order: Sighting) -> None:
         order.filled += fill.sz
-        self._tell(self._report_of(fill, order))
+        try:
+            report = self._report_of(fill, order)
+        except VenueUnavailable:
+            order.filled -= fill.sz
+            raise
+        self._tell(report)
         order.moved.set()
 
     def _report_of(self, fill: UserFill, order: Sighting) -> ExecutionReport:
@@ -277,7 +303,8 @@ class AccountNews:
         size = seen.size or order.sz
         if status is not S.FILLED or seen.filled >= size:
             return self._report(seen, status, time_ms, "" if word == "filled" else word)
-        if not seen.filled or not seen.partly:
+        partly = _may_end_partly(order) if seen.partly is None else seen.partly
+        if not seen.filled or not partly:
             raise VenueUnavailable(f"the venue does not show the fills of {seen.cloid} yet")
         return self._report(seen, S.CANCELED, time_ms, PARTLY)
 
@@ -309,6 +336,15 @@ def _is_over(seen: Sighting, status: OrderStatus | None) -> bool:
     if seen.end is None:
         return False
     return seen.end.status is not S.REJECTED or status is S.REJECTED
+
+
+def _may_end_partly(order: BasicOrder) -> bool:
+    """Tell whether an order may be filled although a part is missing: it shrank, or never rested.
+
+    The streams do not tell the latter, a question does.
+    """
+    rests = not isinstance(order, FrontendOrder) or order.tif in RESTING
+    return order.reduce_only or not rests
 
 
 def _filled(order: BasicOrder) -> Decimal:

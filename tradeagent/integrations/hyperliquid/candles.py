@@ -11,6 +11,14 @@ from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe
 from tradeagent.messages.build import checked
 
 _new_bar = checked(MarketData)
+MONDAY = 4 * TIMEFRAMES["1d"]
+"""When the first week began, UTC ns: 1970 began on a Thursday."""
+
+
+def opening(timeframe: Timeframe, time: int) -> int:
+    """Return when the candle opened that holds `time` (UTC ns); weeks begin on Monday."""
+    origin = MONDAY if timeframe == "1w" else 0
+    return time - (time - origin) % TIMEFRAMES[timeframe]
 
 
 def bar_of(candle: Candle, timeframe: Timeframe) -> MarketData:
@@ -54,8 +62,7 @@ class CandleSeries:
         self.length = TIMEFRAMES[timeframe] // MILLISECOND
         self.tally = Tally()
         self._settled = settled
-        first = -(-since // (self.length * MILLISECOND)) - 1
-        self.next = max(first, 0) * self.length
+        self.next = max(opening(timeframe, since - 1), 0) // MILLISECOND
         """When the candle opens that is closed next."""
         self._current: Candle | None = None
         self._quiet = False  # the venue was asked and has nothing that has closed
@@ -103,10 +110,10 @@ class CandleSeries:
         for candle in known:
             if candle.opened < self.next:
                 continue
+            self._skip(candle.opened)
             past = shown >= candle.opened + self.length + self._settled
             if (candle.opened == known[-1].opened and not past) or self._knows_more_of(candle):
                 break
-            self._skip(candle.opened)
             closed += self._close(candle)
         self._quiet = not self.skips and shown >= self.next + self.length + self._settled
         return closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -92,11 +93,11 @@ class HyperliquidExchange:
         )
         self._condition = Condition(clock, self._tell)
         self._desk = Desk(settings, clock, self._market, self._sender, self._news, self._condition)
-        venue = MarketQuestions(self._rest, self.time)
+        self._venue = MarketQuestions(self._rest, self.time)
         self._upkeep = Upkeep(
-            clock, venue, self._questions, self._market, self._sender.actions, self._tell
+            clock, self._venue, self._questions, self._market, self._sender.actions, self._tell
         )
-        self._refused_schedule = False
+        self._refused_schedule = self._cut = False
         for channel in ACCOUNT_CHANNELS:
             self._stream.watch({"type": channel, "user": account})
         self._stream.watch({"type": "allMids"}, settings.mids_within)
@@ -276,10 +277,16 @@ class HyperliquidExchange:
             self._news.hear(data)
 
     def _changed(self, up: bool, reason: str) -> None:
-        """Tell that the line was lost or is there again; from a loss on, fills are told again."""
+        """Tell that the line was lost or is there again; from a loss on, fills are told again.
+
+        The venue's time is looked at again too: a machine that has slept carried it on too slowly.
+        """
         if up:
             self._condition.connected()
+            if self._cut:
+                self._spawn(self._sight(), "hyperliquid.time")
             return
+        self._cut = True
         if self._condition.status.state != "down":
             self._news.since = self.time.now() // MILLISECOND - OVERLAP
         self._condition.trouble(STREAM, "down", reason)
@@ -287,6 +294,10 @@ class HyperliquidExchange:
     def _tell(self, event: VenueEvent) -> None:
         for deliver in tuple(self._listeners):
             deliver(event)
+
+    async def _sight(self) -> None:
+        with suppress(VenueUnavailable):
+            await self._venue.time()
 
     async def _list(self) -> None:
         """Learn what is listed, and tell what is no more what it was."""

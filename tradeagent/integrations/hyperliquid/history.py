@@ -8,7 +8,7 @@ from itertools import islice
 
 from tradeagent.clock import MILLISECOND, SECOND, Clock
 from tradeagent.errors import VenueUnavailable
-from tradeagent.integrations.hyperliquid.candles import bar_of
+from tradeagent.integrations.hyperliquid.candles import bar_of, opening
 from tradeagent.integrations.hyperliquid.questions import MarketQuestions
 from tradeagent.integrations.hyperliquid.timing import VenueTime
 from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe
@@ -79,7 +79,7 @@ class CandleHistory:
         """
         length = TIMEFRAMES[timeframe]
         count = min(count, MOST)
-        end = before // length * length
+        end = opening(timeframe, before)
         start = max(0, end - count * length)
         if end <= start:
             return ()

@@ -21,6 +21,9 @@ WIDTH = 20
 class Nonces:
     """Counts up with the clock's milliseconds; what a file says was perhaps used never comes again.
 
+    A clock that runs ahead of the venue's time does not count: cancels and exits need numbers then,
+    too, and those it gave would bar all that come after it is set right.
+
     The file tells a number that no nonce given so far exceeds, durably. Where it cannot be written
     any more numbers are given all the same, as a full disk must not keep a cancel in.
     """
@@ -43,11 +46,12 @@ class Nonces:
     def next(self) -> int:
         """Return the next nonce; raises VenueUnavailable when it would poison those to come."""
         with self._guard:
-            nonce = max(self._last + 1, self._clock.now() // MILLISECOND)
-            if nonce > self._venue_time.now() // MILLISECOND + FURTHEST:
+            venue = self._venue_time.now() // MILLISECOND
+            nonce = max(self._last + 1, min(self._clock.now() // MILLISECOND, venue))
+            if nonce > venue + FURTHEST:
                 raise VenueUnavailable(
-                    "NONCE: the next number would be a minute ahead of the venue's time; "
-                    "set this machine's clock right"
+                    "NONCE: an earlier run has used numbers more than a minute ahead of the "
+                    "venue's time; give another agent's key"
                 )
             if nonce > self._mark:
                 self._cover(nonce + BLOCK)

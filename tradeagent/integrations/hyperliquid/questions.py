@@ -29,6 +29,8 @@ from tradeagent.integrations.hyperliquid.wording import CLOID
 T = TypeVar("T")
 FILLS_A_PAGE = 2000
 PAYMENTS_A_PAGE = 500
+BETWEEN_PAGES = 120.0
+"""How long a further page may wait for room in the weight limit, in seconds: full ones are dear."""
 
 
 class MarketQuestions:
@@ -146,8 +148,10 @@ class AccountQuestions:
         A page begins with the moment the one before ended in, of which some is told again.
         """
         found: dict[object, T] = {}
+        patience: float | None = None
         while True:
-            page = await self._rest.ask({**question, "startTime": since_ms}, shape)
+            page = await self._rest.ask({**question, "startTime": since_ms}, shape, patience)
+            patience = BETWEEN_PAGES
             known = len(found)
             found.update((key(one)[1], one) for one in page)
             if len(page) < full:

@@ -12,6 +12,8 @@ from tradeagent.messages import ZERO, ExecutionReport
 
 ORDERS = 10_000
 FILLS = 50_000
+MOST_RESTING = 5_000
+"""How many orders may rest at once by the venue's rules."""
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +21,8 @@ class Sighting:
     """An order by its cloid, or by its number where it has none.
 
     `filled` is the sum of the fills seen, `size` what was asked for, `end` the report of its end
-    once that was told. `partly` tells that it may end as filled without being filled whole.
+    once that was told. `partly` tells whether it may end as filled without being filled whole,
+    None where an earlier run has placed it.
     `moved` is set by each fill and by the end.
     """
 
@@ -29,7 +32,7 @@ class Sighting:
     oid: int | None = None
     filled: Decimal = ZERO
     end: ExecutionReport | None = None
-    partly: bool = True
+    partly: bool | None = None
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -82,7 +85,14 @@ class Sightings:
         self._fills.pop((fill.coin, fill.oid, fill.tid or 0), None)
 
     def _forget(self) -> None:
-        if len(self._orders) > ORDERS:
-            _, old = self._orders.popitem(last=False)
-            if old.oid is not None:
-                self._by_oid.pop(old.oid, None)
+        """Forget the oldest order; one that may rest still goes only when all others do, too."""
+        if len(self._orders) <= ORDERS:
+            return
+        for _ in range(MOST_RESTING):
+            name, old = next(iter(self._orders.items()))
+            if old.oid is None or old.end is not None:
+                break
+            self._orders.move_to_end(name)
+        name, old = self._orders.popitem(last=False)
+        if old.oid is not None:
+            self._by_oid.pop(old.oid, None)

@@ -26,6 +26,10 @@ MINUTE = 60.0
 LOOKED_AT = 0.5
 """How often silence is looked for, in seconds."""
 PING = '{"method":"ping"}'
+GREETING = "Websocket connection established."
+"""What the venue may say first, which is no JSON; the official SDK knows it, too."""
+TWICE = "Already subscribed: "
+"""How the venue confirms what it was asked for twice; what it sends stays as it is."""
 
 Hear = Callable[[str, object], None]
 Changed = Callable[[bool, str], None]
@@ -95,6 +99,7 @@ class Stream:
 
     async def run(self) -> None:
         """Keep the connection open, without end."""
+        self._up.clear()
         pause = self._settings.backoff_first
         while True:
             await self._allowed()
@@ -182,6 +187,8 @@ class Stream:
     def _take(self, message: str | bytes) -> None:
         """Hand one message on; raises VenueUnavailable for one that is not as documented."""
         self._last = now = elapsed(self._clock)
+        if message == GREETING:
+            return
         try:
             envelope = from_json(message)
             channel = envelope["channel"]
@@ -202,6 +209,9 @@ class Stream:
         if channel == "subscriptionResponse" and isinstance(data, dict):
             self._acknowledge(data.get("subscription"))
         elif channel == "error":
+            if isinstance(data, str) and data.startswith(TWICE):
+                self._acknowledge(from_json(data.removeprefix(TWICE)))
+                return
             raise VenueUnavailable(f"the venue refuses a subscription: {data!r:.200}")
         elif channel != "pong":
             self.unknown += 1
