@@ -37,15 +37,28 @@ def test_two_of_the_three_facts_stand_in_file_and_command(
     """On the real network both must be there; elsewhere --live is a mistake that is told."""
     made = plan(network, live=live)
     if network == "mainnet" and live and flag:
-        refuse_unarmed(made, flag)
+        refuse_unarmed(made, flag, written=True)
         return
     if network == "testnet" and not flag:
-        refuse_unarmed(made, flag)
+        refuse_unarmed(made, flag, written=live)
         return
     with pytest.raises(ConfigError) as caught:
-        refuse_unarmed(made, flag)
+        refuse_unarmed(made, flag, written=live)
     assert ("live: true" in str(caught.value)) == (network == "mainnet" and not live)
     assert ("--live" in str(caught.value)) == (not flag or network == "testnet")
+
+
+def test_the_environment_is_no_file(tmp_path: Path) -> None:
+    """`live` must stand in a file that was named; a variable that says so is refused."""
+    file = tmp_path / "own.yaml"
+    file.write_text("watchlist: [BTC]\n")
+    done = run(
+        "run", "--profile", "live", "--live", "-c", str(file), "--state", str(tmp_path / "state"),
+        TRADEAGENT__LIVE="true", HYPERLIQUID_PRIVATE_KEY=KEY, HYPERLIQUID_ACCOUNT_ADDRESS=ACCOUNT,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "needs 'live: true' in your own configuration file" in done.stderr
 
 
 def test_the_banner_says_whose_money_and_how_much() -> None:

@@ -244,15 +244,16 @@ def _check_real(
         loaded.complain(("clock", "mode"), f"{exchange.network} runs on wall time")
 
 
-def refuse_unarmed(plan: Plan, flag: bool) -> None:
+def refuse_unarmed(plan: Plan, flag: bool, written: bool) -> None:
     """Raise ConfigError where real money would be traded and file and command line do not say so.
 
+    `flag` is what the command line says, `written` whether `live` stands in an operator's own file.
     The third fact, that the network names the key an agent of the account, is asked at the start.
     """
     exchange = plan.exchange
     real = isinstance(exchange, HyperliquidSettings) and exchange.network == "mainnet"
     missing = []
-    if real and not plan.settings.live:
+    if real and not (plan.settings.live and written):
         missing.append("live: real money needs 'live: true' in your own configuration file")
     if real and not flag:
         missing.append("--live: real money needs this option on the command line")

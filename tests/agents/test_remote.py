@@ -166,17 +166,19 @@ async def test_a_difference_that_passes_is_none() -> None:
 
 
 async def test_an_order_with_our_mark_that_we_do_not_know_is_cancelled() -> None:
-    """Another daemon's order is an incident that halts, and goes; a stranger's is left alone."""
+    """Another daemon's entry is an incident and goes; its stop and a stranger's order stay."""
     floor = Floor()
     ours = Order(
         cloid=f"0x{TAG}" + "0" * 28, intent_id="x", symbol="BTC", side="buy", size=D(1),
         type="limit", limit=D(50),
     )  # fmt: skip
-    floor.exchange.strangers = (ours, ours.model_copy(update={"cloid": "4711"}))
+    stop = {"cloid": f"0x{TAG}" + "1" * 28, "reduce_only": True}
+    foreign = ours.model_copy(update={"cloid": "4711"})
+    floor.exchange.strangers = (ours, ours.model_copy(update=stop), foreign)
 
     await floor.run(25)
 
-    assert floor.codes().count("UNKNOWN_ORDER") >= 1
+    assert floor.codes().count("UNKNOWN_ORDER") >= 2
     assert floor.codes().count("FOREIGN_ORDER") == 1
     assert set(floor.exchange.cancelled) == {ours.cloid}
 

@@ -26,7 +26,7 @@ from tradeagent.messages import RiskOverride, TradingMode
 
 PLACE = Path(__file__).parent / "golden"
 SETTINGS: dict[str, object] = {
-    "feeds": [{"type": "generated", "seed": 5, "timeframes": ["1m"], "tick_seconds": 60}],
+    "feeds": [{"type": "generated", "seed": 8, "timeframes": ["1m"], "tick_seconds": 60}],
     "watchlist": ["BTC", "ETH"],
 }
 ORDERS = (
@@ -47,7 +47,7 @@ def renew() -> None:
     """Record the runs anew and put them in place of the old ones."""
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state"
-        made = plan(seed=5, **SETTINGS)
+        made = plan(seed=8, **SETTINGS)
         with chdir("/"):  # the folder of the run is kept with its settings
             rehearsed(made, state, 2.4, ORDERS)
             record(made, state, 1.2)

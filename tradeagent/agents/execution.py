@@ -447,7 +447,7 @@ class Execution(BaseAgent[ExecutionSettings]):
     def stated(self, statement: VenueStatement) -> list[Message]:
         """Compare our books with the venue's statement; what differs for good is an incident.
 
-        The venue's position is taken over then; an order of ours that we know nothing of is
+        The venue's position is taken over then; an entry of ours that we know nothing of is
         cancelled, and what a list lacks is asked about.
         """
         findings = self.reconciliation.compare(statement)
@@ -455,7 +455,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         for symbol, size, price in findings.adjusted:
             messages.append(self.blotter.adjust(symbol, size, price, statement.time))
         for orphan in findings.orphans:
-            self._call_off(orphan)
+            if not orphan.reduce_only:  # what protects a position is never taken from it
+                self._call_off(orphan)
         for update in findings.asked:
             if not self.blotter.is_denied(update):
                 self._inquire(update)

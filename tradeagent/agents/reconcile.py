@@ -124,7 +124,9 @@ class Reconciliation:
             known = self._blotter.orders.get(name)
             if known is None:
                 findings.orphans.append(order)
-                findings.said.append(self._orphan(order))
+                if name not in self._foreign:
+                    self._foreign.add(name)
+                    findings.said.append(self._orphan(order))
             elif name not in self._blotter.working and self._is_quiet(order.symbol, statement):
                 findings.asked.append(known)
         for name, update in self._blotter.working.items():

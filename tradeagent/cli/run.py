@@ -74,7 +74,8 @@ def start(
 
     only = tuple(name.strip() for name in agents.split(",")) if agents else ()
     plan = make_plan(loaded, seed, only)
-    refuse_unarmed(plan, live)
+    origin = loaded.origins.get("live", "")
+    refuse_unarmed(plan, live, any(origin.startswith(str(file)) for file in config or ()))
     length = _length(duration) if duration is not None else None
     place = _place(state, plan.identity, only)
     from tradeagent.cli.session import run_session
