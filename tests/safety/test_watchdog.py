@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.daemon import command, environment, run
 from tests.safety.judge import our_book, venue_book
@@ -84,3 +86,33 @@ def test_a_watchdog_without_a_venue_says_so(tmp_path: Path) -> None:
         done = run("watchdog", "--profile", profile, "--state", str(tmp_path / profile))
         assert done.returncode == 1
         assert text in done.stderr
+
+
+def test_a_venue_that_is_away_is_asked_again(tmp_path: Path) -> None:
+    """The watchdog outlives a venue that gives no answer: that is when it is needed most."""
+    line = {"network": "local", "url": "http://127.0.0.1:9"}
+    settings = {
+        "profile": "local",
+        "exchange": {"type": "hyperliquid", **line},
+        "feeds": [{"type": "hyperliquid", **line}],
+    }
+    (tmp_path / "daemon.yaml").write_text(yaml.safe_dump(settings))
+    (tmp_path / "local.key").write_text("22" * 32)
+    (tmp_path / "heartbeat").touch()
+    os.utime(tmp_path / "heartbeat", (0, 0))
+    where = ("-c", str(tmp_path / "daemon.yaml"), "--state", str(tmp_path))
+    dog = subprocess.Popen(
+        command("watchdog", *where, "--every", "0.1"),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert dog.stderr is not None
+        asked = (line for line in dog.stderr if "it is asked again" in line)
+        assert next(asked, "")
+        assert next(asked, "")
+    finally:
+        dog.kill()
+        dog.communicate()

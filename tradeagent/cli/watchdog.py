@@ -13,7 +13,10 @@ from tradeagent.errors import CommandError, NotSent, VenueUnavailable
 from tradeagent.storage.directory import StateDirectory
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from tradeagent.integrations.base import Exchange
+    from tradeagent.messages import Order
     from tradeagent.plan import Plan
 
 KEY = "HYPERLIQUID_WATCHDOG_KEY"
@@ -74,13 +77,15 @@ class Watchdog:
         wall = WallClock()
         if not self._place.heartbeat.exists():
             raise CommandError(f"{self._place.path}: no daemon has lived here yet; start it first")
+        self._read_key()  # one that is missing is told now, not when it is needed
         while True:
             silent = wall.now() / 1e9 - self._place.heartbeat.stat().st_mtime
             if silent > self._after:
                 self._tell(silent)
                 try:
                     await self._sweep()
-                except (VenueUnavailable, NotSent) as error:
+                except* (VenueUnavailable, NotSent) as errors:
+                    error = errors.exceptions[0]
                     log.error("the venue does not answer: {}; it is asked again", error)
             elif self._struck:
                 self._struck = False
@@ -99,7 +104,6 @@ class Watchdog:
     async def _sweep(self) -> None:
         """Cancel every resting entry that bears our mark."""
         from tradeagent.agents.identity import is_ours
-        from tradeagent.log import log
 
         async with asyncio.TaskGroup() as group:
             exchange = self._exchange(group)
@@ -107,22 +111,36 @@ class Watchdog:
                 await exchange.start()
                 for order in await exchange.get_open_orders():
                     if is_ours(order.cloid) and not order.reduce_only:
-                        report = await exchange.cancel_order(order.symbol, order.cloid)
-                        log.warning("{} {}: {}", order.symbol, order.cloid, report.status)
+                        await self._cancel(exchange, order)
             finally:
                 await exchange.close()
 
-    def _exchange(self, group: asyncio.TaskGroup) -> Exchange:
+    @staticmethod
+    async def _cancel(exchange: Exchange, order: Order) -> None:
+        """Cancel one order; without an answer the others still go, and it is asked again."""
+        from tradeagent.log import log
+
+        try:
+            report = await exchange.cancel_order(order.symbol, order.cloid)
+        except (VenueUnavailable, NotSent) as error:
+            log.error("{} {}: {}; it is asked again", order.symbol, order.cloid, error)
+            return
+        log.warning("{} {}: {}", order.symbol, order.cloid, report.status)
+
+    def _read_key(self) -> SecretStr:
+        """Return the key to cancel with; raises ConfigError without it."""
         from pydantic import SecretStr
 
+        if self._settings.network == "local":
+            return SecretStr(f"0x{(self._place.path / 'local.key').read_text().strip()}")
+        return SecretStr(secret_source().require(KEY).reveal())
+
+    def _exchange(self, group: asyncio.TaskGroup) -> Exchange:
         from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
         from tradeagent.integrations.hyperliquid.settings import Credentials
         from tradeagent.integrations.hyperliquid.signing import address_of
 
-        if self._settings.network == "local":
-            key = SecretStr(f"0x{(self._place.path / 'local.key').read_text().strip()}")
-        else:
-            key = SecretStr(secret_source().require(KEY).reveal())
+        key = self._read_key()
         account = self._settings.account or address_of(key)
         return HyperliquidExchange(
             self._settings,
