@@ -41,12 +41,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 def resting_entries(pair: Pair) -> set[str]:
     """Return the entries that rest at the venue by its own ledger."""
+    resting = venue_book(pair.venue_state, USER).open  # first: what is there is in our book before
     known = our_book(pair.state).orders
-    return {
-        name
-        for name in venue_book(pair.venue_state, USER).open
-        if not known[name].order.reduce_only
-    }
+    return {name for name in resting if not known[name].order.reduce_only}
 
 
 def test_entries_of_a_frozen_daemon_are_cancelled(pair: Pair) -> None:
