@@ -12,11 +12,8 @@ from tests.conformance.exchange import ExchangeClaims, Venue
 from tests.conformance.stage import BTC, Shown, Stage
 from tests.integrations.hyperliquid.scripted import KEY, SIGNER, Tasks
 from tradeagent.clock import SECOND, AcceleratedClock
-from tradeagent.integrations.hyperliquid import (
-    Credentials,
-    HyperliquidExchange,
-    HyperliquidSettings,
-)
+from tradeagent.integrations.hyperliquid import Credentials, HyperliquidSettings
+from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
 from tradeagent.simulation import ExchangeSettings, Ledger, SimulatedExchange
 from tradeagent.simulation.venue import Floor, VenueSettings
 from tradeagent.simulation.venue.intake import Rules

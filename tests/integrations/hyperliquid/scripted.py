@@ -13,11 +13,8 @@ from pydantic import SecretStr
 
 from tradeagent.clock import MILLISECOND, Clock, WallClock
 from tradeagent.integrations.base import VenueEvent
-from tradeagent.integrations.hyperliquid import (
-    Credentials,
-    HyperliquidExchange,
-    HyperliquidSettings,
-)
+from tradeagent.integrations.hyperliquid import Credentials, HyperliquidSettings
+from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
 
 KEY = "0x" + "22" * 32
 SIGNER = "0x1563915e194d8cfba1943570603f7606a3115508"

@@ -22,11 +22,11 @@ from tradeagent.errors import NotSent, OperatorError, OrderRefused, VenueUnavail
 from tradeagent.integrations.base import MarketFeed
 from tradeagent.integrations.hyperliquid import (
     Credentials,
-    HyperliquidExchange,
-    HyperliquidFeed,
     HyperliquidFeedSettings,
     HyperliquidSettings,
 )
+from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
+from tradeagent.integrations.hyperliquid.feed import HyperliquidFeed
 from tradeagent.messages import (
     ExecutionReport,
     MarketData,

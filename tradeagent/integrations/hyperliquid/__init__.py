@@ -1,17 +1,12 @@
-"""Hyperliquid, mainnet, testnet or a local venue of ours, as an exchange and a live feed."""
+"""Hyperliquid, mainnet, testnet or a local venue of ours, as an exchange and a live feed.
 
-from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
-from tradeagent.integrations.hyperliquid.feed import HyperliquidFeed
+Only the settings are imported with the package: who does not trade there loads no signing.
+"""
+
 from tradeagent.integrations.hyperliquid.settings import (
     Credentials,
     HyperliquidFeedSettings,
     HyperliquidSettings,
 )
 
-__all__ = [
-    "Credentials",
-    "HyperliquidExchange",
-    "HyperliquidFeed",
-    "HyperliquidFeedSettings",
-    "HyperliquidSettings",
-]
+__all__ = ["Credentials", "HyperliquidFeedSettings", "HyperliquidSettings"]
