@@ -14,8 +14,9 @@ from tests.integrations.hyperliquid.test_candles import candle
 from tradeagent.clock import SECOND, AcceleratedClock
 from tradeagent.errors import DataError, VenueUnavailable
 from tradeagent.integrations.base import LiveFeed, MarketEvent
-from tradeagent.integrations.hyperliquid import HyperliquidFeed, HyperliquidFeedSettings
+from tradeagent.integrations.hyperliquid import HyperliquidFeedSettings
 from tradeagent.integrations.hyperliquid.answers import Candle
+from tradeagent.integrations.hyperliquid.feed import HyperliquidFeed
 from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
