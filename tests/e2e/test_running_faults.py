@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.daemon import Process, books, run
 from tradeagent.storage.records import SqlRecords
 
-ROOM = 1_500_000
+ROOM = 2_000_000
 """Bytes a file may have on the full disk: enough to open the books and trade a little."""
 Start = Callable[..., Process]
 TIGHT = """\
