@@ -19,7 +19,6 @@ from tradeagent.storage.records import SqlRecords
 
 S = OrderStatus
 CENT = Decimal("0.01")
-OPEN = "('open', 'triggered')"
 NEVER_THERE = (S.NOT_PLACED, S.DENIED, S.EXPIRED_LOCAL)
 UNSETTLED = (S.UNKNOWN, S.PREPARED, S.PEND_CANCEL, S.PEND_REPLACE, S.RESURRECTED)
 MUST_NOT_COME = (

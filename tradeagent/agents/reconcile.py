@@ -12,7 +12,6 @@ from tradeagent.agents.identity import is_ours
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     ZERO,
-    ExecutionReport,
     Incident,
     Message,
     Order,
@@ -179,8 +178,3 @@ class Reconciliation:
 
     def _incident(self, code: str, severity: Severity, symbol: str, text: str) -> Incident:
         return Incident(code=code, severity=severity, agent=self._agent, symbol=symbol, text=text)
-
-
-def touches(report: ExecutionReport) -> bool:
-    """Tell whether a report tells of something that happened, not of an answer without news."""
-    return report.status is not S.UNKNOWN
