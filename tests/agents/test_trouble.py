@@ -42,9 +42,14 @@ D = Decimal
 class Stage(Floor):
     """An Execution agent at a venue of the test's choice."""
 
-    def __init__(self, venue: type[Calm], on_stop: Literal["cancel", "keep"] = "cancel") -> None:
+    def __init__(
+        self,
+        venue: type[Calm],
+        on_stop: Literal["cancel", "keep"] = "cancel",
+        store: MemoryStore | None = None,
+    ) -> None:
         self.clock = SimulatedClock(START)
-        store = MemoryStore(keep=True)
+        store = store or MemoryStore(keep=True)
         supervisor = self.supervisor = Supervisor(self.clock, store.past, store.journal.committed)
         self.bus = MemoryBus(self.clock, supervisor, store.journal)
         supervisor.connect(self.bus)
@@ -311,42 +316,49 @@ async def test_no_exit_waits_for_the_answer_to_an_entry() -> None:
 
 
 class Forgetful(Calm):
-    """A venue that knows nothing any more of what rested, from the tenth second on."""
+    """A venue that knows nothing any more of what arrived in the first ten seconds."""
 
     denials = 0
 
-    @property
-    def gone(self) -> bool:
-        """Tell whether it has forgotten."""
-        return self.clock.now() > START + 10 * SECOND
+    def knows(self, cloid: str) -> bool:
+        """Tell whether it has not forgotten an order."""
+        lately = self.clock.now() <= START + 10 * SECOND
+        return lately or self.arrived[cloid] > START + 10 * SECOND
 
     async def get_order_status(self, symbol: str, cloid: str) -> ExecutionReport | None:
-        """Deny."""
-        self.denials += self.gone
-        return None if self.gone else await super().get_order_status(symbol, cloid)
+        """Deny what is forgotten."""
+        if self.knows(cloid):
+            return await super().get_order_status(symbol, cloid)
+        self.denials += 1
+        return None
 
     async def get_open_orders(self) -> Sequence[Order]:
-        """Show nothing."""
-        return () if self.gone else await super().get_open_orders()
-
-    async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
-        """Refuse."""
-        return ExecutionReport(
-            cloid=cloid, symbol=symbol, status=S.UNKNOWN, time=START, cancel_refused=True
-        )
+        """Show what is not forgotten."""
+        return [one for one in await super().get_open_orders() if self.knows(one.cloid)]
 
 
-async def test_an_order_that_the_venue_denies_is_not_asked_for_without_end() -> None:
-    """What is told once is enough; called off, the order has come to its end."""
+async def test_an_order_that_the_venue_denies_has_ended_and_is_asked_for_no_more() -> None:
+    """What is told once is enough: it does not rest, whatever we believed."""
     stage = Stage(Forgetful, on_stop="keep")
     entry = resting_entry()
     assert entry.order is not None
     stage.at(1, entry)
-    stage.at(200, CancelRequest(cloid=entry.order.cloid, reason="test"))
 
     await stage.run(250)
 
     assert stage.codes() == ["ORDER_DENIED"]
-    assert stage.steps(entry.order.cloid)[-2:] == [S.PEND_CANCEL, S.CANCELED]
+    assert stage.steps(entry.order.cloid)[-2:] == [S.OPEN, S.CANCELED]
     assert isinstance(stage.exchange, Forgetful)
     assert stage.exchange.denials < 10
+
+
+async def test_a_stop_that_the_venue_denies_is_placed_again() -> None:
+    """A stop that is not there protects nothing, whatever became of it."""
+    stage = Stage(Forgetful, on_stop="keep")
+    stage.at(1, approval())
+
+    await stage.run(60)
+
+    assert stage.codes() == ["STOP_LOST", "ORDER_DENIED"]
+    (stop,) = await stage.exchange.get_open_orders()
+    assert (stop.type, stop.size, stop.trigger) == ("stop", D(1), D(95))

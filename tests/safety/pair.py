@@ -14,6 +14,7 @@ from tests.e2e.daemon import Process, run
 from tests.safety.judge import OurBook, VenueBook, differences, our_book, venue_book
 from tests.venue.server import Venue
 from tradeagent.cli.places import Caller
+from tradeagent.errors import CommandError
 
 SPEED = 20
 ORIGIN = "2026-01-01T00:00:00Z"
@@ -132,8 +133,12 @@ class Pair:
         return done.stdout
 
     def call(self, method: str, **parameters: object) -> object:
-        """Call a method of the running daemon."""
-        return Caller(self.state).call(method, **parameters)
+        """Call a method of the running daemon; fails where it runs no more."""
+        try:
+            return Caller(self.state).call(method, **parameters)
+        except CommandError as error:
+            assert self.daemon is not None
+            raise AssertionError(f"{error}\n{self.daemon.log.read_text()[-3000:]}") from error
 
     @property
     def journal(self) -> Path:

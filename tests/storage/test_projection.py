@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.storage.examples import START, bar, envelope, fill, stream, update
-from tradeagent.messages import AccountUpdate, OrderStatus, TradeSignal
+from tradeagent.clock import SECOND
+from tradeagent.messages import AccountUpdate, Message, OrderStatus, Submission, TradeSignal
 from tradeagent.storage.base import DayOpen
 from tradeagent.storage.memory import MemoryStore
 from tradeagent.storage.projection import DAY, FILLS_KEPT, Projection
@@ -151,3 +152,41 @@ def test_the_digest_ignores_how_the_state_came_about() -> None:
 
     assert one.digest() == two.digest()
     assert one.digest() != three.digest()
+
+
+def asked(cloid: str, dies_at: int) -> list[Message]:
+    """Return what is journaled of an order whose request left and was never answered."""
+    request = Submission(
+        cloid=cloid, symbol="BTC", signer="me", nonce=dies_at, dies_at=dies_at, body=cloid
+    )
+    prepared = update(cloid, OrderStatus.PREPARED)
+    return [prepared, request, prepared.model_copy(update={"dies_at": dies_at})]
+
+
+def test_a_start_finds_the_requests_that_may_still_be_under_way(tmp_path: Path) -> None:
+    """Those of unsettled orders that are not dead yet, no others, by tables as by a fold."""
+    store, memory = SqlStore.open(tmp_path / "journal.db", waits=False), MemoryStore(keep=True)
+    end = START + 100 * SECOND
+    open_ = update("open", OrderStatus.OPEN)
+    rows = [
+        *((START, one) for one in asked("dead", START + 15 * SECOND)),
+        *((end - 5 * SECOND, one) for one in asked("alive", end + 10 * SECOND)),
+        *((end - 4 * SECOND, one) for one in asked("open", end + 11 * SECOND)),
+        (end, open_),
+    ]
+    for seq, (ts, message) in enumerate(rows, 1):
+        store.journal.append(envelope(seq, message, ts))
+        memory.journal.append(envelope(seq, message, ts))
+    store.close()
+    memory.restart()
+
+    again = SqlStore.open(tmp_path / "journal.db")
+    again.close()
+    (request,) = again.past().submissions
+    assert request.cloid == "alive"
+    folded = memory.past()
+    assert (again.past().submissions, again.past().digest) == (folded.submissions, folded.digest)
+    state = Projection()
+    for seq, (ts, message) in enumerate(rows, 1):
+        state.apply(seq, ts, message)
+    assert Projection.load(state.dump()).past(2, clean=True).submissions == (request,)

@@ -9,7 +9,7 @@ from itertools import count
 from tradeagent.agents.desk import OPERATOR, whole
 from tradeagent.agents.identity import epoch_of, is_ours
 from tradeagent.agents.legs import PROTECTIVE, another_attempt, protective_legs
-from tradeagent.agents.lifecycle import advance, is_working, remaining
+from tradeagent.agents.lifecycle import DENIED, DISPROVED, advance, heard, is_denied, is_working
 from tradeagent.messages import (
     TERMINAL,
     ZERO,
@@ -32,10 +32,6 @@ from tradeagent.storage.base import Past
 _new_fill = checked(Fill)
 
 S = OrderStatus
-SHOWN = (S.OPEN, S.PARTIAL, S.TRIGGERED)
-DISPROVED = (S.NOT_PLACED, S.REJECTED)
-PROVEN = (S.OPEN, S.PARTIAL, S.TRIGGERED, S.PEND_CANCEL, S.PEND_REPLACE)
-"""What a report shows to be there, what we held to be gone, and what was seen to be there."""
 TAKEN = frozenset(
     {
         "",
@@ -46,6 +42,7 @@ TAKEN = frozenset(
         "selfTradeCanceled",
         "scheduledCancel",
         "internalCancel",
+        DENIED,
     }
 )
 """Why an order ended that had not done its work: somebody else's will, in venues' words."""
@@ -73,7 +70,6 @@ class Blotter:
         self._booked: dict[str, set[str]] = {}
         self._paid: dict[str, None] = {}
         self.unwanted: set[str] = set()
-        self._denied: set[str] = set()
 
     def restore(self, past: Past) -> None:
         """Take up orders, booked fills and positions."""
@@ -105,7 +101,6 @@ class Blotter:
         for name in ended[: len(ended) - REMEMBERED]:
             self._intents.pop(self.orders.pop(name).order.intent_id, None)
             self.unwanted.discard(name)
-            self._denied.discard(name)
 
     def knows(self, order: Order) -> bool:
         """Tell whether an order or another attempt at its intent is booked."""
@@ -189,41 +184,18 @@ class Blotter:
             messages.append(leg)
         return messages
 
-    def _resurrect(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
-        """Take back that an order is not there: the venue shows it."""
-        moved = advance(update, S.RESURRECTED, oid=report.oid, reason="the venue shows it")
-        self.keep(moved)
-        return [moved, self.incident(update, "RESURRECTED", Severity.CRITICAL, f"{report.status}")]
+    def _protects(self, update: OrderUpdate) -> bool:
+        """Tell whether a leg is all there is of its kind: a moved one has another before it."""
+        books = self.books.get(update.symbol)
+        held = books is not None and books.net.size != 0
+        return held and update.order.type in PROTECTIVE and update.order.replaces is None
 
-    def _contradicted(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
-        """Keep what is proven; an order said never to have been placed is worth one incident.
-
-        One that is being called off has come to its end with that.
-        """
-        if report.status is S.UNKNOWN:
-            return []
-        messages: list[Message] = []
-        if report.cloid not in self._denied:
-            self._denied.add(report.cloid)
-            messages.append(self.incident(update, "ORDER_DENIED", Severity.ERROR, report.reason))
-        if update.status is S.PEND_CANCEL:
-            gone = advance(update, S.CANCELED, reason=report.reason)
-            self.keep(gone)
-            messages.append(gone)
-        return messages
-
-    def is_denied(self, update: OrderUpdate) -> bool:
-        """Tell whether the venue denies an order that we hold on to: asking again tells no more."""
-        return update.order.cloid in self._denied and update.status is not S.PEND_CANCEL
-
-    def _holds(self, symbol: str) -> bool:
-        books = self.books.get(symbol)
-        return books is not None and books.net.size != 0
-
-    def _sibling_filled(self, update: OrderUpdate) -> bool:
+    def _sibling_filled(self, update: OrderUpdate, *, whole: bool = False) -> bool:
+        """Tell whether a leg of the same group has filled, `whole` asks for all of it."""
         group = update.order.group
         return group is not None and any(
-            one.order.group == group and one.filled for one in self.orders.values()
+            one.order.group == group and (one.status is S.FILLED if whole else one.filled)
+            for one in self.orders.values()
         )
 
     def _lost(self, update: OrderUpdate, moved: OrderUpdate) -> OrderUpdate | None:
@@ -231,23 +203,19 @@ class Blotter:
 
         One that was to be replaced is lost when neither stands: it is gone, and so is the other.
         """
+        if moved.status in DISPROVED and moved.order.replaces is not None:
+            moved = self.orders.get(moved.order.replaces, moved)
+            update = moved
         order = moved.order
-        if moved.status in DISPROVED and order.replaces is not None:
-            moved = self.orders.get(order.replaces, moved)
-            update, order = moved, moved.order
-        replaced = any(one.order.replaces == order.cloid for one in self.working.values())
-        ours = update.status is S.PEND_CANCEL or order.cloid in self.unwanted or replaced
         taken = moved.status is S.CANCELED and moved.reason in TAKEN
-        if not taken or order.type != "stop" or ours:
+        if order.type != "stop" or not taken or update.status is S.PEND_CANCEL:
             return None
-        books = self.books.get(order.symbol)
-        held = books.net.size if books is not None else ZERO
+        replaced = any(one.order.replaces == order.cloid for one in self.working.values())
+        if replaced or order.cloid in self.unwanted:
+            return None
+        held = self.books[order.symbol].net.size if order.symbol in self.books else ZERO
         protects = held > 0 if order.side == "sell" else held < 0
-        closed = any(
-            one.status is S.FILLED and one.order.group == order.group
-            for one in self.orders.values()
-        )
-        return moved if protects and not closed else None
+        return moved if protects and not self._sibling_filled(moved, whole=True) else None
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that is not there."""
@@ -258,45 +226,42 @@ class Blotter:
 
     def _restate(self, update: OrderUpdate, report: ExecutionReport) -> list[Message]:
         """Move an order by a report without a fill; what says nothing new changes nothing."""
-        status = report.status
-        unseen = report.cancel_refused and status in (S.NOT_PLACED, S.UNKNOWN)
-        if unseen and update.status in (S.PREPARED, S.UNKNOWN):
-            return []  # it may be on its way: the one that sends it tells what became of it
-        if status in SHOWN and update.status in DISPROVED:
-            return self._resurrect(update, report)
-        if status in (S.UNKNOWN, S.NOT_PLACED) and update.status in PROVEN:
-            return self._contradicted(update, report)
-        if status in (S.PARTIAL, S.FILLED):
-            status = S.FILLED if remaining(update) == 0 else update.status
-        if status is S.OPEN and update.filled:
-            status = S.PARTIAL
-        behind = status is update.status or update.status in TERMINAL
-        if update.status is S.PEND_CANCEL and status in (S.OPEN, S.PARTIAL):
-            behind = behind or not report.cancel_refused
-        if update.status is S.PARTIAL and status is S.OPEN:
-            behind = True
-        if behind:
-            if update.oid is None and report.oid is not None:
-                self.keep(changed(update, oid=report.oid))
+        status, oid = heard(update, report), report.oid or update.oid
+        if status is None:
+            if update.oid != oid:
+                self.keep(changed(update, oid=oid))
             return []
-        moved = advance(
-            update, status, oid=report.oid or update.oid, reason=report.reason or update.reason
-        )
+        reason = report.reason or update.reason
+        if status is S.CANCELED and report.status is S.NOT_PLACED:
+            reason = DENIED
+        moved = advance(update, status, oid=oid, reason=reason)
         self.keep(moved)
-        messages: list[Message] = [moved]
-        protects = moved.order.type in PROTECTIVE and self._holds(moved.symbol)
-        protects = protects and moved.order.replaces is None  # else the one before still does
-        if status is S.NOT_PLACED and protects and moved.order.cloid not in self.unwanted:
-            messages.append(self._again(moved))
+        return [moved, *self._remedies(update, moved), *self._told(update, moved, report)]
+
+    def _remedies(self, update: OrderUpdate, moved: OrderUpdate) -> list[Message]:
+        """Prepare anew what protects a position and is not there, `update` being now `moved`."""
+        order = moved.order
+        if moved.status is S.NOT_PLACED and self._protects(moved):
+            return [] if order.cloid in self.unwanted else [self._again(moved)]
         lost = self._lost(update, moved)
-        if lost is not None:
-            messages.append(self._again(lost))
-            messages.append(self.incident(lost, "STOP_LOST", Severity.WARNING, lost.reason))
-        if status is S.REJECTED and protects and not self._sibling_filled(moved):
-            messages.append(self.incident(moved, "STOP_REJECTED", Severity.ERROR, report.reason))
-        if status is S.UNKNOWN:
-            messages.append(self.incident(update, "ORDER_UNKNOWN", Severity.WARNING, report.reason))
-        return messages
+        if lost is None:
+            return []
+        text = lost.reason
+        return [self._again(lost), self.incident(lost, "STOP_LOST", Severity.WARNING, text)]
+
+    def _told(
+        self, update: OrderUpdate, moved: OrderUpdate, report: ExecutionReport
+    ) -> Iterator[Incident]:
+        """Yield what an operator must know of an order's move."""
+        status, reason = moved.status, report.reason
+        if status is S.RESURRECTED:
+            yield self.incident(update, "RESURRECTED", Severity.CRITICAL, f"{report.status}")
+        elif is_denied(moved):
+            yield self.incident(update, "ORDER_DENIED", Severity.ERROR, reason)
+        elif status is S.UNKNOWN:
+            yield self.incident(update, "ORDER_UNKNOWN", Severity.WARNING, reason)
+        elif status is S.REJECTED and self._protects(moved) and not self._sibling_filled(moved):
+            yield self.incident(moved, "STOP_REJECTED", Severity.ERROR, reason)
 
     def _imposed(self, report: ExecutionReport, order: Order) -> list[Message]:
         """Take in an order the venue made itself: a liquidation closes every strategy's part."""
@@ -314,7 +279,7 @@ class Blotter:
         return [*messages, self.incident(update, "LIQUIDATED", Severity.CRITICAL, text)]
 
     def _stranger(self, report: ExecutionReport) -> list[Message]:
-        """Say so, once, when the venue tells of an order we do not know."""
+        """Say so when the venue tells of an order we do not know; of a fill once."""
         ours = is_ours(report.cloid)
         if report.execution is not None:
             self._note_fill(report.cloid, report.execution.tid)

@@ -15,7 +15,7 @@ from tradeagent.agents.identity import sealed
 from tradeagent.agents.lifecycle import advance
 from tradeagent.agents.proof import Proof, ProofSettings, patience
 from tradeagent.agents.reconcile import ReconcileSettings, Reconciliation
-from tradeagent.agents.router import OrderRouter
+from tradeagent.agents.router import ALL, OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND
@@ -52,8 +52,6 @@ _new_order_update = checked(OrderUpdate)
 S = OrderStatus
 RECONCILE = "reconcile"
 """The task that an operator asks for."""
-ALL = 1 << 62
-"""A seq that no message has: the whole journal."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before a venue is called again, the last one repeated."""
 
@@ -129,8 +127,10 @@ class Execution(BaseAgent[ExecutionSettings]):
     # -- start ------------------------------------------------------------------------------------
 
     def restore(self, past: Past) -> None:
-        """Take up orders, booked fills, positions and the trading state."""
+        """Take up orders, requests under way, booked fills, positions and the trading state."""
         self.blotter.restore(past)
+        for submission in past.submissions:
+            self.router.take(submission)
         if past.trading_state is not None:
             self.router.mode = past.trading_state.mode
 
@@ -458,8 +458,7 @@ class Execution(BaseAgent[ExecutionSettings]):
             if not orphan.reduce_only:  # what protects a position is never taken from it
                 self._call_off(orphan)
         for update in findings.asked:
-            if not self.blotter.is_denied(update):
-                self._inquire(update)
+            self._inquire(update)
         if self.router.mode is not TradingMode.ACTIVE:  # a cancel may have been refused
             messages.extend(self._withdraw_resting())
         if findings.again:

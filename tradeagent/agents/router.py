@@ -30,6 +30,8 @@ PAUSE = 1.0
 """Seconds before a stop or target is tried again."""
 LEAST_LIFE = 2 * SECOND
 """How long a request must still live to be sent once more, ns."""
+ALL = 1 << 62
+"""A seq that no message has: the whole journal."""
 FRESH_FOR = 10 * SECOND
 """How long after its preparation an order may still be sent, ns."""
 
@@ -104,14 +106,22 @@ class OrderRouter:
     async def send_again(self, update: OrderUpdate) -> ExecutionReport | None:
         """Send the very bytes of a request without an answer once more; None where it may not be.
 
-        The venue takes a nonce once, so it can come to no second order.
+        The venue takes a nonce once, so it can come to no second order. An earlier run may have
+        made the request.
         """
         order = update.order
         submission = self._submissions.pop(order.cloid, None)
-        known = self._blotter.orders.get(order.cloid)
-        if submission is None or known is None or known.status is not S.UNKNOWN:
+        if submission is None or self._runtime().time() > update.dies_at - LEAST_LIFE:
             return None
-        if self._unwanted(update) or self._runtime().time() > update.dies_at - LEAST_LIFE:
+        try:
+            await self._runtime().committed(ALL)
+        except Fenced:
+            return None
+        except JournalError:
+            if not order.reduce_only:
+                return None
+        known = self._blotter.orders.get(order.cloid)
+        if known is None or known.status is not S.UNKNOWN or self._unwanted(update):
             return None
         return await self._venue.place(order, submission)
 

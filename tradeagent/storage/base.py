@@ -26,6 +26,7 @@ from tradeagent.messages import (
     RiskOverride,
     Sentiment,
     StrategyState,
+    Submission,
     TrackRecord,
     TradeSignal,
     TradingState,
@@ -78,7 +79,7 @@ class Past:
     and scope that lock longest, `records` the last of each strategy and symbol, `closings` what no
     record tells of yet, oldest first; `high_water` is the highest equity the venue ever told.
     `stopped` is when (UTC ns) a stop or target last took a position off a strategy, by (strategy,
-    symbol).
+    symbol). `submissions` are the requests still alive at `ts` whose outcome is not known.
     """
 
     epoch: int
@@ -105,6 +106,7 @@ class Past:
     alerts: tuple[RiskAlert, ...] = ()
     restriction: Restriction | None = None
     stopped: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    submissions: tuple[Submission, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

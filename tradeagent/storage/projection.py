@@ -20,12 +20,14 @@ from tradeagent.messages import (
     FundingPayment,
     InstrumentUpdate,
     Message,
+    OrderStatus,
     OrderUpdate,
     PositionUpdate,
     Restriction,
     RiskAlert,
     RiskOverride,
     StrategyState,
+    Submission,
     TrackRecord,
     TradeSignal,
     TradingState,
@@ -38,6 +40,7 @@ DAY = 86_400 * SECOND
 FILLS_KEPT = 10_000
 PAYMENTS_KEPT = 1_000
 RESTING_EXITS = ("stop", "take_profit")
+UNANSWERED = (OrderStatus.PREPARED, OrderStatus.UNKNOWN)
 CLOSINGS_KEPT = 100
 """How many closings in a symbol are kept that no record tells of."""
 M = TypeVar("M", bound=Message)
@@ -78,6 +81,8 @@ class Projection:
         self.high_water = ZERO
         self.closings: dict[str, tuple[Closing, ...]] = {}
         """Those in each symbol that no TrackRecord tells of, oldest first."""
+        self.submissions: dict[str, Submission] = {}
+        """The requests of orders of which nothing was heard, by cloid."""
         self._stopped: set[str] = set()
         """Symbols in which a stop filled and the position is still to follow."""
         self._fill_order: deque[tuple[str, str]] = deque()
@@ -89,6 +94,7 @@ class Projection:
             PositionUpdate: self._position,
             AccountUpdate: self._account,
             TrackRecord: self._record,
+            Submission: self.remember_submission,
         }
 
     def apply(self, seq: int, ts: int, message: Message) -> None:
@@ -140,6 +146,7 @@ class Projection:
             "fills": [(key, self.last_fill_time) for key in self.fills],
             "payments": [((tid,), time) for time, tid in self.payments],
             "positions": [((symbol,), _plain(m)) for symbol, m in self.positions.items()],
+            "submissions": [((one.cloid,), _plain(one)) for one in self._alive()],
             "closings": [((symbol,), found) for symbol, found in self.closings.items() if found],
             "day": [((), [self.day_open, self.high_water])],
         }
@@ -164,6 +171,7 @@ class Projection:
                 "positions": [_body(m) for m in self.positions.values()],
                 "day_open": None if day is None else [day.day, str(day.equity)],
                 "high_water": str(self.high_water),
+                "submissions": [_body(one) for one in self._alive()],
                 "closings": [
                     self.closings_in(one) for one, known in self.closings.items() if known
                 ],
@@ -204,6 +212,10 @@ class Projection:
             day, equity = told["day_open"]
             state.day_open = DayOpen(day, Decimal(equity))
         state.high_water = Decimal(told["high_water"])
+        for body in told.get("submissions", ()):
+            state.remember_submission(
+                cast(Submission, decode_payload(Submission.wire, body)), state.ts
+            )
         for text in told.get("closings", ()):
             state.remember_closings(text)
         return state
@@ -243,14 +255,28 @@ class Projection:
                 if update.filled
                 for share in update.shares
             },
+            submissions=self._alive(),
         )
 
     def _orders(self) -> list[tuple[int, OrderUpdate]]:
         known = sorted(self.orders, key=lambda cloid: (self.orders[cloid][0], cloid))
         return [self.orders[cloid] for cloid in known]
 
+    def remember_submission(self, submission: Submission, _ts: int) -> None:
+        """Note the request for an order, if nothing was heard of that yet."""
+        known = self.orders.get(submission.cloid)
+        if known is not None and known[1].status in UNANSWERED:
+            self.submissions[submission.cloid] = submission
+
+    def _alive(self) -> tuple[Submission, ...]:
+        """Return the requests that a venue may still take, in the order of their ids."""
+        alive = [one for one in self.submissions.values() if one.dies_at > self.ts]
+        return tuple(sorted(alive, key=lambda one: one.cloid))
+
     def _order(self, update: OrderUpdate, ts: int) -> None:
         self.remember_order(update, ts)
+        if update.status not in UNANSWERED:
+            self.submissions.pop(update.order.cloid, None)
         self.ts = ts
         self._forget_ended()
 

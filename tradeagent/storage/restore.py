@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any, cast
 
 from sqlalchemy import Connection, func, or_, select
 
+from tradeagent.clock import SECOND
 from tradeagent.errors import JournalError
 from tradeagent.messages import (
     FundingPayment,
     Message,
     OrderUpdate,
     PositionUpdate,
+    Submission,
     decode_payload,
 )
 from tradeagent.storage import tables
@@ -22,6 +25,9 @@ from tradeagent.storage.chain import GENESIS
 from tradeagent.storage.projection import DAY, FILLS_KEPT, LATEST, PAYMENTS_KEPT, Projection
 from tradeagent.storage.rows import CLOSINGS, DAY_OPEN, FUNDING, NOTHING
 from tradeagent.storage.tables import STORE
+
+LONGEST_LIFE = 60 * SECOND
+"""No request lives as long, ns."""
 
 
 def read_note(connection: Connection, name: str) -> object:
@@ -48,6 +54,7 @@ def restore(connection: Connection) -> Projection:
     state.advance(head.seq, head.ts)
     _restore_latest(connection, state)
     _restore_orders(connection, state)
+    _restore_submissions(connection, state)
     _restore_fills(connection, state)
     _restore_payments(connection, state)
     for row in connection.execute(select(tables.positions)):
@@ -87,6 +94,20 @@ def _restore_orders(connection: Connection, state: Projection) -> None:
     for row in connection.execute(select(table).where(recent).order_by(table.c.seq)):
         update = cast(OrderUpdate, decode_payload(OrderUpdate.wire, row.payload))
         state.remember_order(update, row.ts)
+
+
+def _restore_submissions(connection: Connection, state: Projection) -> None:
+    """Take up the requests that may still be under way; without any the journal is not read."""
+    if not any(update.dies_at > state.ts for _, update in state.orders.values()):
+        return
+    table = tables.journal
+    newest = select(table.c.ts, table.c.type, table.c.payload).order_by(table.c.seq.desc())
+    rows = connection.execution_options(stream_results=True).execute(newest)
+    recent = takewhile(lambda one: one.ts > state.ts - LONGEST_LIFE, rows)
+    for row in reversed([one for one in recent if one.type == Submission.wire]):
+        request = cast(Submission, decode_payload(Submission.wire, row.payload))
+        state.remember_submission(request, row.ts)
+    rows.close()
 
 
 def _restore_fills(connection: Connection, state: Projection) -> None:
