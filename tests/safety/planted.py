@@ -12,7 +12,7 @@ from typing import Any
 
 from tradeagent.__main__ import main
 from tradeagent.agents.blotter import Blotter
-from tradeagent.agents.execution import Execution
+from tradeagent.agents.catchup import CatchUp
 from tradeagent.agents.router import OrderRouter
 from tradeagent.agents.venue import Venue
 from tradeagent.errors import VenueUnavailable
@@ -81,16 +81,16 @@ def failed_query_is_flat() -> None:
     """A venue that does not answer is taken to say that nothing is held."""
     known: list[VenueStatement] = []
 
-    async def state(self: Execution) -> Sequence[Message]:
+    async def state(self: CatchUp) -> Sequence[Message]:
         try:
-            known[:] = [await self.venue.exchange.get_statement()]
+            known[:] = [await self._venue.exchange.get_statement()]
         except VenueUnavailable:
-            now = self.runtime.time()
+            now = self._runtime().time()
             empty = {"asked": now, "time": now, "holdings": ()}
             return tuple(one.model_copy(update=empty) for one in known)
         return tuple(known)
 
-    Execution._state = state  # type: ignore[method-assign]
+    CatchUp.state = state  # type: ignore[method-assign]
 
 
 def epoch_not_checked() -> None:

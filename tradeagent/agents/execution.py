@@ -11,14 +11,15 @@ from pydantic import Field
 
 from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.agents.blotter import Blotter
+from tradeagent.agents.catchup import CatchUp, hold_dead_man
 from tradeagent.agents.identity import sealed
 from tradeagent.agents.lifecycle import advance
 from tradeagent.agents.proof import Proof, ProofSettings, patience
+from tradeagent.agents.recall import PAUSES, Recall
 from tradeagent.agents.reconcile import ReconcileSettings, Reconciliation
 from tradeagent.agents.router import ALL, OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
-from tradeagent.clock import SECOND
 from tradeagent.crash import crashpoint
 from tradeagent.errors import Fenced, JournalError, NotSent, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
@@ -38,7 +39,6 @@ from tradeagent.messages import (
     Severity,
     Submission,
     TaskRequest,
-    TaskResult,
     TradingMode,
     TradingState,
     VenueStatement,
@@ -52,8 +52,6 @@ _new_order_update = checked(OrderUpdate)
 S = OrderStatus
 RECONCILE = "reconcile"
 """The task that an operator asks for."""
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before a venue is called again, the last one repeated."""
 
 
 class ExecutionSettings(AgentSettings):
@@ -119,8 +117,10 @@ class Execution(BaseAgent[ExecutionSettings]):
             lambda: self.runtime.time(),
             lambda seconds: self.runtime.sleep(seconds),
         )
-        self._under_way: set[tuple[str, str]] = set()
-        """Inquiries and cancels that are under way, by what they do and cloid."""
+        self.recall = Recall(self.venue, self.blotter, lambda: self.runtime, self.start)
+        self.catch_up = CatchUp(self.venue, self.blotter, lambda: self.runtime)
+        self._asked_for: set[str] = set()
+        """The orders that are being asked for, by cloid."""
         self._key = seal_key
         self._leave: Unsubscribe | None = None
 
@@ -147,27 +147,27 @@ class Execution(BaseAgent[ExecutionSettings]):
             away = VenueStatus(state="down", reason=str(error), time=self.runtime.time())
             self.publish(away)
             self.attend(self._keep_calling())
-        if self.router.mode is not TradingMode.ACTIVE:
-            for message in self._withdraw_resting():
-                self.publish(message)
+        for message in self._called_back():
+            self.publish(message)
         if self.venue.remote:
-            self.attend(self._follow(self.settings.reconcile.statement_s, self._state))
-            self.attend(self._follow(self.settings.reconcile.audit_s, self._audit))
-            if self.settings.dead_man_s:
-                self.attend(self._hold_dead_man(self.settings.dead_man_s))
+            pace, horizon = self.settings.reconcile, self.settings.dead_man_s
+            self.attend(self._follow(pace.statement_s, self.catch_up.state))
+            self.attend(self._follow(pace.audit_s, self.catch_up.audit))
+            if horizon:
+                self.attend(hold_dead_man(self.venue, self.blotter, lambda: self.runtime, horizon))
 
     async def _arrive(self) -> None:
         exchange = self.venue.exchange
         if self._leave is None:  # before the line opens: what it tells first is not told again
             self._leave = exchange.subscribe(self._reported)
         await exchange.start()
-        for message in [*await exchange.get_market_data(), *await self.reconcile()]:
+        for message in [*await exchange.get_market_data(), *await self.catch_up.reconcile()]:
             self.runtime.publish(self.name, message)
         for update in tuple(self.blotter.working.values()):
             if update.status is S.UNKNOWN:
                 self._inquire(update)
             elif update.status is S.PEND_CANCEL:
-                self._call_off(update.order)
+                self.recall.call_off(update.order)
 
     async def _keep_calling(self) -> None:
         pauses = patience(PAUSES)
@@ -192,36 +192,11 @@ class Execution(BaseAgent[ExecutionSettings]):
                 await self.runtime.committed(ALL)
             except Fenced:
                 return
-        for update in tuple(self.blotter.working.values()):
-            if not update.order.reduce_only:
-                report = await self.venue.cancel(update.order)
-                crashpoint("CP11")
-                if report is not None:
-                    self._reported(report)
+        for report in await self.recall.entries():
+            self._reported(report)
 
     def _reported(self, event: VenueEvent) -> None:
         self.runtime.publish("exchange", event)
-
-    async def reconcile(self) -> list[Message]:
-        """Return the venue's word on every open order, on missed fills, and on the account.
-
-        That an order is not there says nothing of one that has moved on since it was asked for: it
-        may have left after the answer.
-        """
-        blotter = self.blotter
-        asked = dict(blotter.working)
-        told = await self.venue.catch_up(*self._heard(), asked.values())
-        crashpoint("CP9")
-        return [
-            one
-            for one in told
-            if blotter.is_news(one)
-            and not (
-                isinstance(one, ExecutionReport)
-                and one.status is S.NOT_PLACED
-                and blotter.orders.get(one.cloid) is not asked.get(one.cloid)
-            )
-        ]
 
     async def get_order_status(self, order: Order) -> ExecutionReport:
         """Return how an order stands by the venue's word, UNKNOWN when it gives none."""
@@ -304,57 +279,17 @@ class Execution(BaseAgent[ExecutionSettings]):
                     wish.symbol, wish.strategy, protective=not wish.keep_protective
                 )
             )
-        return [message for update in meant for message in self._withdraw(update, wish.reason)]
-
-    def _withdraw(self, update: OrderUpdate, reason: str) -> list[Message]:
-        """Start to cancel one order; one that is not sent yet never will be.
-
-        One whose state is not known is cancelled again once it is seen to rest.
-        """
-        order = update.order
-        self._call_off(order)
-        if update.status not in (S.OPEN, S.PARTIAL):
-            self.blotter.unwanted.add(order.cloid)
-            return []
-        self.blotter.unwanted.discard(order.cloid)
-        pending = advance(update, S.PEND_CANCEL, reason=reason)
-        self.blotter.keep(pending)
-        return [pending]
-
-    def _call_off(self, order: Order) -> None:
-        """Start to cancel an order; the venue is called until it answers."""
-        if ("cancel", order.cloid) not in self._under_way:
-            self._under_way.add(("cancel", order.cloid))
-            self.start(self._cancel(order))
-
-    async def _cancel(self, order: Order) -> ExecutionReport | None:
-        pauses = patience(PAUSES)
-        try:
-            while (report := await self.venue.cancel(order)) is None:
-                await self.runtime.sleep(next(pauses))
-            crashpoint("CP7")
-            return report
-        finally:
-            self._under_way.discard(("cancel", order.cloid))
+        return self.recall.withdraw(meant, wish.reason)
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
-        """Take over the trading state; outside ACTIVE, resting increases are cancelled.
-
-        FLATTENING cancels resting exits, too: what they hold back must not wait for their price.
-        """
+        """Take over the trading state; outside ACTIVE, resting increases are cancelled."""
         self.router.mode = state.mode
-        return [] if state.mode is TradingMode.ACTIVE else self._withdraw_resting()
+        return self._called_back()
 
-    def _withdraw_resting(self) -> list[Message]:
-        flattening = self.router.mode is TradingMode.FLATTENING
-        meant = [
-            update
-            for update in self.blotter.working.values()
-            if not update.order.reduce_only or (flattening and update.order.type == "limit")
-        ]
-        reason = f"trading is {self.router.mode}"
-        return [message for update in meant for message in self._withdraw(update, reason)]
+    def _called_back(self) -> list[Message]:
+        mode = self.router.mode
+        return [] if mode is TradingMode.ACTIVE else self.recall.withdraw_resting(mode)
 
     # -- reports in -------------------------------------------------------------------------------
 
@@ -370,10 +305,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         for told in messages:
             if isinstance(told, OrderUpdate) and told.status is S.UNKNOWN:
                 self._inquire(told)
-        update = self.blotter.working.get(report.cloid)
-        resting = update is not None and update.status in (S.OPEN, S.PARTIAL)
-        if update is not None and resting and report.cloid in self.blotter.unwanted:
-            messages.extend(self._withdraw(update, "cancelled while it was being sent"))
+        messages.extend(self.recall.once_seen(report.cloid))
         if any(isinstance(message, Fill) for message in messages):
             self.start(self.venue.account())
         return messages
@@ -389,15 +321,15 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     def _inquire(self, update: OrderUpdate) -> None:
         """Start to find out what became of an order; the venue is asked until that is proven."""
-        if ("ask", update.order.cloid) not in self._under_way:
-            self._under_way.add(("ask", update.order.cloid))
+        if update.order.cloid not in self._asked_for:
+            self._asked_for.add(update.order.cloid)
             self.start(self._settle(update))
 
     async def _settle(self, update: OrderUpdate) -> Sequence[Message]:
         try:
             return await self.proof.settle(update, self.router.send_again)
         finally:
-            self._under_way.discard(("ask", update.order.cloid))
+            self._asked_for.discard(update.order.cloid)
 
     @on(FundingPayment)
     def funded(self, payment: FundingPayment) -> PositionUpdate | None:
@@ -409,39 +341,20 @@ class Execution(BaseAgent[ExecutionSettings]):
     @every(300)
     def keep_in_step(self) -> None:
         """Compare with the venue on schedule, and ask again for cancels without an answer."""
-        for update in tuple(self.blotter.working.values()):
-            if update.status is S.PEND_CANCEL or update.order.cloid in self.blotter.unwanted:
-                self._call_off(update.order)
-        self.start(self._settle_open(), lane="reconcile")
-
-    async def _settle_open(self) -> Sequence[Message]:
-        """Reconcile; where the venue does not answer, nothing has been learnt."""
-        try:
-            return await self.reconcile()
-        except VenueUnavailable:
-            return ()
+        self.recall.again()
+        self.start(self.catch_up.try_reconcile(), lane="reconcile")
 
     @on(TaskRequest)
     def compare_now(self, wish: TaskRequest) -> None:
         """Compare with the venue because an operator asks for it."""
         if wish.task == RECONCILE:
-            self.start(self._compared(wish), lane="reconcile")
-
-    async def _compared(self, wish: TaskRequest) -> Sequence[Message]:
-        """Reconcile, and say how that ended; what differs is told as incidents."""
-        try:
-            told = await self.reconcile()
-        except (VenueUnavailable, NotSent) as error:
-            return (TaskResult(task_id=wish.task_id, outcome="failed", text=str(error)),)
-        news = sum(isinstance(one, ExecutionReport | FundingPayment) for one in told)
-        text = f"the venue told of {news} fills, payments and working orders"
-        return (*told, TaskResult(task_id=wish.task_id, outcome="succeeded", text=text))
+            self.start(self.catch_up.reconcile_for(wish), lane="reconcile")
 
     @on(VenueStatus)
     def connected(self, status: VenueStatus) -> None:
         """Learn what was missed once the venue is heard again."""
         if status.state == "up":
-            self.start(self._settle_open(), lane="reconcile")
+            self.start(self.catch_up.try_reconcile(), lane="reconcile")
 
     @on(VenueStatement)
     def stated(self, statement: VenueStatement) -> list[Message]:
@@ -456,58 +369,14 @@ class Execution(BaseAgent[ExecutionSettings]):
             messages.append(self.blotter.adjust(symbol, size, price, statement.time))
         for orphan in findings.orphans:
             if not orphan.reduce_only:  # what protects a position is never taken from it
-                self._call_off(orphan)
+                self.recall.call_off(orphan)
         for update in findings.asked:
             self._inquire(update)
-        if self.router.mode is not TradingMode.ACTIVE:  # a cancel may have been refused
-            messages.extend(self._withdraw_resting())
+        messages.extend(self._called_back())  # a cancel may have been refused
         if findings.again:
-            self.start(self._look_again(), lane="reconcile")
+            soon = self.settings.reconcile.again_s
+            self.start(self.catch_up.look_again(soon), lane="reconcile")
         return messages
-
-    async def _look_again(self) -> Sequence[Message]:
-        """Look at a difference again, after the fills that may explain it."""
-        await self.runtime.sleep(self.settings.reconcile.again_s)
-        return [*await self._audit(), *await self._state()]
-
-    async def _state(self) -> Sequence[Message]:
-        try:
-            return (await self.venue.exchange.get_statement(),)
-        except VenueUnavailable:
-            return ()
-
-    def _heard(self) -> tuple[int, int]:
-        """Return until when all our fills and payments are known, UTC ns; 0 for no payment yet."""
-        blotter = self.blotter
-        return blotter.heard_until(self.now()), blotter.last_funding or blotter.last_fill
-
-    async def _audit(self) -> Sequence[Message]:
-        """Return fills and funding that were never told."""
-        blotter = self.blotter
-        try:
-            told = await self.venue.missed(*self._heard())
-        except VenueUnavailable:
-            return ()
-        return [message for message in told if blotter.is_news(message)]
-
-    async def _hold_dead_man(self, horizon: float) -> None:
-        """Put off, again and again, that the venue cancels entries which rest on a flat account.
-
-        It is taken back first: an earlier run may have asked for it, and stops would go as well.
-        """
-        armed = True
-        while True:
-            flat = not any(books.net.size for books in self.blotter.books.values())
-            resting = any(not one.order.reduce_only for one in self.blotter.working.values())
-            wanted = flat and resting
-            if wanted or armed:
-                until = self.runtime.time() + int(horizon * SECOND) if wanted else None
-                with suppress(VenueUnavailable, NotSent):
-                    allowed = await self.venue.exchange.schedule_cancel(until)
-                    if not allowed:
-                        return
-                    armed = wanted
-            await self.runtime.sleep(horizon / 2)
 
     async def _follow(
         self, seconds: float, look: Callable[[], Awaitable[Sequence[Message]]]
