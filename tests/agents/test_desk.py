@@ -245,9 +245,9 @@ def test_a_strategy_that_leaves_is_flat_to_the_last_digit() -> None:
     assert third.reduce_only
     desk.fill(third, str(third.size))
     again = desk.agent.handle_signal(signal("a", "long", 3))
-    desk.fill(desk.one(again), "0.05555")
+    desk.fill(desk.one(again), "0.15555")
     last = desk.one(desk.agent.handle_signal(signal("a", "flat", 4)))
-    assert last.size == Decimal("0.0555")
+    assert last.size == Decimal("0.1555")
     desk.fill(last, str(last.size))
 
     assert "a" not in desk.parts() or abs(desk.parts()["a"]) < Decimal("1e-12")

@@ -24,6 +24,8 @@ from tradeagent.messages import (
     RiskAlert,
     RiskOverride,
     Severity,
+    VenueStatement,
+    VenueStatus,
 )
 from tradeagent.messages.build import changed
 from tradeagent.storage.base import Past
@@ -215,3 +217,17 @@ def test_a_lock_that_anybody_told_survives_and_is_never_shortened(tmp_path: Path
     at(risk, 100)
     fund(risk)
     assert judge(risk, wish(100, "free")).approved
+
+
+def test_a_venue_that_was_away_is_still_away(tmp_path: Path) -> None:
+    """Nothing is opened by a Risk that has heard of no outage until the venue is heard again."""
+    down = VenueStatus(state="down", reason="no answer", time=START)
+    risk = revived(past_of(tmp_path / "j.db", BTC, account(10_000), down), 10, limits=FREE)
+    fund(risk)
+
+    assert judge(risk, wish(10)).reasons == ("FRESH",)
+
+    risk.reached(down.model_copy(update={"state": "up"}))
+    risk.stated(VenueStatement(asked=START, time=START, account=account(10_000)))
+
+    assert judge(risk, wish(10)).approved

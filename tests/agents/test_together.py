@@ -220,3 +220,24 @@ def test_a_liquidation_is_booked_once_however_often_it_is_told() -> None:
 
     assert blotter.book(told(0)) == []
     assert blotter.books["BTC"].net.size == -3 * REMEMBERED
+
+
+async def test_a_part_too_small_for_the_venue_stays_until_all_is_closed() -> None:
+    """No exit is asked for that a venue refuses; the dust goes with the rest of the position."""
+    prices = {second: 100.0 if second < 30 else 95.0 for second in range(200)}
+    flat = {"direction": "flat"}
+    first, second = scripted({2: LONG, 150: flat}), scripted({5: LONG, 40: flat})
+    found = Rig(
+        strategies=lambda: [first("one", "BTC"), second("two", "BTC")],
+        weights={"one": 0.5, "two": 0.051},
+        events=[(START + at * SECOND, tick(price, at)) for at, price in prices.items()],
+        risk=RISK.model_copy(update={"fraction": Decimal("0.02")}),
+    )
+
+    await found.run()
+
+    (entry,) = [one for one in found.heard(Fill) if one.strategy == "two"][:1]
+    assert 95 * entry.size < 10 <= 100 * entry.size
+    exits = [one for one in found.heard(OrderRequest) if one.reduce_only]
+    assert [(one.price_time - START) // SECOND for one in exits] == [150]
+    assert size(found) == 0

@@ -14,8 +14,10 @@ import yaml
 from tests.e2e.daemon import command, environment, run
 from tests.safety.judge import our_book, venue_book
 from tests.safety.pair import KEY, PATIENCE, USER, Pair
+from tradeagent.agents.identity import TAG
 from tradeagent.messages import OrderStatus
 
+OURS = f"0x{TAG}" + "9" * 28
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -72,6 +74,47 @@ def test_entries_of_a_frozen_daemon_are_cancelled(pair: Pair) -> None:
         one.status is not OrderStatus.OPEN or one.order.reduce_only
         for one in our_book(pair.state).orders.values()
     )
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_orderly_stop_is_no_death(tmp_path: Path, kept: bool) -> None:
+    """No KILL is written; what an orderly stop left resting is cancelled, unless it was to stay."""
+    pair = Pair(tmp_path, entry="limit", on_stop="keep")
+    try:
+        daemon = pair.start()
+        daemon.until_said("fill ")
+        assert daemon.interrupt() == 0
+        entry = {
+            "a": 0, "b": True, "p": "20000", "s": "0.001", "r": False, "c": OURS,
+            "t": {"limit": {"tif": "Gtc"}},
+        }  # fmt: skip
+        action = {"type": "order", "orders": [entry], "grouping": "na"}
+        pair.venue.switch("outsider", user=USER, action=action)
+        assert OURS in venue_book(pair.venue_state, USER).open
+        config = yaml.safe_load((pair.folder / "daemon.yaml").read_text())
+        config["agents"]["execution"]["on_stop"] = "keep" if kept else "cancel"
+        (pair.folder / "daemon.yaml").write_text(yaml.safe_dump(config))
+        where = ("-c", str(pair.folder / "daemon.yaml"), "--state", str(pair.state))
+        dog = subprocess.Popen(
+            command("watchdog", *where, "--after", "1", "--every", "0.2"),
+            env=environment(),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        assert dog.stderr is not None
+        try:
+            if kept:
+                assert any("stopped in order" in line for line in dog.stderr)
+                assert OURS in venue_book(pair.venue_state, USER).open
+            else:
+                until(lambda: OURS not in venue_book(pair.venue_state, USER).open)
+        finally:
+            dog.kill()
+            dog.communicate()
+        assert not (pair.state / "KILL").exists()
+    finally:
+        pair.close()
 
 
 def test_a_watchdog_without_a_venue_says_so(tmp_path: Path) -> None:

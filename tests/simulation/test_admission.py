@@ -68,16 +68,19 @@ async def test_a_market_order_without_any_known_price_is_rejected() -> None:
     assert limit.status is OPEN
 
 
-async def test_the_smallest_order_value_does_not_bind_exits() -> None:
-    """A reduce-only order may be worth less than the minimum, so a rest can always be closed."""
+async def test_the_smallest_order_value_binds_what_closes_a_part_alone() -> None:
+    """A rest can always be closed, and protected; a part of that size stays, as at the venue."""
     desk = Desk(FREE, (BTC,))
     desk.tick(100.0, 100.0)
     await desk.place("buy", "0.1")
-    await desk.place("sell", "0.099", reduce_only=True)
+    desk.tick(90.0, 90.0)
 
-    ack = await desk.place("sell", "0.001", reduce_only=True)
+    part = await desk.place("sell", "0.099", reduce_only=True)
+    stop = await desk.place("sell", "0.05", "stop", 80, reduce_only=True)
+    rest = await desk.place("sell", "0.1", reduce_only=True)
 
-    assert ack.status is OPEN
+    assert (part.status, part.reason) == (REJECTED, "order value 8.9100 is below the minimum 10")
+    assert (stop.status, rest.status) == (OPEN, OPEN)
     assert await desk.position() == 0
 
 

@@ -32,12 +32,18 @@ class Exits:
         self._tickets = tickets
 
     def reduction(self, desk: Desk, wanted: dict[str, float], now: int) -> list[OrderRequest]:
-        """Ask to close what the target has less; nothing when that is below a lot."""
+        """Ask to close what the target has less.
+
+        Nothing when that is below a lot, or worth less than a venue takes for a part: it stays as
+        dust until more is to go, or all.
+        """
         instrument = self._tickets.instruments.get(desk.symbol)
         moves, sign = desk.moves(desk.changes(wanted)), 1 if desk.size > 0 else -1
         size = min(-sum(moves.values(), ZERO) * sign, abs(desk.size))
         size = instrument.fit_size(size) if instrument is not None else size
-        if size <= 0:
+        least = instrument.min_notional if instrument is not None else ZERO
+        dust = size < abs(desk.size) and size * Decimal(repr(desk.price)) < least
+        if size <= 0 or dust:
             return []
         given = shares({name: float(move) for name, move in desk.rounded(moves, -size * sign)})
         return [self._exit(desk, size, given, wanted, "reduce", now)]

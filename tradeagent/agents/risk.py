@@ -117,6 +117,8 @@ class Risk(BaseAgent[RiskSettings]):
         for closing in past.closings:
             self._missed += self._ended(self.trips.close(closing), past.ts)
         self.restriction = past.restriction
+        if past.venue is not None:
+            self.line.status(past.venue)
         speed = self._runtime.speed if self._runtime is not None else 1.0
         self.watch = Watch(self.settings.limits, self.settings.watch, speed)
 

@@ -39,7 +39,8 @@ def start(
     """Watch a daemon from a process of its own, with an agent key of its own, until interrupted.
 
     When the daemon gives no sign of life, trading is stopped by the file KILL, and entries that
-    rest at the venue are cancelled, again and again until it is back; stops and targets stay.
+    rest at the venue are cancelled, again and again until it is back; stops and targets stay. After
+    an orderly stop entries are looked for once more, unless its settings keep them.
     """
     from tradeagent.log import setup
     from tradeagent.plan import make_plan
@@ -56,6 +57,7 @@ class Watchdog:
 
     def __init__(self, plan: Plan, place: StateDirectory, after: float) -> None:
         """Watch the daemon of `place`; raises OperatorError where it has no venue to act at."""
+        from tradeagent.agents.execution import ExecutionSettings
         from tradeagent.integrations.hyperliquid.settings import HyperliquidSettings
         from tradeagent.parts import open_market
 
@@ -68,13 +70,15 @@ class Watchdog:
         self._clock = open_market(plan, 0, None).clock
         self._place = place
         self._after = after
+        chosen = ExecutionSettings.model_validate(plan.settings.agents.get("execution", {}))
+        self._keeps = chosen.on_stop == "keep"
         self._struck = False
+        self._rested = False
         self._beaten = 0.0
 
     async def run(self, every: float) -> None:
         """Look each `every` seconds of the wall."""
         from tradeagent.clock import WallClock
-        from tradeagent.log import log
 
         wall = WallClock()
         if not self._place.heartbeat.exists():
@@ -85,16 +89,36 @@ class Watchdog:
                 self._beaten = self._place.heartbeat.stat().st_mtime
             silent = wall.now() / 1e9 - self._beaten
             if silent > self._after:
-                self._tell(silent)
-                try:
-                    await self._sweep(key)
-                except* (VenueUnavailable, NotSent, OperatorError) as failed:
-                    error = failed.exceptions[0]
-                    log.error("entries cannot be cancelled: {}; it is tried again", error)
-            elif self._struck:
-                self._struck = False
-                log.warning("the daemon is back; remove {} to let it trade", self._place.kill)
+                await self._act(silent, key)
+            elif self._struck or self._rested:
+                self._greet()
             await wall.sleep(every)
+
+    async def _act(self, silent: float, key: SecretStr) -> None:
+        """Stop trading and cancel entries; after an orderly stop only what it may have left."""
+        from tradeagent.log import log
+
+        if not self._place.ended:
+            self._tell(silent)
+        elif self._rested:
+            return
+        elif self._keeps:
+            self._rested = True
+            log.info("the daemon has stopped in order; what rests is kept, as its settings say")
+            return
+        try:
+            await self._sweep(key)
+            self._rested = self._place.ended
+        except* (VenueUnavailable, NotSent, OperatorError) as failed:
+            error = failed.exceptions[0]
+            log.error("entries cannot be cancelled: {}; it is tried again", error)
+
+    def _greet(self) -> None:
+        from tradeagent.log import log
+
+        if self._struck:
+            log.warning("the daemon is back; remove {} to let it trade", self._place.kill)
+        self._struck = self._rested = False
 
     def _tell(self, silent: float) -> None:
         from tradeagent.log import log

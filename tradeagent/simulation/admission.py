@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from tradeagent.messages import InstrumentUpdate, Order
+from tradeagent.messages import ZERO, InstrumentUpdate, Order
 from tradeagent.simulation.account import Account
 from tradeagent.simulation.book import Book
 from tradeagent.simulation.margin import Margin
@@ -32,16 +32,19 @@ def refusal(
         return f"unknown symbol {order.symbol}"
     if reason := misfit(order, book.instrument):
         return reason
+    price = order.limit if book.mark is None else Decimal(repr(book.mark))
+    worth = order.size * (order.limit or price or ZERO)
+    least = book.instrument.min_notional
+    small = f"order value {worth:f} is below the minimum {least:f}" if worth < least else ""
     if order.reduce_only:
         closable = account.position(order.symbol).closable(order.side)
-        return "" if closable else WOULD_INCREASE
-    price = order.limit if book.mark is None else Decimal(repr(book.mark))
+        if not closable:
+            return WOULD_INCREASE
+        part = order.size < closable and order.trigger is None and price is not None
+        return small if part else ""
     if price is None:
         return NO_PRICE
-    least = book.instrument.min_notional
-    if order.size * (order.limit or price) < least:
-        return f"order value {order.size * (order.limit or price):f} is below the minimum {least:f}"
-    return "" if margin.affords(order, without) else NO_MARGIN
+    return small or ("" if margin.affords(order, without) else NO_MARGIN)
 
 
 def misfit(order: Order, instrument: InstrumentUpdate) -> str:

@@ -30,6 +30,7 @@ from tradeagent.messages import (
     TrackRecord,
     TradeSignal,
     TradingState,
+    VenueStatus,
     decode_payload,
 )
 
@@ -77,7 +78,8 @@ class Past:
     `overrides` the last of each rule and scope, `strategies` the last word on each; whether they
     still hold is for the reader to judge by their `valid_until`. `alerts` are those of each code
     and scope that lock longest, `records` the last of each strategy and symbol, `closings` what no
-    record tells of yet, oldest first; `high_water` is the highest equity the venue ever told.
+    record tells of yet, oldest first; `high_water` is the highest equity the venue ever told,
+    `venue` its last word on whether it can be reached.
     `stopped` is when (UTC ns) a stop or target last took a position off a strategy, by (strategy,
     symbol). `submissions` are the requests still alive at `ts` whose outcome is not known.
     """
@@ -105,6 +107,7 @@ class Past:
     closings: tuple[Closing, ...] = ()
     alerts: tuple[RiskAlert, ...] = ()
     restriction: Restriction | None = None
+    venue: VenueStatus | None = None
     stopped: Mapping[tuple[str, str], int] = field(default_factory=dict)
     submissions: tuple[Submission, ...] = ()
 

@@ -157,6 +157,11 @@ class StateDirectory:
         with _explained(self.starts):
             self.starts.unlink(missing_ok=True)
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether the last run ended in order, or none ever began."""
+        return not self._begun()
+
     def _begun(self) -> list[str]:
         return _read(self.starts).split() if self.starts.exists() else []
 

@@ -31,6 +31,7 @@ from tradeagent.messages import (
     TrackRecord,
     TradeSignal,
     TradingState,
+    VenueStatus,
     decode_payload,
     encode_payload,
 )
@@ -57,6 +58,7 @@ LATEST: dict[type[Message], Callable[[Any], tuple[str, str]]] = {
     TrackRecord: lambda message: (message.strategy, message.symbol),
     AgentStatus: lambda message: (message.agent, ""),
     StrategyState: lambda message: (message.strategy, ""),
+    VenueStatus: lambda _: ("", ""),
 }
 """Classes of which only the last message of each (name, scope) counts."""
 
@@ -248,6 +250,7 @@ class Projection:
             ),
             alerts=self._all(RiskAlert),
             restriction=self._last(Restriction),
+            venue=self._last(VenueStatus),
             stopped={
                 (share.strategy, update.symbol): ts
                 for ts, update in self._orders()
