@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 
 from tradeagent.errors import StateError
 from tradeagent.integrations.base import VenueEvent
-from tradeagent.messages import (
-    ExecutionReport,
-    FundingPayment,
-    MarketTrade,
-    Order,
-    TickerUpdate,
-)
+from tradeagent.messages import ExecutionReport, FundingPayment, MarketTrade, Order, TickerUpdate
 from tradeagent.simulation import ExchangeSettings, Ledger, SimulatedExchange
 from tradeagent.simulation.settings import FeeTier
 

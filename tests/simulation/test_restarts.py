@@ -11,10 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 
-from tradeagent.messages import (
-    OrderStatus,
-    TickerUpdate,
-)
+from tradeagent.messages import OrderStatus, TickerUpdate
 from tradeagent.simulation import ExchangeSettings
 
 from .actions import CHEAP, LIVES, MAKER, TAKER, action
