@@ -49,7 +49,15 @@ from tradeagent.messages import (
     TickerUpdate,
 )
 from tradeagent.opening import Spoken, Unlock, counted_crashes, opening
-from tradeagent.parts import Market, connected, housed, open_exchange, open_market, recording
+from tradeagent.parts import (
+    Market,
+    connected,
+    housed,
+    open_clock,
+    open_exchange,
+    open_feed,
+    recording,
+)
 from tradeagent.plan import AgentPlan, Plan, unclaimed
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.storage.base import Past
@@ -103,7 +111,9 @@ class Daemon:
             raise LockedError(f"{self.directory.path}: {error}, so this one has ended") from error
 
     async def _run(self, duration: int | None) -> Summary:
-        before = await self._account()
+        inside = None if self.exchange is None or self.exchange.remote else self.exchange
+        before = await inside.get_account_info() if inside is not None else None
+        after: AccountUpdate | None = None
         self.started = self.clock.now()
         until = NEVER if duration is None else self.started + duration
         clean = False
@@ -115,20 +125,15 @@ class Daemon:
         except BusUnavailable as error:
             raise StateError(str(error)) from error
         finally:
-            after = await self._account(self.tally.account)
-            if self.exchange is not None and not self.exchange.remote:
-                await self.exchange.close()
+            if inside is not None:
+                after = await inside.get_account_info()
+                await inside.close()
             self.store.close(clean=clean)
             self.directory.simulating.unlink(missing_ok=True)
         self.directory.end()
-        remote = self.exchange is not None and self.exchange.remote
-        return self._summary((self.tally.opening if remote else None) or before, after)
-
-    async def _account(self, told: AccountUpdate | None = None) -> AccountUpdate:
-        """Return the account, of a remote venue what it `told`; without any an empty one."""
-        if self.exchange is not None and not self.exchange.remote:
-            return await self.exchange.get_account_info()
-        return told or AccountUpdate(balance=ZERO, equity=ZERO, time=self.clock.now())
+        # Of an account that is elsewhere it is known what was told of it first and last.
+        told, none = self.tally, AccountUpdate(balance=ZERO, equity=ZERO, time=self.started)
+        return self._summary(before or told.opening or none, after or told.account or none)
 
     def stop(self) -> None:
         """Ask for an orderly stop."""
@@ -177,30 +182,26 @@ async def open_daemon(
     if unlock is not None and not plan.runs("risk"):
         raise CommandError("--unlock: this process has no Risk agent; unlock the one that trades")
     async with AsyncExitStack() as stack:
-        directory = StateDirectory(state)
-        stack.enter_context(directory)
+        directory = stack.enter_context(StateDirectory(state))
         directory.claim(plan.identity)
         crashes = stack.enter_context(counted_crashes(plan, directory))
         recorded = recording(plan)
-        if settings.store.fresh:
-            directory.fresh()
-        directory.keep_settings(plan.digest, plan.record, settings.bus.inbox_cap)
-        simulated = settings.clock.mode == "simulated"
-        _refuse_cut_off(directory)
+        _furnish(plan, directory)
         daemons: list[Daemon] = []
 
         def journal_failed(error: JournalError) -> None:
             for daemon in daemons:
                 daemon.supervisor.journal_failed(error)
 
-        store = SqlStore.open(directory.journal, waits=not simulated, on_failure=journal_failed)
+        waits = settings.clock.mode != "simulated"
+        store = SqlStore.open(directory.journal, waits=waits, on_failure=journal_failed)
         stack.callback(store.close, clean=False)
         past = store.past()
         _refuse_unclaimed(plan, past, directory)
-        market = open_market(plan, past.ts, recorded)
-        clock = market.clock
+        clock = open_clock(plan, past.ts, recorded)
         plan, own_key = await stack.enter_async_context(housed(plan, directory, clock))
-        market = await stack.enter_async_context(connected(plan, market))
+        feed = connected(plan, open_feed(plan, clock, recorded))
+        market = Market(clock, await stack.enter_async_context(feed))
         most = settings.supervisor.safe_mode_after
         words = opening(past, crashes, most, unlock, clock.now()) if plan.runs("risk") else ()
         daemon = _assemble(plan, directory, store, market, own_key or key)
@@ -212,7 +213,11 @@ async def open_daemon(
         yield daemon
 
 
-def _refuse_cut_off(directory: StateDirectory) -> None:
+def _furnish(plan: Plan, directory: StateDirectory) -> None:
+    """Empty the folder where that is wanted, and keep the settings of this run in it."""
+    if plan.settings.store.fresh:
+        directory.fresh()
+    directory.keep_settings(plan.digest, plan.record, plan.settings.bus.inbox_cap)
     if directory.simulating.exists():
         raise StateError(
             f"{directory.path}: a run at --speed max was cut off here, so its journal and its "

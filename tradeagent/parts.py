@@ -45,26 +45,25 @@ def recording(plan: Plan) -> RecordedFeed | None:
     return RecordedFeed(plan.feed) if isinstance(plan.feed, RecordedSettings) else None
 
 
-def open_market(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Market:
-    """Return clock and feed, from where the last run `ended` (UTC ns); raises DataError.
-
-    A live feed is not connected yet, see `connected`.
-    """
+def open_clock(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Clock:
+    """Return the clock, from where the last run `ended` (UTC ns); raises DataError."""
     chosen = plan.settings.clock
     first = next(recorded.events(0), None) if recorded is not None else None
     origin = max(chosen.origin_ns if first is None else first[0] - 1, ended)
-    clock: Clock = WallClock()
     if chosen.mode == "simulated":
-        clock = SimulatedClock(origin)
-    elif chosen.mode == "accelerated" and chosen.since_ns is not None:
-        clock = AcceleratedClock(chosen.origin_ns, chosen.speed, chosen.since_ns)
-    elif chosen.mode == "accelerated":
-        clock = AcceleratedClock(origin, chosen.speed)
-    return Market(clock, recorded or _feed(plan, clock))
+        return SimulatedClock(origin)
+    if chosen.mode == "accelerated" and chosen.since_ns is not None:
+        return AcceleratedClock(chosen.origin_ns, chosen.speed, chosen.since_ns)
+    if chosen.mode == "accelerated":
+        return AcceleratedClock(origin, chosen.speed)
+    return WallClock()
 
 
-def _feed(plan: Plan, clock: Clock) -> MarketFeed | LiveFeed:
+def open_feed(plan: Plan, clock: Clock, recorded: RecordedFeed | None) -> MarketFeed | LiveFeed:
+    """Return the feed; a live one is not connected yet, see `connected`."""
     settings = plan.feed
+    if recorded is not None:
+        return recorded
     if isinstance(settings, MarketSettings):
         return GeneratedMarket(settings)
     from tradeagent.integrations.hyperliquid.feed import HyperliquidFeed
@@ -74,19 +73,19 @@ def _feed(plan: Plan, clock: Clock) -> MarketFeed | LiveFeed:
 
 
 @asynccontextmanager
-async def connected(plan: Plan, market: Market) -> AsyncIterator[Market]:
-    """Open a live feed, where the plan by now says it is, and close it afterwards.
+async def connected(
+    plan: Plan, feed: MarketFeed | LiveFeed
+) -> AsyncIterator[MarketFeed | LiveFeed]:
+    """Connect a live feed, and disconnect it afterwards.
 
     Raises StateError in one line when that fails.
     """
-    if not isinstance(market.feed, LiveFeed):
-        yield market
+    if not isinstance(feed, LiveFeed):
+        yield feed
         return
-    feed = _feed(plan, market.clock)
-    assert isinstance(feed, LiveFeed)
     try:
         await _open(feed, plan)
-        yield Market(market.clock, feed)
+        yield feed
     finally:
         await feed.close()
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.adversary.world import BLOWS, ENTRIES, Blow, World
+from tests.adversary.blows import BLOWS, Blow
+from tests.adversary.world import ENTRIES, World
 
 SHARDS = 4
 EXAMPLES = int(os.environ.get("TRADEAGENT_SEQUENCES", "1000")) // SHARDS

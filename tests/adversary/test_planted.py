@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.adversary.world import BLOWS, Blow, World
+from tests.adversary.blows import BLOWS, Blow
+from tests.adversary.world import World
 from tradeagent.agents import execution
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.claims import Claims

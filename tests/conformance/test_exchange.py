@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from tests.conformance.exchange import ExchangeClaims, Venue
+from tests.conformance.exchange import ExchangeClaims
 from tests.conformance.stage import BTC, Shown, Stage
+from tests.conformance.venue import Venue
 from tests.integrations.hyperliquid.scripted import KEY, SIGNER, Tasks
 from tradeagent.clock import SECOND, AcceleratedClock
 from tradeagent.integrations.hyperliquid import Credentials, HyperliquidSettings

@@ -1,20 +1,21 @@
 """Compare the venue's own ledger with our store: nothing lost, doubled, unexplained.
 
-It reads both files by itself and shares no code with what wrote them but the decoding of messages.
+What the venue holds is what its judge makes of the ledger, in arithmetic that the venue does not
+share; ours is read as it was stored, with no code of the agents that brought it about.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 from tradeagent.agents.identity import is_ours
 from tradeagent.messages import OrderStatus, OrderUpdate
+from tradeagent.simulation.venue.judge import Judge
 from tradeagent.storage.records import SqlRecords
 
 S = OrderStatus
@@ -34,65 +35,41 @@ FOREVER = 1 << 62
 
 @dataclass
 class VenueBook:
-    """What the venue's ledger says of one account."""
+    """What the venue's ledger says of one account; orders and fills by the names we gave them."""
 
-    orders: Counter[str] = field(default_factory=Counter)
-    nameless: list[int] = field(default_factory=list)
-    lives: dict[str, tuple[int, int]] = field(default_factory=dict)
+    orders: Counter[str]
+    nameless: list[int]
+    lives: dict[str, tuple[int, int]]
     """When each order came and when it ended, ms; the newest of one name."""
-    open: set[str] = field(default_factory=set)
-    fills: dict[tuple[str, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
-    positions: dict[str, Decimal] = field(default_factory=dict)
-    cash: Decimal = Decimal(0)
-    nonces: list[int] = field(default_factory=list)
+    open: set[str]
+    fills: dict[tuple[str, str], tuple[Decimal, Decimal]]
+    positions: dict[str, Decimal]
+    cash: Decimal
+    doubled: list[str]
+    """What stands there twice, and may not."""
 
 
 def venue_book(state: Path, user: str) -> VenueBook:
-    """Fold the ledger's rows of an account: sizes and money are sums of fills and flows."""
-    book = VenueBook()
-    held: dict[str, Decimal] = defaultdict(Decimal)
-    place = f"file:{state / 'venue.db'}?mode=ro"
-    with closing(sqlite3.connect(place, uri=True, isolation_level=None)) as db:
-        db.execute("BEGIN")  # all that follows sees one moment
-        names = dict(db.execute("SELECT oid, cloid FROM orders WHERE user = ?", (user,)))
-        came = dict(db.execute("SELECT oid, time FROM orders WHERE user = ?", (user,)))
-        for oid, cloid in names.items():
-            if cloid is None:
-                book.nameless.append(oid)
-            else:
-                book.orders[cloid] += 1
-        last = (
-            "SELECT oid, status, time FROM statuses WHERE seq IN "
-            "(SELECT max(seq) FROM statuses WHERE user = ? GROUP BY oid)"
-        )
-        for oid, status, time in sorted(db.execute(last, (user,))):
-            lives = status in ("open", "triggered")
-            name = names[oid] or str(oid)
-            book.lives[name] = came[oid], FOREVER if lives else time
-            if lives:
-                book.open.add(name)
-        query = "SELECT oid, coin, buy, px, sz, fee, body FROM fills WHERE user = ? ORDER BY seq"
-        for oid, coin, buy, px, sz, fee, body in db.execute(query, (user,)):
-            size, price = Decimal(sz), Decimal(px)
-            tid = _field(body, "tid")
-            key = (names[oid] or str(oid), tid)
-            assert key not in book.fills, f"the venue told fill {key} twice"
-            book.fills[key] = (size, price)
-            signed = size if buy else -size
-            held[coin] += signed
-            book.cash -= signed * price + Decimal(fee)
-        for (usd,) in db.execute("SELECT usd FROM flows WHERE user = ?", (user,)):
-            book.cash += Decimal(usd)
-        nonces = "SELECT nonce FROM actions WHERE user = ? AND burned = 1 ORDER BY seq"
-        book.nonces = [nonce for (nonce,) in db.execute(nonces, (user,))]
-    book.positions = {coin: size for coin, size in held.items() if size}
-    return book
-
-
-def _field(body: str, name: str) -> str:
-    import json
-
-    return str(json.loads(body)[name])
+    """Read an account as the venue's ledger has it at one moment."""
+    judge = Judge(state)
+    with closing(judge), judge.moment():
+        orders, fills = judge.orders(user), judge.fills(user)
+        positions, cash = judge.positions(user), judge.raw(user)
+        doubled = judge.doubled(user)
+    names = {one.oid: one.cloid or str(one.oid) for one in orders}
+    return VenueBook(
+        orders=Counter(one.cloid for one in orders if one.cloid is not None),
+        nameless=[one.oid for one in orders if one.cloid is None],
+        lives={
+            names[one.oid]: (one.time, FOREVER if one.live else one.statuses[-1][1])
+            for one in orders
+        },
+        open={names[one.oid] for one in orders if one.live},
+        fills={(names[one.oid], str(one.tid)): (one.size, one.price) for one in fills},
+        positions=positions,
+        cash=cash,
+        doubled=doubled,
+    )
 
 
 @dataclass
@@ -175,7 +152,5 @@ def always(venue: VenueBook, ours: OurBook) -> list[str]:
         lives = sorted(venue.lives[name] for name in names)
         if any(after[0] < before[1] for before, after in pairwise(lives)):
             found.append(f"intent {intent} was at the venue twice at once: {names}")
-    if sorted(set(venue.nonces)) != sorted(venue.nonces):
-        found.append("a nonce was used twice")
     told = [f"incident {code}" for code in MUST_NOT_COME if ours.incidents[code]]
-    return [*found, *told]
+    return [*found, *venue.doubled, *told]

@@ -169,9 +169,14 @@ class Pair:
             self.venue.stop(9)
 
 
-def within(seconds: float, look: Callable[[], list[str]]) -> list[str]:
+def within(seconds: float, look: Callable[[], list[str]], every: float = 0.25) -> list[str]:
     """Look until nothing is found or the time is over; returns what was found last."""
     deadline = time.monotonic() + seconds
     while (found := look()) and time.monotonic() < deadline:
-        time.sleep(0.25)
+        time.sleep(every)
     return found
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until `holds` does; fails where it does not soon."""
+    assert within(PATIENCE, lambda: [] if holds() else ["it does not hold"], every=0.1) == []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.safety.judge import always, differences
-from tests.safety.pair import PATIENCE, USER, Pair, within
+from tests.safety.pair import PATIENCE, USER, Pair, until, within
 from tests.safety.test_kills import live
 from tradeagent.messages import InstrumentUpdate, decode_payload
 
@@ -29,14 +28,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield made
     finally:
         made.close()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until `holds` does."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def mode(pair: Pair) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import yaml
 
 from tests.e2e.daemon import command, environment, run
 from tests.safety.judge import our_book, venue_book
-from tests.safety.pair import KEY, PATIENCE, USER, Pair
+from tests.safety.pair import KEY, USER, Pair, until
 from tradeagent.agents.identity import TAG
 from tradeagent.messages import OrderStatus
 
@@ -30,14 +29,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield made
     finally:
         made.close()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until `holds` does."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def resting_entries(pair: Pair) -> set[str]:

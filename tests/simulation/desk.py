@@ -11,7 +11,9 @@ from tradeagent.messages import (
     ExecutionReport,
     InstrumentUpdate,
     MarketData,
+    MarketTrade,
     Order,
+    OrderBookUpdate,
     OrderStatus,
     TickerUpdate,
 )
@@ -23,9 +25,11 @@ SYMBOL = "BTC"
 INSTRUMENT = InstrumentUpdate(
     symbol=SYMBOL, tick=Decimal(1), lot=Decimal(1), min_notional=Decimal(0), max_leverage=10
 )
+ETH = INSTRUMENT.model_copy(update={"symbol": "ETH"})
 FREE = ExchangeSettings(
     balance=Decimal(10**9), maker_fee=Decimal(0), taker_fee=Decimal(0), slippage_bp=Decimal(0)
 )
+Levels = tuple[tuple[float, float], ...]
 
 
 class Desk:
@@ -114,3 +118,29 @@ class Desk:
         """Return the netted size."""
         held = {one.symbol: one.size for one in await self.exchange.get_positions()}
         return held.get(symbol, Decimal(0))
+
+
+def book(desk: Desk, bids: Levels, asks: Levels) -> None:
+    """Show a book now."""
+    desk.exchange.on_market(OrderBookUpdate(symbol=SYMBOL, time=desk.now, bids=bids, asks=asks))
+
+
+def trade(desk: Desk, price: float, size: float, side: str) -> None:
+    """Show a public trade now, by its aggressor."""
+    desk.exchange.on_market(
+        MarketTrade(symbol=SYMBOL, time=desk.now, price=price, size=size, side=side)
+    )
+
+
+def deep() -> Desk:
+    """Return a desk that shows 2 at 100, 3 at 101 and 5 at 103 to buy, and as much below 99."""
+    desk = Desk(FREE.model_copy(update={"slippage_bp": Decimal(100)}))
+    desk.tick(99, 100)
+    book(desk, ((99, 2), (98, 3), (96, 5)), ((100, 2), (101, 3), (103, 5)))
+    return desk
+
+
+def modified(cloid: str, side: str, size: int, limit: int, **more: object) -> Order:
+    """Return a limit order that may take the place of another."""
+    values = {"cloid": cloid, "intent_id": cloid, "symbol": SYMBOL, "side": side, "size": size}
+    return Order.model_validate({**values, "type": "limit", "limit": limit, **more})

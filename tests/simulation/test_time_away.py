@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +14,7 @@ from tradeagent.simulation import ExchangeSettings, Ledger
 from tradeagent.simulation.matching import Landing
 from tradeagent.simulation.tables import SCHEMA, TO_2
 
-from .desk import FREE, MINUTE, SYMBOL, Desk
-from .test_orders import modified, trade
+from .desk import FREE, MINUTE, SYMBOL, Desk, modified, trade
 
 HOUR = 60 * MINUTE
 FILLED, CANCELED = OrderStatus.FILLED, OrderStatus.CANCELED
@@ -151,27 +152,33 @@ async def test_funding_and_liquidation_happen_while_away(tmp_path: Path) -> None
 # -- older files ----------------------------------------------------------------------------------
 
 
+@contextmanager
+def older(path: Path, version: int, schema: str) -> Iterator[sqlite3.Connection]:
+    """Make the ledger of an older version, which begins with a deposit; closed at the end."""
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(schema)
+        db.execute("PRAGMA application_id = 2054048817")
+        db.execute(f"PRAGMA user_version = {version}")
+        db.execute("INSERT INTO events VALUES (1, 0, 'deposit', '', '5000')")
+        yield db
+        db.commit()
+
+
 async def test_a_ledger_of_version_one_opens_and_goes_on(tmp_path: Path) -> None:
     """An old file keeps its account, orders and volume, and what is new works on it."""
     path = tmp_path / "ledger.sqlite"
-    db = sqlite3.connect(path)
-    db.executescript(SCHEMA)
-    db.execute("PRAGMA application_id = 2054048817")
-    db.execute("PRAGMA user_version = 1")
-    db.execute("INSERT INTO events VALUES (1, 0, 'deposit', '', '5000')")
     fill = (
         '{"cloid":"a","symbol":"BTC","status":"FILLED","time":7,"oid":"2","execution":{"tid":"3",'
         '"price":"100","size":"2","fee":"1","liquidity":"taker","while_down":false},'
         '"cancel_refused":false,"reason":""}'
     )
-    db.execute("INSERT INTO events VALUES (3, 7, 'fill', 'a', ?)", (fill,))
-    order = modified("b", "sell", 2, 120).model_dump_json()
-    row = ("b", 4, 8, 1, 8, SYMBOL, "OPEN", "", order)
-    db.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    db.execute("INSERT INTO positions VALUES ('BTC', '2', '200', '0', '1', 7)")
-    db.execute("INSERT INTO events VALUES (4, 8, 'order', 'b', '{}')")
-    db.commit()
-    db.close()
+    with older(path, 1, SCHEMA) as db:
+        db.execute("INSERT INTO events VALUES (3, 7, 'fill', 'a', ?)", (fill,))
+        order = modified("b", "sell", 2, 120).model_dump_json()
+        row = ("b", 4, 8, 1, 8, SYMBOL, "OPEN", "", order)
+        db.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.execute("INSERT INTO positions VALUES ('BTC', '2', '200', '0', '1', 7)")
+        db.execute("INSERT INTO events VALUES (4, 8, 'order', 'b', '{}')")
 
     desk = Desk(ExchangeSettings(), path=path)
     assert desk.ledger.volumes() == {0: 200}
@@ -188,28 +195,22 @@ async def test_a_ledger_of_version_one_opens_and_goes_on(tmp_path: Path) -> None
 async def test_a_ledger_of_version_two_opens_and_goes_on(tmp_path: Path) -> None:
     """What was triggered, what may be on its way and the funding hour are taken over."""
     path = tmp_path / "ledger.sqlite"
-    db = sqlite3.connect(path)
-    db.executescript(f"{SCHEMA} {TO_2}")
-    db.execute("PRAGMA application_id = 2054048817")
-    db.execute("PRAGMA user_version = 2")
-    db.execute("INSERT INTO events VALUES (1, 0, 'deposit', '', '5000')")
-    db.execute("INSERT INTO events VALUES (9, 90, 'order', 'd', '{}')")
-    stop = {"type": "stop", "limit": None, "trigger": 90, "reduce_only": True}
-    for cloid, oid, placed, filled, replaces, more in (
-        ("a", 2, 20, "1", "", stop),
-        ("b", 3, 30, "0", "", {}),
-        ("c", 4, 40, "0", "b", {}),
-        ("d", 5, 91, "0", "", {}),
-    ):
-        body = modified(cloid, "sell", 2, 120)
-        body = Order.model_validate({**body.model_dump(), **more})
-        row = (cloid, oid, placed, 1, placed, SYMBOL, "OPEN", "", body.model_dump_json())
-        marks = ", ".join("?" * 12)
-        db.execute(f"INSERT INTO orders VALUES ({marks})", (*row, filled, "0", replaces))
-    held = (SYMBOL, "2", "200", "0", "1", 7, "0", "0", "0.001", 2 * HOUR)
-    db.execute("INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held)
-    db.commit()
-    db.close()
+    with older(path, 2, f"{SCHEMA} {TO_2}") as db:
+        db.execute("INSERT INTO events VALUES (9, 90, 'order', 'd', '{}')")
+        stop = {"type": "stop", "limit": None, "trigger": 90, "reduce_only": True}
+        for cloid, oid, placed, filled, replaces, more in (
+            ("a", 2, 20, "1", "", stop),
+            ("b", 3, 30, "0", "", {}),
+            ("c", 4, 40, "0", "b", {}),
+            ("d", 5, 91, "0", "", {}),
+        ):
+            body = modified(cloid, "sell", 2, 120)
+            body = Order.model_validate({**body.model_dump(), **more})
+            row = (cloid, oid, placed, 1, placed, SYMBOL, "OPEN", "", body.model_dump_json())
+            marks = ", ".join("?" * 12)
+            db.execute(f"INSERT INTO orders VALUES ({marks})", (*row, filled, "0", replaces))
+        held = (SYMBOL, "2", "200", "0", "1", 7, "0", "0", "0.001", 2 * HOUR)
+        db.execute("INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held)
 
     ledger = Ledger(path)
 

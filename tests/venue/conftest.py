@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
 from hyperliquid.exchange import Exchange
 from hyperliquid.info import Info
 
-from tests.venue.sdk import closing
+from tests.venue.sdk import Trader, closing
 from tests.venue.server import ENOUGH, LEFT, Venue, wallet
 
 KEYS = count(1)
@@ -45,3 +46,9 @@ def exchange(market: Venue, key: LocalAccount) -> Iterator[Exchange]:
     """The SDK's trader with a fresh key."""
     with closing(Exchange(key, market.url)) as client:
         yield client
+
+
+@pytest.fixture
+def trader(exchange: Exchange) -> Any:
+    """The same, noting what is called of it."""
+    return Trader(exchange)

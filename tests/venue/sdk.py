@@ -29,65 +29,66 @@ SESSIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "spot_meta_and_asset_ctxs",
         ),
     },
-    "account": {
+    "own orders": {
         "Info": (
-            "extra_agents",
             "frontend_open_orders",
             "historical_orders",
             "open_orders",
-            "portfolio",
             "query_order_by_cloid",
             "query_order_by_oid",
+            "user_fills",
+            "user_fills_by_time",
+            "user_twap_slice_fills",
+        ),
+    },
+    "own money": {
+        "Info": (
+            "portfolio",
+            "spot_user_state",
+            "user_fees",
+            "user_funding_history",
+            "user_non_funding_ledger_updates",
+            "user_state",
+        ),
+    },
+    "own standing": {
+        "Info": (
+            "extra_agents",
             "query_referral_state",
             "query_sub_accounts",
             "query_user_abstraction_state",
             "query_user_dex_abstraction_state",
-            "spot_user_state",
-            "user_fees",
-            "user_fills",
-            "user_fills_by_time",
-            "user_funding_history",
-            "user_non_funding_ledger_updates",
             "user_rate_limit",
             "user_role",
-            "user_state",
-            "user_twap_slice_fills",
         ),
     },
-    "orders": {
+    "placing": {"Exchange": ("order", "post")},
+    "modifying": {"Exchange": ("bulk_modify_orders_new", "modify_order")},
+    "cancelling": {
         "Exchange": (
             "bulk_cancel",
             "bulk_cancel_by_cloid",
-            "bulk_modify_orders_new",
             "bulk_orders",
             "cancel",
             "cancel_by_cloid",
-            "market_close",
-            "market_open",
-            "modify_order",
-            "order",
-            "post",
         ),
     },
-    "settings": {
+    "taking": {"Exchange": ("market_close", "market_open")},
+    "leverage": {"Exchange": ("update_isolated_margin", "update_leverage")},
+    "agents": {"Exchange": ("approve_agent",)},
+    "leave": {
         "Exchange": (
             "agent_enable_dex_abstraction",
             "agent_set_abstraction",
-            "approve_agent",
             "approve_builder_fee",
-            "noop",
-            "schedule_cancel",
-            "send_asset",
-            "set_expires_after",
             "set_referrer",
-            "update_isolated_margin",
-            "update_leverage",
-            "usd_class_transfer",
-            "usd_transfer",
             "user_dex_abstraction",
             "user_set_abstraction",
-            "withdraw_from_bridge",
         ),
+    },
+    "time": {"Exchange": ("noop", "schedule_cancel", "set_expires_after")},
+    "money": {
+        "Exchange": ("send_asset", "usd_class_transfer", "usd_transfer", "withdraw_from_bridge"),
     },
     "streams": {"Info": ("disconnect_websocket", "subscribe", "unsubscribe")},
 }
@@ -149,6 +150,14 @@ class Noted:
         if callable(getattr(self.client, name)):
             self.called.add(name)
         return getattr(self.client, name)
+
+
+class Trader(Noted):
+    """A trader of the SDK, each of whose actions has a nonce of its own."""
+
+    def __getattr__(self, name: str) -> object:
+        free_nonce()
+        return super().__getattr__(name)
 
 
 def public(kind: type) -> set[str]:

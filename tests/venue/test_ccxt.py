@@ -196,6 +196,11 @@ def test_a_session_of_positions_and_stops(client: Any) -> None:
     assert client.fetch_positions([ETH]) == []
     for one in client.fetch_open_orders(ETH):
         client.cancel_order(one["id"], ETH)
+    _account_shows(client)
+
+
+def _account_shows(client: Any) -> None:
+    """Every query tells of what was traded, and the balance is what that comes to."""
     trades = client.fetch_my_trades(ETH)
     assert {one["side"] for one in trades} == {"buy", "sell"}
     assert client.fetch_trades(ETH) != []
@@ -280,14 +285,7 @@ async def test_a_session_of_private_streams(market: Venue, key: LocalAccount) ->
         bid = (await client.fetch_order_book(BTC))["bids"][0][0]
         low = float(client.price_to_precision(BTC, bid * 0.8))
         async with asyncio.timeout(ENOUGH):
-            placed = await client.create_order_ws(BTC, "limit", "buy", 0.01, low)
-            edited = await client.edit_order_ws(placed["id"], BTC, "limit", "buy", 0.02, low)
-            await client.cancel_order_ws(edited["id"], BTC)
-            one = {"symbol": BTC, "type": "limit", "side": "buy", "amount": 0.01, "price": low}
-            several = await client.create_orders_ws([dict(one), dict(one)])
-            await client.cancel_orders_ws([order["id"] for order in several], BTC)
-            placed = await client.create_limit_order_ws(BTC, "buy", 0.01, low)
-            await client.cancel_order_ws(placed["id"], BTC)
+            await _order_by_socket(client, low)
             await client.create_market_order_ws(BTC, "buy", 0.01, bid)
             orders = await watching["orders"]
             assert orders[-1]["symbol"] == BTC
@@ -311,3 +309,15 @@ async def test_a_session_of_private_streams(market: Venue, key: LocalAccount) ->
         await until(client.watch_positions, bool)  # its stream had ended with the balance's
         async with asyncio.timeout(ENOUGH):
             await client.un_watch_positions()
+
+
+async def _order_by_socket(client: Any, low: float) -> None:
+    """Place, edit and cancel, alone and together."""
+    placed = await client.create_order_ws(BTC, "limit", "buy", 0.01, low)
+    edited = await client.edit_order_ws(placed["id"], BTC, "limit", "buy", 0.02, low)
+    await client.cancel_order_ws(edited["id"], BTC)
+    one = {"symbol": BTC, "type": "limit", "side": "buy", "amount": 0.01, "price": low}
+    several = await client.create_orders_ws([dict(one), dict(one)])
+    await client.cancel_orders_ws([order["id"] for order in several], BTC)
+    placed = await client.create_limit_order_ws(BTC, "buy", 0.01, low)
+    await client.cancel_order_ws(placed["id"], BTC)

@@ -20,7 +20,7 @@ from tests.venue.sdk import (
     GTC,
     OUT_OF_SCOPE,
     SESSIONS,
-    Noted,
+    Trader,
     closing,
     far,
     free_nonce,
@@ -29,6 +29,8 @@ from tests.venue.sdk import (
     statuses,
 )
 from tests.venue.server import Venue, wallet
+
+DONE = {"status": "ok", "response": {"type": "default"}}
 
 
 @pytest.mark.parametrize("kind", [Info, Exchange])
@@ -39,89 +41,101 @@ def test_every_public_method_of_the_sdk_is_covered_or_out_of_scope(kind: type) -
     assert sorted(covered + left_out) == sorted(public(kind) | public(API))
 
 
-def test_a_session_of_settings_agents_and_money(market: Venue, exchange: Exchange) -> None:
-    """Leverage, margin, agents, fees, schedules and transfers, refused and accepted."""
-    noted: Any = Noted(exchange)
+def test_a_session_of_leverage_and_margin(market: Venue, exchange: Exchange, trader: Any) -> None:
+    """Leverage is set before a position, margin is added to an isolated one, and no other."""
     info, user = exchange.info, exchange.wallet.address
-    done = {"status": "ok", "response": {"type": "default"}}
 
-    def call(method: str, *args: Any, **more: Any) -> Any:
-        free_nonce()
-        return getattr(noted, method)(*args, **more)
-
-    assert call("update_leverage", 7, "ETH", is_cross=False) == done
-    assert call("update_leverage", 1000, "ETH")["status"] == "err"
-    free_nonce()
-    (status,) = statuses(exchange.market_open("ETH", True, 0.5))
+    assert trader.update_leverage(7, "ETH", is_cross=False) == DONE
+    assert trader.update_leverage(1000, "ETH")["status"] == "err"
+    (status,) = statuses(trader.market_open("ETH", True, 0.5))
     assert "filled" in status
     (held,) = info.user_state(user)["assetPositions"]
     leverage = held["position"]["leverage"]
     assert (leverage["type"], leverage["value"]) == ("isolated", 7)
     before = Decimal(held["position"]["marginUsed"])
-    assert call("update_isolated_margin", 25.5, "ETH") == done
+    assert trader.update_isolated_margin(25.5, "ETH") == DONE
     (held,) = info.user_state(user)["assetPositions"]
     assert abs(Decimal(held["position"]["marginUsed"]) - before - Decimal("25.5")) < 20
-    switched = call("update_leverage", 7, "ETH", is_cross=True)
+    switched = trader.update_leverage(7, "ETH", is_cross=True)
     assert switched["response"] == "Cannot switch leverage type with open position."
-    answer = call("update_isolated_margin", 5, "BTC")
+    answer = trader.update_isolated_margin(5, "BTC")
     assert answer["response"] == "Position does not use isolated margin."
+    assert trader.called >= set(SESSIONS["leverage"]["Exchange"])
 
-    answer, secret = call("approve_agent", "bot 1")
-    assert answer == done
+
+def test_a_session_of_agents(market: Venue, exchange: Exchange, trader: Any) -> None:
+    """Named or not, an agent trades for the account that approved it, and moves no money."""
+    info, user = exchange.info, exchange.wallet.address
+
+    answer, secret = trader.approve_agent("bot 1")
+    assert answer == DONE
     agent = Account.from_key(secret)
     assert [one["name"] for one in info.extra_agents(user)] == ["bot 1"]
     role = info.user_role(agent.address)
     assert role == {"role": "agent", "data": {"user": user.lower()}}
-    answer, unnamed = call("approve_agent")
-    assert answer == done
+    answer, unnamed = trader.approve_agent()
+    assert answer == DONE
     for one in (agent, Account.from_key(unnamed)):
-        with closing(Exchange(one, market.url, account_address=user)) as deputy:
-            free_nonce()
-            low = far(info, "BTC", 0.8)
-            oid = oid_of(deputy.order("BTC", True, 0.01, low, GTC))
+        with closing(Exchange(one, market.url, account_address=user)) as client:
+            deputy: Any = Trader(client)
+            oid = oid_of(deputy.order("BTC", True, 0.01, far(info, "BTC", 0.8), GTC))
             assert [shown["oid"] for shown in info.open_orders(user)] == [oid]
-            free_nonce()
             assert statuses(deputy.cancel("BTC", oid)) == ["success"]
-            free_nonce()
             answer = deputy.usd_transfer(1, user)
             assert answer["response"].startswith("Must deposit before performing actions. User: ")
+    assert trader.called == set(SESSIONS["agents"]["Exchange"])
 
-    assert call("approve_builder_fee", wallet(7).address, "0.01%") == done
-    assert call("set_referrer", "CODE")["status"] in ("ok", "err")
-    assert call("noop", get_timestamp_ms()) == done
+
+def test_a_session_of_giving_leave(market: Venue, exchange: Exchange, trader: Any) -> None:
+    """Builders, referrers and abstractions get an answer, whether the venue has them or not."""
+    user = exchange.wallet.address
+
+    assert trader.approve_builder_fee(wallet(7).address, "0.01%") == DONE
+    for answer in (
+        trader.set_referrer("CODE"),
+        trader.agent_enable_dex_abstraction(),
+        trader.agent_set_abstraction("i"),
+        trader.user_dex_abstraction(user, False),
+        trader.user_set_abstraction(user, "disabled"),
+    ):
+        assert answer["status"] in ("ok", "err")
+    assert trader.called == set(SESSIONS["leave"]["Exchange"])
+
+
+def test_a_session_of_nonces_and_times(market: Venue, exchange: Exchange, trader: Any) -> None:
+    """A nonce is good once, a schedule lies ahead, and an action that has expired does nothing."""
+    assert trader.noop(get_timestamp_ms()) == DONE
+    free_nonce()
     used = get_timestamp_ms()
     assert exchange.noop(used)["status"] == "ok"
     answer = exchange.noop(used)
     assert answer == {"status": "err", "response": f"Invalid nonce: duplicate nonce {used}"}
-    assert call("schedule_cancel", get_timestamp_ms() + 60_000) == done
-    assert call("schedule_cancel", get_timestamp_ms() + 1_000)["status"] == "err"
-    assert call("schedule_cancel", None) == done
-    noted.set_expires_after(get_timestamp_ms() - 1)
-    answer = call("update_leverage", 5, "BTC")
+    assert trader.schedule_cancel(get_timestamp_ms() + 60_000) == DONE
+    assert trader.schedule_cancel(get_timestamp_ms() + 1_000)["status"] == "err"
+    assert trader.schedule_cancel(None) == DONE
+    trader.set_expires_after(get_timestamp_ms() - 1)
+    answer = trader.update_leverage(5, "BTC")
     assert answer == {"status": "err", "response": "Action already expired"}
-    noted.set_expires_after(get_timestamp_ms() + 60_000)
-    assert call("update_leverage", 5, "BTC") == done
-    noted.set_expires_after(None)
+    trader.set_expires_after(get_timestamp_ms() + 60_000)
+    assert trader.update_leverage(5, "BTC") == DONE
+    assert trader.called >= set(SESSIONS["time"]["Exchange"])
 
-    other = wallet(999).address
-    assert call("usd_transfer", 100.0, other) == done
-    assert call("usd_transfer", 1e9, other)["status"] == "err"
-    assert call("withdraw_from_bridge", 50.0, user) == done
-    answer = call("withdraw_from_bridge", 1e9, user)
+
+def test_a_session_of_money(market: Venue, exchange: Exchange, trader: Any) -> None:
+    """What there is can be sent, withdrawn and moved to the other side; more cannot."""
+    info, user, other = exchange.info, exchange.wallet.address, wallet(999).address
+
+    assert trader.usd_transfer(100.0, other) == DONE
+    assert trader.usd_transfer(1e9, other)["status"] == "err"
+    assert trader.withdraw_from_bridge(50.0, user) == DONE
+    answer = trader.withdraw_from_bridge(1e9, user)
     assert answer["response"] == "Insufficient balance for withdrawal."
-    assert call("usd_class_transfer", 10.0, False) == done
-    assert call("send_asset", user, "spot", "", "USDC", 4.0) == done
+    assert trader.usd_class_transfer(10.0, False) == DONE
+    assert trader.send_asset(user, "spot", "", "USDC", 4.0) == DONE
     assert info.spot_user_state(user)["balances"][0]["total"] == "6.0"
     updates = info.user_non_funding_ledger_updates(user, 0)
     assert {one["delta"]["type"] for one in updates} >= {"internalTransfer", "withdraw"}
-    for method, arguments in (
-        ("agent_enable_dex_abstraction", ()),
-        ("agent_set_abstraction", ("i",)),
-        ("user_dex_abstraction", (user, False)),
-        ("user_set_abstraction", (user, "disabled")),
-    ):
-        assert call(method, *arguments)["status"] in ("ok", "err")
-    assert noted.called == set(SESSIONS["settings"]["Exchange"])
+    assert trader.called == set(SESSIONS["money"]["Exchange"])
 
 
 def test_queries_out_of_scope_answer_as_an_empty_venue(market: Venue, info: Info) -> None:

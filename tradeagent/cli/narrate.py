@@ -65,12 +65,7 @@ def sentence(message: Message, tally: Tally) -> str:
         case Incident():
             return f"incident {message.code} {message.severity}: {message.text}"
         case AuditReport():
-            return (
-                f"audit: {message.entries} entries worth {message.notional:.2f}, {message.exits}"
-                f" exits, {message.rejected} refused, {message.fills} fills worth"
-                f" {message.traded:.2f}, {message.overrides} overrides,"
-                f" {len(message.breaches)} breaches ({message.reason})"
-            )
+            return _audit(message)
         case DataStatus() if message.gaps or message.malformed or message.disordered:
             return (
                 f"data {message.name} {message.symbol}: {message.rows} rows, {message.gaps} gaps,"
@@ -93,6 +88,14 @@ def _verdict(verdict: RiskAssessment) -> str:
     failed = [rule for rule in verdict.rules if not rule.passed]
     why = "; ".join(f"{rule.rule} {rule.text}" for rule in failed)
     return f"rejected {verdict.symbol} for {verdict.strategy}: {why}"
+
+
+def _audit(report: AuditReport) -> str:
+    return (
+        f"audit: {report.entries} entries worth {report.notional:.2f}, {report.exits} exits,"
+        f" {report.rejected} refused, {report.fills} fills worth {report.traded:.2f},"
+        f" {report.overrides} overrides, {len(report.breaches)} breaches ({report.reason})"
+    )
 
 
 def _order(update: OrderUpdate) -> str:

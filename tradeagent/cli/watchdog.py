@@ -59,7 +59,7 @@ class Watchdog:
         """Watch the daemon of `place`; raises OperatorError where it has no venue to act at."""
         from tradeagent.agents.execution import ExecutionSettings
         from tradeagent.integrations.hyperliquid.settings import HyperliquidSettings
-        from tradeagent.parts import open_market
+        from tradeagent.parts import open_clock
 
         exchange = plan.exchange
         if not isinstance(exchange, HyperliquidSettings):
@@ -67,7 +67,7 @@ class Watchdog:
         if exchange.network == "local" and not exchange.url:
             raise CommandError("the venue of this daemon ends with it; name one by exchange.url")
         self._settings = exchange
-        self._clock = open_market(plan, 0, None).clock
+        self._clock = open_clock(plan, 0, None)
         self._place = place
         self._after = after
         chosen = ExecutionSettings.model_validate(plan.settings.agents.get("execution", {}))

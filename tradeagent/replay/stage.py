@@ -33,7 +33,7 @@ from tradeagent.messages import (
     Submission,
     VenueStatement,
 )
-from tradeagent.parts import open_market, recording
+from tradeagent.parts import open_clock, open_feed, recording
 from tradeagent.plan import Plan, make_plan
 from tradeagent.replay.bus import ReplayBus, ReplayClock, ReplayHost
 from tradeagent.storage.base import Past, Settled
@@ -341,14 +341,16 @@ def set_stage(directory: StateDirectory, boot: Boot, past: Past, data: Path | No
     """
     try:
         plan, cap = _plan(directory, boot, data)
-        market = open_market(plan, past.ts, recording(plan))
+        recorded = recording(plan)
+        first = open_clock(plan, past.ts, recorded)
+        feed = open_feed(plan, first, recorded)
         exact = boot.clock == "simulated"
         key = simulated_key(plan) if exact else directory.kept_seal_key()
     except OperatorError as error:
         raise NotVerifiable(str(error).splitlines()[0]) from error
     clock, host = ReplayClock(), ReplayHost(heals=not exact)
     bus = ReplayBus(clock, host, boot.epoch)
-    feed, ended = market.feed, market.clock.now() if exact else past.ts
+    ended = first.now() if exact else past.ts
     makers = agent_makers(plan, MuteVenue(clock), key, feed, lambda: (past.ts or ended) + 1)
     speed = plan.settings.clock.speed if boot.clock == "accelerated" else 1.0
     speed = float("inf") if exact else speed

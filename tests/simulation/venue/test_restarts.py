@@ -197,6 +197,19 @@ def test_a_folder_has_one_venue_and_others_may_read(tmp_path: Path) -> None:
     judge.close()
 
 
+def test_a_moment_of_the_judge_stands_still(tmp_path: Path) -> None:
+    """What it reads inside belongs together, though the venue goes on; afterwards it sees more."""
+    hall = Hall(tmp_path)
+    hall.place(True, 60_010, "0.5", "Ioc")
+    judge = Judge(tmp_path)
+    with judge.moment():
+        assert len(judge.orders(USER)) == 1
+        hall.place(True, 60_010, "0.25", "Ioc")
+        assert judge.positions(USER) == {"BTC": Decimal("0.5")}
+    assert judge.positions(USER) == {"BTC": Decimal("0.75")}
+    judge.close()
+
+
 def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
     """In one line with the remedy."""
     with pytest.raises(StateError, match="name the folder of a venue"):

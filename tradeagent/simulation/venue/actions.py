@@ -91,6 +91,7 @@ def record(**fields: Shape) -> Shape:
     known = {name for name, _, _ in wanted}
 
     def check(value: object) -> object:
+        """Return the fields that are known; raises Malformed."""
         if not isinstance(value, dict):
             raise Malformed(f"{value!r} is no object")
         unknown = [key for key in value if key not in known]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -93,8 +95,9 @@ class JudgedAction:
 class Judge:
     """Reads the ledger in a venue's folder, whether the venue runs or not.
 
-    Every method reads what is on disk at that moment. `faults` tells where the ledger contradicts
-    itself; there is nothing in it as long as the venue is right.
+    Every method reads what is on disk at that moment, and inside `moment` all read the same one.
+    `faults` tells where the ledger contradicts itself; there is nothing in it as long as the venue
+    is right.
     """
 
     def __init__(self, state: Path) -> None:
@@ -108,6 +111,15 @@ class Judge:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """Let all that is read inside be of one moment, whatever the venue writes meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.rollback()
 
     def accounts(self) -> list[str]:
         """Return every account, in the order they were opened."""
@@ -182,13 +194,19 @@ class Judge:
         earned = sum((one.closed - one.fee for one in fills), ZERO)
         return sum((flow.usd for flow in self.flows(user)), ZERO) + earned
 
+    def doubled(self, user: str) -> list[str]:
+        """Return the trade ids and the used up nonces that stand there twice, one line for each."""
+        burned = self._rows("SELECT signer, nonce FROM actions WHERE user = ? AND burned", user)
+        found = [f"trade id {tid} twice" for tid in _twice([one.tid for one in self.fills(user)])]
+        found += [f"nonce {nonce} of {signer} burned twice" for signer, nonce in _twice(burned)]
+        return found
+
     def faults(self, user: str) -> list[str]:
         """Return where the ledger contradicts itself, one line for each place."""
         orders = {one.oid: one for one in self.orders(user)}
-        fills = self.fills(user)
-        found = [f"trade id {tid} twice" for tid in _twice([one.tid for one in fills])]
+        found = self.doubled(user)
         held: dict[str, Decimal] = defaultdict(lambda: ZERO)
-        for fill in fills:
+        for fill in self.fills(user):
             if fill.start != held[fill.coin]:
                 found.append(f"fill {fill.tid} starts at {fill.start}, not {held[fill.coin]}")
             held[fill.coin] += fill.signed
@@ -196,8 +214,6 @@ class Judge:
                 found.append(f"fill {fill.tid} of an unknown order {fill.oid}")
         for order in orders.values():
             found += _order_faults(order)
-        burned = [(one.signer, one.nonce) for one in self.actions(user) if one.burned]
-        found += [f"nonce {nonce} of {signer} burned twice" for signer, nonce in _twice(burned)]
         return found
 
     def _rows(self, query: str, *keys: str) -> list[tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from tradeagent.messages import ZERO
 from tradeagent.simulation.fees import DAY as DAY_NS
 from tradeagent.simulation.fees import WINDOW
+from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.simulation.venue.base import Json, Malformed
 from tradeagent.simulation.venue.clearinghouse import Clearinghouse
 from tradeagent.simulation.venue.house import House
@@ -206,27 +207,9 @@ class Records:
         for tier in terms.fee_tiers:
             if volume > tier.volume:
                 maker, taker = min(terms.maker_fee, tier.maker), min(terms.taker_fee, tier.taker)
-        spot: Json = {"spotCross": "0.0007", "spotAdd": "0.0004"}
-        tiers = [
-            {
-                "ntlCutoff": decimal_text(one.volume),
-                "cross": decimal_text(one.taker),
-                "add": decimal_text(one.maker),
-                **spot,
-            }
-            for one in terms.fee_tiers
-        ]
-        cross, add = decimal_text(terms.taker_fee), decimal_text(terms.maker_fee)
         return {
             "dailyUserVlm": [_day(day, both, taken) for day, both, taken in traded],
-            "feeSchedule": {
-                "cross": cross,
-                "add": add,
-                **spot,
-                "tiers": {"vip": tiers, "mm": []},
-                "referralDiscount": "0.04",
-                "stakingDiscountTiers": [NO_DISCOUNT],
-            },
+            "feeSchedule": _schedule(terms),
             "userCrossRate": decimal_text(taker),
             "userAddRate": decimal_text(maker),
             "userSpotCrossRate": "0.0007",
@@ -293,6 +276,28 @@ class Records:
     def _running(self, request: Json) -> object:
         seat = self._seat(request)
         return [[one.number, self._timed.state(seat, one)] for one in seat.choices.twaps]
+
+
+def _schedule(terms: ExchangeSettings) -> Json:
+    """Return what fills cost by volume, as `userFees` shows it."""
+    spot: Json = {"spotCross": "0.0007", "spotAdd": "0.0004"}
+    tiers = [
+        {
+            "ntlCutoff": decimal_text(one.volume),
+            "cross": decimal_text(one.taker),
+            "add": decimal_text(one.maker),
+            **spot,
+        }
+        for one in terms.fee_tiers
+    ]
+    return {
+        "cross": decimal_text(terms.taker_fee),
+        "add": decimal_text(terms.maker_fee),
+        **spot,
+        "tiers": {"vip": tiers, "mm": []},
+        "referralDiscount": "0.04",
+        "stakingDiscountTiers": [NO_DISCOUNT],
+    }
 
 
 def _day(day: int, both: Decimal, taken: Decimal) -> Json:
