@@ -185,6 +185,21 @@ class ExchangeClaims:
 
     # -- one order for one name -------------------------------------------------------------------
 
+    async def test_a_part_below_the_smallest_value_is_not_closed_alone(self, venue: Venue) -> None:
+        """Whole a position is closed whatever it is worth; a part as small is refused."""
+        await venue.trade("buy", "0.00017")
+        await venue.show(Shown(55_000.0, 55_002.0))
+        part, whole = (
+            venue.order("sell", size, type="market", reduce_only=True)
+            for size in ("0.0001", "0.00017")
+        )
+
+        refused = await venue.place(part)
+        await venue.place(whole)
+        await venue.until(lambda: venue.filled(whole) == whole.size)
+
+        assert refused.status is S.REJECTED
+
     async def test_a_name_is_never_a_second_order(self, venue: Venue) -> None:
         """Whatever is asked for again under a name, it is told how the first order stands."""
         order = venue.limit("buy", "0.01", 50_000.0)
