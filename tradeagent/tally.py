@@ -67,7 +67,9 @@ class Summary(BaseModel):
     ended: str
 
 
-MISMATCHES = frozenset({"POSITION_MISMATCH", "UNKNOWN_ORDER", "FOREIGN_ORDER", "RESURRECTED"})
+MISMATCHES = frozenset(
+    {"POSITION_MISMATCH", "CASH_MISMATCH", "UNKNOWN_ORDER", "FOREIGN_ORDER", "RESURRECTED"}
+)
 """Incidents that tell of a difference between the venue and our books."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+import pytest
+
 from tests.agents.far import FarExchange, finished
 from tests.agents.test_execution import approval
 from tests.harness import KEY, START, tick
@@ -23,6 +25,7 @@ from tradeagent.messages import (
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
+    Severity,
     TaskRequest,
     TaskResult,
     VenueStatement,
@@ -45,6 +48,7 @@ class Calm(FarExchange):
         self.strangers: tuple[Order, ...] = ()
         self.cancelled: list[str] = []
         self.asked: list[int] = []
+        self.paid_in = D(0)
 
     async def get_fills(self, since: int) -> Sequence[ExecutionReport]:
         """Note since when fills are asked for."""
@@ -56,7 +60,9 @@ class Calm(FarExchange):
         told = await super().get_statement()
         held = told.holdings if self.added is None else self.added
         orders = (*told.orders, *self.strangers)
-        return told.model_copy(update={"holdings": held, "orders": orders})
+        cost = sum((one.size * one.entry_price for one in await self.get_positions()), D(0))
+        cash = told.account.balance - cost + self.paid_in
+        return told.model_copy(update={"holdings": held, "orders": orders, "cash": cash})
 
     async def cancel_order(self, symbol: str, cloid: str) -> ExecutionReport:
         """Note what is cancelled."""
@@ -148,6 +154,24 @@ async def test_a_position_that_is_gone_is_taken_from_every_part() -> None:
     assert floor.codes() == ["POSITION_MISMATCH"]
     (*_, held) = [one for one in floor.said if isinstance(one, PositionUpdate)]
     assert (held.size, sum(one.size for one in held.parts)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("paid_in", "severity"), [("-50", Severity.ERROR), ("50", Severity.WARNING), ("-0.004", None)]
+)
+async def test_money_that_no_trade_explains_is_told_once(
+    paid_in: str, severity: Severity | None
+) -> None:
+    """What leaves stops entries, what comes is told; trading, its fees and rounding explain."""
+    floor = Floor()
+    floor.at(1, approval())
+    floor.clock.call_at(START + 15 * SECOND, lambda: setattr(floor.exchange, "paid_in", D(paid_in)))
+    floor.at(30, approval(intent="more"))
+
+    await floor.run(60)
+
+    told = [(one.code, one.severity) for one in floor.said if isinstance(one, Incident)]
+    assert told == ([("CASH_MISMATCH", severity)] if severity else [])
 
 
 async def test_a_difference_that_passes_is_none() -> None:

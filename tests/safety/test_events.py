@@ -61,6 +61,19 @@ def _positions(pair: Pair) -> list[str]:
     return [] if agree else [f"here {ours.positions}, there {venue.positions}"]
 
 
+def test_money_that_leaves_is_told_to_the_cent(pair: Pair) -> None:
+    """Somebody takes money out: the very sum is an incident, once, whatever was traded before."""
+    live(pair, 2.0)  # the account is compared a few times before
+    action = {"type": "usdSend", "destination": "0x" + "1" * 40, "amount": "123.45", "time": 1}
+    pair.call("halt", reason="so that statements are quiet")
+    pair.venue.switch("outsider", user=USER, action=action)
+
+    until(lambda: bool(pair.books[1].incidents["CASH_MISMATCH"]))
+    live(pair, 2.0)
+    told = "SELECT CAST(payload AS TEXT) FROM incidents WHERE code = 'CASH_MISMATCH'"
+    assert ["123.45 left" in row for row in _rows(pair.journal, told)] == [True]
+
+
 def test_a_liquidation_is_booked_and_halts(pair: Pair) -> None:
     """The venue closes what we hold: every fill is booked, nothing is opened, and we halt."""
     until(lambda: bool(pair.books[1].positions))

@@ -24,6 +24,9 @@ from tradeagent.messages import (
 S = OrderStatus
 SIGHTINGS = 3
 """How often a difference must be seen before it is one."""
+CENT = Decimal("0.01")
+CASH = "cash"
+"""What a difference in the account's cash is kept under; no symbol is written so."""
 SHOULD_REST = (S.OPEN, S.PARTIAL, S.PEND_CANCEL, S.PEND_REPLACE)
 
 
@@ -85,7 +88,8 @@ class Reconciliation:
     """Compares statements with a blotter; only what persists is a difference.
 
     An order that a list lacks is asked about, never taken for ended; a position is believed once
-    three statements in a row say the same against ours and no fill has come meanwhile.
+    three statements in a row say the same against ours and no fill has come meanwhile. Cash is
+    compared with what fills, fees and funding have come to since a statement before.
     """
 
     def __init__(self, blotter: Blotter, agent: str, settings: ReconcileSettings) -> None:
@@ -96,6 +100,8 @@ class Reconciliation:
         self._touched: dict[str, int] = {}
         self._seen: dict[str, Seen] = {}
         self._foreign: set[str] = set()
+        self._elsewhere: Decimal | None = None
+        """The cash that no fill, fee or funding of ours explains: what was paid in, all told."""
 
     def touch(self, symbol: str, now: int) -> None:
         """Note that something happened in a symbol at `now` (UTC ns)."""
@@ -106,6 +112,10 @@ class Reconciliation:
         findings = Findings([], [], [], [], again=False)
         self._compare_orders(statement, findings)
         again = self._compare_positions(statement, findings)
+        if findings.adjusted:
+            self._elsewhere = None  # what was taken over has its own price there
+        elif not again:
+            again = self._compare_cash(statement, findings)
         return findings._replace(again=again)
 
     def _is_quiet(self, symbol: str, statement: VenueStatement) -> bool:
@@ -166,6 +176,29 @@ class Reconciliation:
             findings.said.append(self._incident("POSITION_MISMATCH", Severity.ERROR, symbol, text))
         return again
 
+    def _compare_cash(self, statement: VenueStatement, findings: Findings) -> bool:
+        """Compare the account's cash; return whether a difference is to be looked at again."""
+        books = self._blotter.books
+        if statement.cash is None or not all(self._is_quiet(one, statement) for one in books):
+            self._seen.pop(CASH, None)
+            return False
+        elsewhere = statement.cash - sum((one.net.paid for one in books.values()), ZERO)
+        known = elsewhere if self._elsewhere is None else self._elsewhere
+        change = elsewhere - known
+        if abs(change) < CENT:
+            self._elsewhere = elsewhere
+            self._seen.pop(CASH, None)
+            return False
+        if self._sighted(CASH, f"{change:f}", statement.asked).times < SIGHTINGS:
+            return True
+        del self._seen[CASH]
+        self._elsewhere = elsewhere
+        less = change < 0
+        text = f"{abs(change):.2f} {'left' if less else 'came to'} the account by no trade of ours"
+        severity = Severity.ERROR if less else Severity.WARNING
+        findings.said.append(self._incident("CASH_MISMATCH", severity, None, text))
+        return False
+
     def _sighted(self, symbol: str, what: str, asked: int) -> Seen:
         known = self._seen.get(symbol)
         apart = int(self._settings.again_s * SECOND)
@@ -176,5 +209,5 @@ class Reconciliation:
         self._seen[symbol] = known
         return known
 
-    def _incident(self, code: str, severity: Severity, symbol: str, text: str) -> Incident:
+    def _incident(self, code: str, severity: Severity, symbol: str | None, text: str) -> Incident:
         return Incident(code=code, severity=severity, agent=self._agent, symbol=symbol, text=text)

@@ -56,7 +56,8 @@ class VenueStatement(Message):
     """The account as the venue states it: what it holds, what rests, what it is worth.
 
     `asked` is when it was asked for, `time` the moment the venue speaks of (UTC ns); what happened
-    in between may be missing. An order that is not ours has its number for a cloid.
+    in between may be missing. An order that is not ours has its number for a cloid. `cash` is what
+    would be left if what is held were worth nothing; not every venue tells it.
     """
 
     asked: Time
@@ -64,3 +65,4 @@ class VenueStatement(Message):
     holdings: tuple[Holding, ...] = ()
     orders: tuple[Order, ...] = ()
     account: AccountUpdate
+    cash: Amount | None = None

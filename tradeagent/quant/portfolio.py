@@ -58,13 +58,18 @@ class Position:
         """Return the profit of all closed parts, before fees and funding."""
         return self.cash + self.cost
 
+    @property
+    def paid(self) -> Decimal:
+        """Return what the account's cash has changed by, fees and funding included."""
+        return self.cash - self.fees - self.funding
+
     def unrealised(self, mark: Decimal) -> Decimal:
         """Return the profit of the open part at `mark`."""
         return self.size * mark - self.cost
 
     def net(self, mark: Decimal) -> Decimal:
         """Return all profit at `mark`, after fees and funding."""
-        return self.cash + self.size * mark - self.fees - self.funding
+        return self.paid + self.size * mark
 
     def apply(self, side: Side, size: Decimal, price: Decimal, fee: Decimal = ZERO) -> Decimal:
         """Book a fill of `size` (above 0); returns the profit it realised, before its fee."""

@@ -265,7 +265,12 @@ class HyperliquidExchange:
             for one in positions_of(state)
         )
         return VenueStatement(
-            asked=asked, time=account.time, holdings=holdings, orders=orders, account=account
+            asked=asked,
+            time=account.time,
+            holdings=holdings,
+            orders=orders,
+            account=account,
+            cash=state.margin_summary.total_raw_usd,
         )
 
     # -- what the streams say ---------------------------------------------------------------------
