@@ -74,6 +74,20 @@ def test_money_that_leaves_is_told_to_the_cent(pair: Pair) -> None:
     assert ["123.45 left" in row for row in _rows(pair.journal, told)] == [True]
 
 
+def test_the_file_kill_lets_positions_be_closed(pair: Pair) -> None:
+    """It keeps everything out but the way to flat, however long the venue takes for that."""
+    until(lambda: bool(pair.books[1].positions))
+    (pair.state / "KILL").touch()
+    until(lambda: mode(pair) == "HALTED")
+    pair.venue.switch("maintenance")
+    pair.ask("flatten", "--reason", "out")
+    live(pair, 1.0)
+    pair.venue.clear()
+
+    until(lambda: not pair.books[0].positions and mode(pair) == "HALTED")
+    assert within(PATIENCE, lambda: differences(*pair.books)) == []
+
+
 def test_a_liquidation_is_booked_and_halts(pair: Pair) -> None:
     """The venue closes what we hold: every fill is booked, nothing is opened, and we halt."""
     until(lambda: bool(pair.books[1].positions))

@@ -61,7 +61,8 @@ async def serve(daemon: Daemon) -> AsyncIterator[None]:
         look = loop.call_later(LOOK_EVERY, heed)
         daemon.directory.beat()
         reason = told_to_stop(daemon)
-        if reason:
+        flattening = daemon.tally.mode is TradingMode.FLATTENING  # which ends HALTED by itself
+        if reason and not flattening:
             _halt(daemon, reason, "KILL")
 
     if not daemon.clock.simulated:
