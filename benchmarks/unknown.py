@@ -3,8 +3,9 @@
 Usage: python -m benchmarks.unknown [--orders 10] [--spread 0] [--away 45]
 
 A venue (`tradeagent exchange`, its limits in force) runs as a process of its own on the loopback.
-This process is an Execution agent with the adapter, all settings as they come. For `--away` seconds
-the venue loses every order and answers from an hour ago; then it is itself again. Orders are sent
+This process is an Execution agent with the adapter; but for the breaker, which would let no more
+than five orders out, all settings are as they come. For `--away` seconds the venue answers orders
+with 502 and questions from an hour ago; then it is itself again. Orders are sent
 `--spread` seconds apart. Prints a line of JSON: seconds from the recovery until the first and the
 last order was settled, and what the questions of the minute after it weighed.
 """
@@ -41,7 +42,8 @@ from tradeagent.storage.sql import SqlStore
 from tradeagent.supervisor import Supervisor
 
 HOUR = 3600.0
-PATIENCE = 120.0
+PATIENCE = 300.0
+SETTLED = TERMINAL | {OrderStatus.OPEN}
 
 
 class Ear:
@@ -59,12 +61,11 @@ class Ear:
         name = update.order.cloid
         if update.status is OrderStatus.UNKNOWN:
             self.unknown.setdefault(name, time.perf_counter())
-        elif name in self.unknown and name not in self.settled:
-            if update.status in TERMINAL or update.status is OrderStatus.OPEN:
-                self.settled[name] = time.perf_counter()
-                self.fates[update.status.value] += 1
-                if len(self.settled) == self._orders:
-                    self.done.set()
+        elif name in self.unknown and name not in self.settled and update.status in SETTLED:
+            self.settled[name] = time.perf_counter()
+            self.fates[update.status.value] += 1
+            if len(self.settled) == self._orders:
+                self.done.set()
 
 
 class Count:
@@ -90,25 +91,24 @@ class Count:
 async def measure(
     where: Mapping[str, str], orders: int, spread: float, away: float, state: Path
 ) -> dict[str, object]:
-    """Lose orders, let the venue recover, and return what it took."""
+    """Refuse to answer orders, let the venue recover, and return what it took."""
     clock, store = WallClock(), SqlStore.open(state / "journal.db")
     supervisor = Supervisor(clock, store.past, store.journal.committed)
     bus = MemoryBus(clock, supervisor, store.journal)
     supervisor.connect(bus)
-    settings = HyperliquidSettings(network="local", url=where["url"])
+    settings = HyperliquidSettings(network="local", url=where["url"], breaker_failures=1_000)
     credentials = Credentials(account=Account.from_key(KEY).address, key=SecretStr(KEY))
     exchange = HyperliquidExchange(settings, credentials, clock, supervisor.spawn, state)
     supervisor.disconnect = exchange.close
     limits = ExecutionSettings(max_notional_per_minute=Decimal(10**9), on_stop="keep")
     supervisor.add(lambda: Execution(limits, exchange, "bench", SEAL))
     ear, count = Ear(orders), Count()
-    bus.subscribe(Subscriber("dbg", {OrderUpdate: lambda u: print(f"{time.perf_counter():.1f} {u.order.cloid[-4:]} {u.status} {u.reason}\n", file=sys.stderr)}, observer=True))
     bus.subscribe(Subscriber("ear", {OrderUpdate: ear.hear}, observer=True))
     running = asyncio.ensure_future(supervisor.run())
     await _listed(exchange, clock.now())
     async with aiohttp.ClientSession() as http:
-        for fault in ({"switch": "lose", "type": "order", "n": None, "seconds": 15.0},):
-            await _switch(http, where["admin"], fault)
+        down = {"switch": "maintenance", "path": "exchange"}
+        await _switch(http, where["admin"], down)
         for number in range(orders):
             bus.publish(approval(number, Decimal(30_000 + number), clock.now()), "risk")
             await asyncio.sleep(spread)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -207,6 +208,11 @@ def basic(cloid: str | None, **changes: object) -> dict[str, object]:
         **named,
         **changes,
     }
+
+
+def middle(exchange: HyperliquidExchange, symbol: str) -> Decimal | None:
+    """Return the middle that a market order would be priced from, None without a fresh one."""
+    return exchange._market.mid(symbol)
 
 
 class Tasks:

@@ -13,10 +13,9 @@ from tests.integrations.hyperliquid.scripted import (
     EMPTY,
     SIGNER,
     ScriptedVenue,
-    fill,
     trading,
 )
-from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast, known
+from tests.integrations.hyperliquid.test_orders import ONE, TWO, known
 from tradeagent.errors import OperatorError, VenueUnavailable
 from tradeagent.integrations.base import Exchange
 from tradeagent.integrations.hyperliquid import HyperliquidSettings, passport

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from tests.conformance.exchange import Venue
 from tests.conformance.stage import Shown, Stage
-from tests.integrations.hyperliquid.scripted import Tasks
+from tests.integrations.hyperliquid.scripted import Tasks, middle
 from tests.venue.place import Place, trader
 from tests.venue.server import wallet
 from tradeagent.clock import SECOND, AcceleratedClock, Clock
@@ -65,7 +65,7 @@ class OnVenue(Venue):
     @property
     def mid(self) -> Decimal:
         """Return the middle as the exchange knows it."""
-        mid = self.hyperliquid.mid("BTC")
+        mid = middle(self.hyperliquid, "BTC")
         assert mid is not None
         return mid
 
@@ -301,7 +301,7 @@ async def test_a_stalled_line_enters_nothing_and_still_closes() -> None:
 async def _when_priced(venue: OnVenue, order: Callable[[], Order]) -> ExecutionReport:
     """Place an order as soon as there is a price for it."""
     async with asyncio.timeout(10):
-        while venue.hyperliquid.mid("BTC") is None:
+        while middle(venue.hyperliquid, "BTC") is None:
             await asyncio.sleep(0.01)
     return await venue.exchange.place_order(order())
 
@@ -458,24 +458,6 @@ async def test_a_scheduled_cancel_ends_what_rests() -> None:
         assert venue.reports(order)[-1].reason == "scheduledCancel"
     async with exchanging(settings=VenueSettings(schedule_volume=Decimal(1_000_000))) as venue:
         assert not await venue.hyperliquid.schedule_cancel(None)
-
-
-async def test_a_burnt_nonce_keeps_an_order_out() -> None:
-    """Who burns the nonce of an order that is on its way can prove that it never comes."""
-    async with exchanging() as venue:
-        order = venue.resting()
-        submission = venue.exchange.prepare(order)
-        assert submission is not None
-        assert await venue.hyperliquid.noop(submission.nonce)
-        with pytest.raises(VenueUnavailable, match="duplicate nonce"):
-            await venue.exchange.place_order(order, submission)
-        placed = venue.resting()
-        used = venue.exchange.prepare(placed)
-        assert used is not None
-        await venue.exchange.place_order(placed, used)
-        assert not await venue.hyperliquid.noop(used.nonce)
-
-        assert await venue.names() == [placed.cloid]
 
 
 @asynccontextmanager

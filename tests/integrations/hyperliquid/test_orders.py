@@ -285,8 +285,8 @@ async def test_an_ioc_filled_in_part_ends_after_its_fills() -> None:
 
 async def test_fills_the_stream_does_not_tell_are_asked_for() -> None:
     """Where the stream is late the venue is asked, and what it then tells is told once."""
-    own = fill(1, oid=78, cloid=ONE)
     async with trading() as trader:
+        own = fill(1, oid=78, cloid=ONE, time=trader.venue.now())
         trader.venue.info["userFillsByTime"] = lambda _: [own]
         trader.venue.exchange = lambda _: ok(
             {"filled": {"totalSz": "0.01", "avgPx": "60510.0", "oid": 78}}
@@ -499,19 +499,6 @@ async def test_a_clock_off_the_venues_enters_nothing() -> None:
         report = await trader.exchange.place_order(order(TWO, side="sell", reduce_only=True))
 
     assert report.status is S.OPEN
-
-
-async def test_a_nonce_can_be_burnt() -> None:
-    """A no-op uses a nonce up; where it was used, what bore it has arrived."""
-    async with trading() as trader:
-        trader.venue.exchange = lambda _: {"status": "ok", "response": {"type": "default"}}
-        burnt = await trader.exchange.noop(1_750_000_000_000)
-        trader.venue.exchange = lambda _: err("Invalid nonce: duplicate nonce 1750000000000")
-        used = await trader.exchange.noop(1_750_000_000_000)
-
-    assert (burnt, used) == (True, False)
-    assert trader.venue.actions[0]["action"] == {"type": "noop"}
-    assert trader.venue.actions[0]["nonce"] == 1_750_000_000_000
 
 
 async def test_a_scheduled_cancel_is_probed() -> None:
