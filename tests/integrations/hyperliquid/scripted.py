@@ -134,7 +134,8 @@ class ScriptedVenue:
         """Send a message to whoever is connected."""
         for socket in self.sockets:
             if not socket.closed:
-                await socket.send_json({"channel": channel, "data": data})
+                with suppress(ConnectionError):  # the other side may just have left
+                    await socket.send_json({"channel": channel, "data": data})
 
     async def price(self) -> None:
         """Tell the middles of all books."""

@@ -15,8 +15,11 @@ from tradeagent.clock import SECOND, AcceleratedClock
 from tradeagent.errors import DataError, VenueUnavailable
 from tradeagent.integrations.base import LiveFeed, MarketEvent
 from tradeagent.integrations.hyperliquid import HyperliquidFeedSettings
+from tradeagent.integrations.hyperliquid import feed as feed_module
 from tradeagent.integrations.hyperliquid.answers import Candle
+from tradeagent.integrations.hyperliquid.channels import Touch
 from tradeagent.integrations.hyperliquid.feed import HyperliquidFeed
+from tradeagent.integrations.hyperliquid.silence import Silences
 from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
@@ -84,6 +87,25 @@ class Listener:
         at = self.venue.now() if time is None else time
         await self.venue.say("bbo", {"coin": "BTC", "time": at, "bbo": levels})
 
+    def book(self) -> dict[str, object]:
+        """Return a book of this moment."""
+        sides = [[{"px": px, "sz": "1.0", "n": 1}] for px in ("60509.0", "60511.0")]
+        return {"coin": "BTC", "time": self.venue.now(), "levels": sides}
+
+    async def speak(self, but: str) -> None:
+        """Say something on every channel but one; book and touch are `BTC`."""
+        now = self.venue.now()
+        trade = {"coin": "BTC", "side": "B", "px": "1.0", "sz": "1.0", "hash": "0x0", "users": []}
+        said: dict[str, tuple[str, object]] = {
+            "BTC": ("l2Book", self.book()),
+            "BTC activeAssetCtx": ("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT}),
+            "BTC trades": ("trades", [{**trade, "time": now, "tid": now}]),
+            "BTC candle": ("candle", candle(0).dump()),
+        }
+        for name, (channel, data) in said.items():
+            if name != but:
+                await self.venue.say(channel, data)
+
 
 @asynccontextmanager
 async def listening(
@@ -123,7 +145,7 @@ async def test_it_is_a_live_feed_of_what_is_listed() -> None:
 
 async def test_candles_close_as_the_stream_goes_on() -> None:
     """Each minute is delivered when the next one begins."""
-    async with listening() as listener:
+    async with listening(now=BEGAN + 120, has=(0,)) as listener:
         for number in range(3):
             await listener.venue.say("candle", candle(number).dump())
         await listener.until(lambda _: len(listener.bars()) == 2)
@@ -149,6 +171,7 @@ async def test_a_cut_line_loses_no_candle() -> None:
         await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
         await listener.venue.hang_up()
         await listener.connected(times=2)
+        await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
         await listener.venue.say("candle", candle(3, 1).dump())
         await listener.touch("60510.0")
         listener.has(1, 2, 3)
@@ -233,13 +256,99 @@ async def test_books_are_thinned() -> None:
     assert (shown.bids[0][0], tick.bid, tick.ask) == (60000.0, 60000.0, 60001.0)
 
 
-async def test_a_silent_book_opens_the_line_anew() -> None:
-    """Whatever other channels say: where a touch and its book are silent, nothing is believed."""
-    async with listening(book_within=3.0) as listener:
+@pytest.mark.parametrize("silent", ["BTC", "BTC activeAssetCtx", "BTC trades", "BTC candle"])
+async def test_a_silent_channel_opens_the_line_anew(
+    silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever other channels say: where one is silent for its own time nothing is believed."""
+    said: list[str] = []
+    monkeypatch.setattr(feed_module.log, "warning", lambda text, *told: said.append(str(told)))
+    short = {"BTC": "book_within", "BTC activeAssetCtx": "context_within"}
+    long = {"book_within": 900.0, "context_within": 900.0, "trades_within": 900.0}
+    limits = {**long, short.get(silent, "trades_within"): 3.0}
+    async with listening(**limits) as listener:
         async with asyncio.timeout(10):
             while len(listener.venue.subscribed) < 10:
-                await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
+                await listener.speak(but=silent)
                 await asyncio.sleep(0.01)
+
+    assert said[0] == f"('{silent} was silent for 3 s',)"
+
+
+async def test_a_market_that_is_just_quiet_is_left_alone() -> None:
+    """Each time that nothing was traded all the while the next look comes twice as late."""
+    silences = Silences()
+    for kind in ("trades", "candle"):
+        silences.watch(kind, "BTC", 100.0, quiet=True)
+    silences.watch("bbo", "BTC", 15.0, quiet=False)
+    opened: list[float] = []
+    now = 0.0
+    silences.begin(now)
+    while now < 10_000:
+        now += 1
+        silences.heard("bbo", Touch(coin="BTC", time=1, bbo=(None, None)), now)
+        if silences.found(now):
+            opened.append(now)
+            silences.begin(now)
+
+    assert opened == [101, 302, 703, 1504, 3105, 6306]
+
+
+async def test_a_channel_that_speaks_again_is_listened_for_as_before() -> None:
+    """Its first word after an opening may only tell how things stand; the second is news."""
+    silences = Silences()
+    silences.watch("candle", "BTC", 10.0, quiet=True)
+    silences.begin(0.0)
+    assert silences.found(11.0)
+    silences.begin(11.0)
+    silences.heard("candle", candle_of("BTC"), 12.0)
+    assert not silences.found(31.0)
+    silences.heard("candle", candle_of("BTC"), 31.0)
+    assert silences.found(42.0)
+
+
+def candle_of(coin: str) -> Candle:
+    """Return any candle of a symbol."""
+    return candle(0).model_copy(update={"coin": coin})
+
+
+async def test_no_ticker_tells_an_old_mark() -> None:
+    """While mark and funding have no news tickers are held back, after a loss of the line too."""
+    async with listening(context_within=3.0) as listener:
+        await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
+        await listener.touch("60509.0")
+        await listener.until(lambda heard: len(heard) == 1)
+        await listener.connected(times=2)
+        while not isinstance(listener.heard[-1], OrderBookUpdate):
+            await listener.speak(but="BTC activeAssetCtx")
+            await asyncio.sleep(0.01)
+        held_back = [one for one in listener.heard[1:] if isinstance(one, TickerUpdate)]
+        while not any(isinstance(one, TickerUpdate) for one in listener.heard[1:]):
+            await listener.speak(but="")
+            await asyncio.sleep(0.01)
+
+    assert held_back == []
+
+
+async def test_what_is_from_the_future_is_refused() -> None:
+    """A touch, book, trade or candle of tomorrow is counted, not told, and stops nothing after."""
+    trade = {"coin": "BTC", "side": "B", "px": "1.0", "sz": "1.0", "hash": "0x0", "users": []}
+    async with listening() as listener:
+        now = listener.venue.now()
+        tomorrow = now + 86_400_000
+        await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
+        await listener.touch("60400.0", tomorrow)
+        await listener.venue.say("l2Book", {**listener.book(), "time": tomorrow})
+        await listener.venue.say("trades", [{**trade, "time": tomorrow, "tid": 1}])
+        await listener.venue.say("candle", candle(1440).dump())
+        await listener.touch("60509.0", now)
+        await listener.until(lambda heard: len(heard) == 1)
+        (status,) = listener.feed.status()
+
+    (tick,) = listener.heard
+    assert isinstance(tick, TickerUpdate)
+    assert tick.bid == 60509.0
+    assert (status.malformed, status.disordered) == (4, 0)
 
 
 async def test_a_mark_that_moves_makes_no_touch_fresh() -> None:
