@@ -16,9 +16,11 @@ from tradeagent.errors import DataError, VenueUnavailable
 from tradeagent.integrations.base import LiveFeed, MarketEvent
 from tradeagent.integrations.hyperliquid import HyperliquidFeedSettings
 from tradeagent.integrations.hyperliquid import feed as feed_module
-from tradeagent.integrations.hyperliquid.answers import Candle
-from tradeagent.integrations.hyperliquid.channels import Touch
+from tradeagent.integrations.hyperliquid.answers import Candle, Level
+from tradeagent.integrations.hyperliquid.candles import Tally
+from tradeagent.integrations.hyperliquid.channels import AssetContext, Touch
 from tradeagent.integrations.hyperliquid.feed import HyperliquidFeed
+from tradeagent.integrations.hyperliquid.quotes import Quote
 from tradeagent.integrations.hyperliquid.silence import Silences
 from tradeagent.messages import (
     InstrumentUpdate,
@@ -312,22 +314,32 @@ def candle_of(coin: str) -> Candle:
     return candle(0).model_copy(update={"coin": coin})
 
 
-async def test_no_ticker_tells_an_old_mark() -> None:
-    """While mark and funding have no news tickers are held back, after a loss of the line too."""
-    async with listening(context_within=3.0) as listener:
+def test_no_ticker_tells_an_old_mark() -> None:
+    """While mark and funding have no news for their time, a new touch makes no ticker."""
+    quote = Quote("BTC", Tally(), 3_000)
+    sides = [Level(px=px, sz="1.0", n=1) for px in ("60509.0", "60511.0")]
+    quote.context(AssetContext(markPx="60510.0"), 1_000)
+    told = [
+        quote.touch(Touch(coin="BTC", time=now, bbo=(sides[0], sides[1])), now)
+        for now in (1_000, 4_000, 4_001)
+    ]
+
+    assert [one is not None for one in told] == [True, True, False]
+
+
+async def test_the_mark_of_before_is_forgotten_with_the_line() -> None:
+    """After an opening tickers are held back until mark and funding were told again."""
+    async with listening() as listener:
         await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
         await listener.touch("60509.0")
         await listener.until(lambda heard: len(heard) == 1)
+        await listener.venue.hang_up()
         await listener.connected(times=2)
         while not isinstance(listener.heard[-1], OrderBookUpdate):
-            await listener.speak(but="BTC activeAssetCtx")
-            await asyncio.sleep(0.01)
-        held_back = [one for one in listener.heard[1:] if isinstance(one, TickerUpdate)]
-        while not any(isinstance(one, TickerUpdate) for one in listener.heard[1:]):
-            await listener.speak(but="")
+            await listener.venue.say("l2Book", listener.book())
             await asyncio.sleep(0.01)
 
-    assert held_back == []
+    assert [type(one) for one in listener.heard] == [TickerUpdate, OrderBookUpdate]
 
 
 async def test_what_is_from_the_future_is_refused() -> None:
