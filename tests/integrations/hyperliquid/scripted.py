@@ -68,6 +68,7 @@ class ScriptedVenue:
         self.info: dict[str, Answer] = {
             "exchangeStatus": lambda _: {"time": self.now(), "specialStatuses": None},
             "userRole": lambda _: {"role": "agent", "data": {"user": ACCOUNT}},
+            "extraAgents": lambda _: [],
             "userAbstraction": lambda _: "default",
             "meta": lambda _: META,
             "allMids": lambda _: {"BTC": "60510.5", "ETH": "2500.0"},

@@ -119,12 +119,12 @@ async def on(feed: MarketFeed, speed: float, settings: VenueSettings) -> AsyncIt
 
 @asynccontextmanager
 async def exchanging(
-    speed: float = 5.0, settings: VenueSettings | None = None, **changes: object
+    speed: float = 5.0, settings: VenueSettings | None = None, name: str = "", **changes: object
 ) -> AsyncIterator[OnVenue]:
-    """Yield our exchange on a venue, trading as an agent of an account."""
+    """Yield our exchange on a venue, trading as an agent of an account, `name` for the agent's."""
     async with on(Stage(), speed, settings or VenueSettings()) as place:
         owner, agent = trader(place), wallet(70_000)
-        await owner.approve(agent)
+        await owner.approve(agent, name)
         tasks = Tasks()
         values = {"request_timeout": 2.5, "fills_within": 0.5, "weight_share": 1.0, **changes}
         line = HyperliquidSettings.model_validate(

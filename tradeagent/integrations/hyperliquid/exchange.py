@@ -52,6 +52,7 @@ from tradeagent.messages import (
 )
 
 NONCES = "nonces"
+DAY = 86_400.0
 OVERLAP = 60_000
 """How far before the loss of the line old fills of a snapshot are told again, ms."""
 ACCOUNT_CHANNELS = ("orderUpdates", "userFills", "userFundings", "userEvents")
@@ -105,6 +106,9 @@ class HyperliquidExchange:
         self._upkeep = Upkeep(
             clock, self._venue, self._questions, self._market, self._sender.actions, self._tell
         )
+        self._approval = passport.Approval(
+            self._questions, signer.address, self.time, self._condition
+        )
         self._refused_schedule = self._cut = False
         for channel in ACCOUNT_CHANNELS:
             self._stream.watch({"type": channel, "user": account})
@@ -124,6 +128,7 @@ class HyperliquidExchange:
         await upkeep.measure()
         own_key = settings.network == "local"
         await passport.check(self._questions, self._sender.signer, own_key=own_key)
+        await self._approval.begin()
         await upkeep.list()
         await upkeep.poll()
         if not self._rounds.running:
@@ -131,6 +136,7 @@ class HyperliquidExchange:
             self._rounds.start(self._stream.run(), "stream")
             self._rounds.every(settings.measure_every, self._measure, "measure")
             self._rounds.every(settings.listing_every, self._list, "listing")
+            self._rounds.every(DAY, self._approval.look, "agent")
             self._rounds.every(POLLED, upkeep.poll, "prices")
         try:
             async with within(self._clock, 2 * settings.ack_within):
@@ -299,4 +305,5 @@ class HyperliquidExchange:
         """Look at time and budget, and let orders be tried again that were left alone before."""
         self._condition.over(POST_ONLY)
         self._condition.over(ORDERS)
+        self._approval.judge()
         await self._upkeep.measure()

@@ -13,6 +13,7 @@ from tradeagent.integrations.hyperliquid import answers
 from tradeagent.integrations.hyperliquid.answers import (
     Candle,
     ClearinghouseState,
+    ExtraAgent,
     FrontendOrder,
     KnownOrder,
     Meta,
@@ -85,6 +86,10 @@ class AccountQuestions:
     async def role(self, address: str) -> UserRole:
         """Return what an address is to the venue."""
         return await self._rest.ask({"type": "userRole", "user": address}, answers.ROLE)
+
+    async def agents(self) -> Sequence[ExtraAgent]:
+        """Return the agents that have a name; those without one are not told."""
+        return await self._ask("extraAgents", answers.AGENTS)
 
     async def abstraction(self) -> str:
         """Return how the account keeps its balances."""
