@@ -11,7 +11,7 @@ import pytest
 
 from tests.integrations.hyperliquid.scripted import ScriptedVenue, Tasks, serving
 from tests.integrations.hyperliquid.test_candles import candle
-from tradeagent.clock import SECOND, AcceleratedClock
+from tradeagent.clock import SECOND, AcceleratedClock, Clock
 from tradeagent.errors import DataError, VenueUnavailable
 from tradeagent.integrations.base import LiveFeed, MarketEvent
 from tradeagent.integrations.hyperliquid import HyperliquidFeedSettings
@@ -111,10 +111,14 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    since: int = BEGAN + 60, now: int = BEGAN + 30, has: tuple[int, ...] = (), **changes: object
+    since: int = BEGAN + 60,
+    now: int = BEGAN + 30,
+    has: tuple[int, ...] = (),
+    clock: Clock | None = None,
+    **changes: object,
 ) -> AsyncIterator[Listener]:
     """Yield a feed that listens to BTC, on a clock that shows `now` and runs twenty times fast."""
-    clock = AcceleratedClock(now * SECOND, 20.0)
+    clock = clock or AcceleratedClock(now * SECOND, 20.0)
     async with serving(ScriptedVenue(clock)) as venue:
         tasks = Tasks()
         values = {"network": "local", "url": venue.url, "weight_share": 1.0, **changes}

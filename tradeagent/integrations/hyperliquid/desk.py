@@ -211,6 +211,7 @@ class Desk:
         else:
             action = {"type": "cancel", "cancels": [{"a": asset, "o": int(cloid)}]}
         expiry = self._settings.ioc_expiry
+        await self._time.known(self._settings.request_timeout)
         try:
             return await self._sender.post(self._sender.sign(action, expiry).body)
         except (VenueUnavailable, NotSent):

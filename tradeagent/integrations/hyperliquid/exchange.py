@@ -36,7 +36,7 @@ from tradeagent.integrations.hyperliquid.sightings import Sightings
 from tradeagent.integrations.hyperliquid.signing import Signer
 from tradeagent.integrations.hyperliquid.standings import Standings
 from tradeagent.integrations.hyperliquid.stream import Stream
-from tradeagent.integrations.hyperliquid.timing import VenueTime, within
+from tradeagent.integrations.hyperliquid.timing import ASLEEP, VenueTime, within
 from tradeagent.integrations.hyperliquid.upkeep import POLLED, Rounds, Upkeep
 from tradeagent.log import log
 from tradeagent.messages import (
@@ -53,6 +53,8 @@ from tradeagent.messages import (
 
 NONCES = "nonces"
 DAY = 86_400.0
+AWAKE = 1.0
+"""How often it is looked whether this machine has slept, in seconds."""
 OVERLAP = 60_000
 """How far before the loss of the line old fills of a snapshot are told again, ms."""
 ACCOUNT_CHANNELS = ("orderUpdates", "userFills", "userFundings", "userEvents")
@@ -98,6 +100,7 @@ class HyperliquidExchange:
             self._questions, clock, self._fills, sightings, self._tell, settings.fills_within
         )
         self._news = AccountNews(self._fills, self._orders, inquiries, self._tell)
+        self.time.woken = lambda: self._stream.reopen(ASLEEP)
         self._condition = Condition(clock, self._tell)
         self._desk = Desk(
             settings, clock, self._market, self._sender, self._orders, self._condition
@@ -136,6 +139,7 @@ class HyperliquidExchange:
             self._rounds.start(self._stream.run(), "stream")
             self._rounds.every(settings.measure_every, self._measure, "measure")
             self._rounds.every(settings.listing_every, self._list, "listing")
+            self._rounds.every(AWAKE, self._wake, "awake")
             self._rounds.every(DAY, self._approval.look, "agent")
             self._rounds.every(POLLED, upkeep.poll, "prices")
         try:
@@ -291,6 +295,11 @@ class HyperliquidExchange:
 
     async def _sight(self) -> None:
         with suppress(VenueUnavailable):
+            await self._venue.time()
+
+    async def _wake(self) -> None:
+        """Look whether this machine has slept; if so, learn the venue's time at once."""
+        if not self.time.is_known:
             await self._venue.time()
 
     async def _list(self) -> None:

@@ -20,7 +20,7 @@ from tradeagent.integrations.hyperliquid.quotes import Quote
 from tradeagent.integrations.hyperliquid.rest import Rest
 from tradeagent.integrations.hyperliquid.settings import HyperliquidFeedSettings
 from tradeagent.integrations.hyperliquid.stream import Stream
-from tradeagent.integrations.hyperliquid.timing import VenueTime, within
+from tradeagent.integrations.hyperliquid.timing import ASLEEP, VenueTime, within
 from tradeagent.log import log
 from tradeagent.messages import (
     TIMEFRAMES,
@@ -83,6 +83,7 @@ class HyperliquidFeed:
         self._warned = False
         self._deliver: Callable[[MarketEvent], None] = _nobody
         self._stream = Stream(settings, clock, self._hear, self._changed)
+        self._time.woken = self._woken
         self._timeframes = tuple(sorted(set(settings.timeframes), key=TIMEFRAMES.__getitem__))
         for symbol in self._symbols:
             for kind in ("bbo", "l2Book"):
@@ -183,6 +184,12 @@ class HyperliquidFeed:
             for series in ground.series.values():
                 series.cut()
 
+    def _woken(self) -> None:
+        """Take the line for lost: what waits to be read on it is from before this machine slept."""
+        self._stream.reopen(ASLEEP)
+        for ground in self._grounds.values():
+            ground.behind = True
+
     def _hear(self, _: str, data: object) -> None:
         if isinstance(data, list):
             for trades in _by_coin(data).items():
@@ -252,6 +259,9 @@ class HyperliquidFeed:
         pause = LOOKED_AT
         while True:
             ground.look.clear()
+            if not self._time.is_known:
+                with suppress(VenueUnavailable):
+                    await self._venue.time()
             wanting = [one for one in ground.series.values() if one.wants(self._now())]
             self._hold(ground)
             brought = [await self._fetch(ground, series) for series in wanting]
