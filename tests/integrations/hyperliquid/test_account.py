@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.integrations.hyperliquid.orders import ONE, TWO, known
 from tests.integrations.hyperliquid.scripted import (
     ACCOUNT,
     EMPTY,
@@ -15,7 +16,6 @@ from tests.integrations.hyperliquid.scripted import (
     ScriptedVenue,
     trading,
 )
-from tests.integrations.hyperliquid.test_orders import ONE, TWO, known
 from tradeagent.errors import OperatorError, VenueUnavailable
 from tradeagent.integrations.base import Exchange
 from tradeagent.integrations.hyperliquid import HyperliquidSettings, passport

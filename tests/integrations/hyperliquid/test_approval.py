@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integrations.hyperliquid.on_venue import ORIGIN, exchanging
+from tests.integrations.hyperliquid.orders import fast, state
 from tests.integrations.hyperliquid.scripted import SIGNER, ScriptedVenue, trading
-from tests.integrations.hyperliquid.test_against_the_venue import ORIGIN, exchanging
-from tests.integrations.hyperliquid.test_orders import fast, state
 from tradeagent.clock import MILLISECOND
 from tradeagent.errors import OperatorError
 from tradeagent.log import log

@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
+from tests.integrations.hyperliquid.orders import ONE, TWO, fast, known, state, told
 from tests.integrations.hyperliquid.scripted import Trader, basic, fill, trading
-from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast, known, state, told
 from tests.integrations.hyperliquid.test_streams import NOW, say_fills
 from tradeagent.clock import SECOND
 from tradeagent.integrations.hyperliquid.budget import NoRoom

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.integrations.hyperliquid.orders import ONE, TWO, fast
 from tests.integrations.hyperliquid.scripted import Answer, fill, trading
-from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast
 from tradeagent.clock import NEVER
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.hyperliquid.paging import Span, all_pages

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.integrations.hyperliquid.clocks import SetClock
+from tests.integrations.hyperliquid.orders import ONE, known, order, state
 from tests.integrations.hyperliquid.scripted import ACCOUNT, basic, ok, trading
 from tests.integrations.hyperliquid.test_feed import listening
-from tests.integrations.hyperliquid.test_orders import ONE, known, order, state
 from tradeagent.clock import MILLISECOND, SECOND, WallClock
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.hyperliquid import timing
