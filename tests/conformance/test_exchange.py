@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.conformance.exchange import ExchangeClaims
 from tests.conformance.stage import BTC, Shown, Stage
 from tests.conformance.venue import Venue
-from tests.integrations.hyperliquid.scripted import KEY, SIGNER, Tasks
+from tests.integrations.hyperliquid.scripted import KEY, SIGNER, Tasks, middle
 from tradeagent.clock import SECOND, AcceleratedClock
 from tradeagent.integrations.hyperliquid import Credentials, HyperliquidSettings
 from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
@@ -60,7 +60,7 @@ class OverTheWire(Venue):
                 await asyncio.sleep(0.002)
 
     def _mid(self) -> float | None:
-        mid = self._hyperliquid.mid(BTC.symbol)
+        mid = middle(self._hyperliquid, BTC.symbol)
         return None if mid is None else float(mid)
 
 

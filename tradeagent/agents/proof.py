@@ -81,7 +81,8 @@ class Proof:
         pauses = patience(self._settings.asked_again_s)
         denied: int | None = None
         while True:
-            await self._sleep(next(pauses))
+            pause = next(pauses)
+            await self._sleep(pause if denied is None else min(pause, self._settings.apart_s))
             try:
                 shown = await self._shown(update.order, update.dies_at)
                 if shown:

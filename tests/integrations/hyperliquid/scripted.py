@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -67,6 +68,7 @@ class ScriptedVenue:
         self.info: dict[str, Answer] = {
             "exchangeStatus": lambda _: {"time": self.now(), "specialStatuses": None},
             "userRole": lambda _: {"role": "agent", "data": {"user": ACCOUNT}},
+            "extraAgents": lambda _: [],
             "userAbstraction": lambda _: "default",
             "meta": lambda _: META,
             "allMids": lambda _: {"BTC": "60510.5", "ETH": "2500.0"},
@@ -133,7 +135,8 @@ class ScriptedVenue:
         """Send a message to whoever is connected."""
         for socket in self.sockets:
             if not socket.closed:
-                await socket.send_json({"channel": channel, "data": data})
+                with suppress(ConnectionError):  # the other side may just have left
+                    await socket.send_json({"channel": channel, "data": data})
 
     async def price(self) -> None:
         """Tell the middles of all books."""
@@ -207,6 +210,11 @@ def basic(cloid: str | None, **changes: object) -> dict[str, object]:
         **named,
         **changes,
     }
+
+
+def middle(exchange: HyperliquidExchange, symbol: str) -> Decimal | None:
+    """Return the middle that a market order would be priced from, None without a fresh one."""
+    return exchange._market.mid(symbol)
 
 
 class Tasks:

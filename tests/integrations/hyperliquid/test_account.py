@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.integrations.hyperliquid.orders import ONE, TWO, known
 from tests.integrations.hyperliquid.scripted import (
     ACCOUNT,
     EMPTY,
     SIGNER,
     ScriptedVenue,
-    fill,
     trading,
 )
-from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast, known
 from tradeagent.errors import OperatorError, VenueUnavailable
 from tradeagent.integrations.base import Exchange
 from tradeagent.integrations.hyperliquid import HyperliquidSettings, passport
@@ -95,56 +94,6 @@ async def test_the_address_of_the_account_is_that_of_its_master(
                     await passport.check(questions, SIGNER, own_key=own_key)
         finally:
             await rest.close()
-
-
-async def test_fills_are_paged_and_none_is_told_twice() -> None:
-    """A page begins in the moment the last has ended in; what repeats is left out."""
-    fills = [fill(each, time=1_000 + each // 5, oid=each, cloid=ONE) for each in range(5_000)]
-    asked = []
-
-    def page(question: dict[str, Any]) -> list[dict[str, object]]:
-        asked.append(question["startTime"])
-        return [one for one in fills if one["time"] >= question["startTime"]][:2000]  # type: ignore[operator]
-
-    async with trading() as trader:
-        trader.venue.info["userFillsByTime"] = page
-        reports = await trader.exchange.get_fills(1_000 * 1_000_000)
-
-    assert [one.execution.tid for one in reports if one.execution] == [str(i) for i in range(5_000)]
-    assert asked == [1_000, 1_399, 1_798]
-
-
-async def test_a_long_history_waits_for_room_in_the_limit() -> None:
-    """Ten thousand fills weigh more than a minute allows: the rest of them is worth waiting for."""
-    patient = dict.fromkeys(("mids_within", "request_timeout", "ack_within", "pong_within"), 900.0)
-    fills = [fill(tid, time=1_700_000_000_000 + tid, cloid=ONE) for tid in range(9_000)]
-
-    def page(asked: dict[str, Any]) -> object:
-        return [one for one in fills if int(str(one["time"])) >= asked["startTime"]][:2000]
-
-    async with trading(clock=fast(300.0), **patient) as trader:
-        trader.venue.info["userFillsByTime"] = page
-        told = await trader.exchange.get_fills(0)
-
-    assert len(told) == 9_000
-
-
-async def test_a_moment_with_a_full_page_is_left_behind() -> None:
-    """Where one millisecond fills a page, asking goes on after it instead of for ever."""
-    fills = [fill(each, time=1_000, oid=each, cloid=ONE) for each in range(2_000)]
-    fills.append(fill(9_999, time=1_001, oid=9_999, cloid=TWO))
-
-    async with trading() as trader:
-        trader.venue.info["userFillsByTime"] = (
-            lambda asked: [
-                one
-                for one in fills
-                if one["time"] >= asked["startTime"]  # type: ignore[operator]
-            ][:2000]
-        )
-        reports = await trader.exchange.get_fills(0)
-
-    assert len(reports) == 2_001
 
 
 def state_of(**changes: object) -> Answer:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integrations.hyperliquid.scripted import ScriptedVenue, Tasks, serving
 from tests.integrations.hyperliquid.test_candles import candle
-from tradeagent.clock import SECOND, AcceleratedClock
+from tradeagent.clock import SECOND, AcceleratedClock, Clock
 from tradeagent.errors import DataError, VenueUnavailable
 from tradeagent.integrations.base import LiveFeed, MarketEvent
 from tradeagent.integrations.hyperliquid import HyperliquidFeedSettings
@@ -84,13 +84,36 @@ class Listener:
         at = self.venue.now() if time is None else time
         await self.venue.say("bbo", {"coin": "BTC", "time": at, "bbo": levels})
 
+    def book(self) -> dict[str, object]:
+        """Return a book of this moment."""
+        sides = [[{"px": px, "sz": "1.0", "n": 1}] for px in ("60509.0", "60511.0")]
+        return {"coin": "BTC", "time": self.venue.now(), "levels": sides}
+
+    async def speak(self, but: str) -> None:
+        """Say something on every channel but one; book and touch are `BTC`."""
+        now = self.venue.now()
+        trade = {"coin": "BTC", "side": "B", "px": "1.0", "sz": "1.0", "hash": "0x0", "users": []}
+        said: dict[str, tuple[str, object]] = {
+            "BTC": ("l2Book", self.book()),
+            "BTC activeAssetCtx": ("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT}),
+            "BTC trades": ("trades", [{**trade, "time": now, "tid": now}]),
+            "BTC candle": ("candle", candle(0).dump()),
+        }
+        for name, (channel, data) in said.items():
+            if name != but:
+                await self.venue.say(channel, data)
+
 
 @asynccontextmanager
 async def listening(
-    since: int = BEGAN + 60, now: int = BEGAN + 30, has: tuple[int, ...] = (), **changes: object
+    since: int = BEGAN + 60,
+    now: int = BEGAN + 30,
+    has: tuple[int, ...] = (),
+    clock: Clock | None = None,
+    **changes: object,
 ) -> AsyncIterator[Listener]:
     """Yield a feed that listens to BTC, on a clock that shows `now` and runs twenty times fast."""
-    clock = AcceleratedClock(now * SECOND, 20.0)
+    clock = clock or AcceleratedClock(now * SECOND, 20.0)
     async with serving(ScriptedVenue(clock)) as venue:
         tasks = Tasks()
         values = {"network": "local", "url": venue.url, "weight_share": 1.0, **changes}
@@ -123,7 +146,7 @@ async def test_it_is_a_live_feed_of_what_is_listed() -> None:
 
 async def test_candles_close_as_the_stream_goes_on() -> None:
     """Each minute is delivered when the next one begins."""
-    async with listening() as listener:
+    async with listening(now=BEGAN + 120, has=(0,)) as listener:
         for number in range(3):
             await listener.venue.say("candle", candle(number).dump())
         await listener.until(lambda _: len(listener.bars()) == 2)
@@ -149,6 +172,7 @@ async def test_a_cut_line_loses_no_candle() -> None:
         await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
         await listener.venue.hang_up()
         await listener.connected(times=2)
+        await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
         await listener.venue.say("candle", candle(3, 1).dump())
         await listener.touch("60510.0")
         listener.has(1, 2, 3)
@@ -233,13 +257,25 @@ async def test_books_are_thinned() -> None:
     assert (shown.bids[0][0], tick.bid, tick.ask) == (60000.0, 60000.0, 60001.0)
 
 
-async def test_a_silent_book_opens_the_line_anew() -> None:
-    """Whatever other channels say: where a touch and its book are silent, nothing is believed."""
-    async with listening(book_within=3.0) as listener:
-        async with asyncio.timeout(10):
-            while len(listener.venue.subscribed) < 10:
-                await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
-                await asyncio.sleep(0.01)
+async def test_what_is_from_the_future_is_refused() -> None:
+    """A touch, book, trade or candle of tomorrow is counted, not told, and stops nothing after."""
+    trade = {"coin": "BTC", "side": "B", "px": "1.0", "sz": "1.0", "hash": "0x0", "users": []}
+    async with listening() as listener:
+        now = listener.venue.now()
+        tomorrow = now + 86_400_000
+        await listener.venue.say("activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
+        await listener.touch("60400.0", tomorrow)
+        await listener.venue.say("l2Book", {**listener.book(), "time": tomorrow})
+        await listener.venue.say("trades", [{**trade, "time": tomorrow, "tid": 1}])
+        await listener.venue.say("candle", candle(1440).dump())
+        await listener.touch("60509.0", now)
+        await listener.until(lambda heard: len(heard) == 1)
+        (status,) = listener.feed.status()
+
+    (tick,) = listener.heard
+    assert isinstance(tick, TickerUpdate)
+    assert tick.bid == 60509.0
+    assert (status.malformed, status.disordered) == (4, 0)
 
 
 async def test_a_mark_that_moves_makes_no_touch_fresh() -> None:

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from tests.integrations.hyperliquid.orders import ONE, TWO, fast, known, order, state, told
 from tests.integrations.hyperliquid.scripted import ACCOUNT, Trader, basic, fill, trading
-from tests.integrations.hyperliquid.test_orders import ONE, TWO, fast, known, order, state, told
 from tradeagent.clock import MILLISECOND
 from tradeagent.integrations.hyperliquid import sightings
 from tradeagent.messages import (
@@ -278,6 +278,12 @@ async def test_an_order_that_rests_long_is_not_forgotten(monkeypatch: pytest.Mon
         await say_order(trader, ONE, "filled", sz="0.0")
         await trader.until(lambda _: (ONE, S.FILLED, None) in told(trader))
 
+    assert [one for one in told(trader) if one[0] == ONE] == [
+        (ONE, S.PARTIAL, "1"),
+        (ONE, S.PARTIAL, "2"),
+        (ONE, S.FILLED, None),
+    ]
+
 
 async def test_a_fill_that_cannot_be_takes_no_other_with_it() -> None:
     """What came behind it is told when it comes again, and counts once for its order."""
@@ -327,9 +333,15 @@ async def test_a_machine_that_has_slept_learns_the_time_with_the_line() -> None:
         later = venue.now() + 3_600_000
         venue.info["exchangeStatus"] = lambda _: {"time": later}
         await venue.hang_up()
+        await trader.until(lambda _: state(trader) == "down")
+        await trader.until(lambda _: state(trader) == "up")
         async with asyncio.timeout(10):
-            while trader.exchange.time.now() < later * MILLISECOND:
+            while (submission := trader.exchange.prepare(order())) is None or (
+                submission.dies_at < later * MILLISECOND
+            ):
                 await asyncio.sleep(0.01)
+
+    assert trader.exchange.time.skew < -3_500
 
 
 async def test_a_word_nobody_told_us_of_asks_for_everything() -> None:

@@ -299,6 +299,14 @@ class RoleData(Answer):
     master: str | None = None
 
 
+class ExtraAgent(Answer):
+    """An agent that has a name, and until when it may sign, in ms; null: for ever."""
+
+    name: str
+    address: str
+    valid_until: Milliseconds | None = None
+
+
 class UserRole(Answer):
     """What an address is to the venue."""
 
@@ -328,5 +336,6 @@ STATE = TypeAdapter(ClearinghouseState)
 FUNDING = TypeAdapter(list[UserFunding])
 RATE_LIMIT = TypeAdapter(UserRateLimit)
 ROLE = TypeAdapter(UserRole)
+AGENTS = TypeAdapter(list[ExtraAgent])
 TIME = TypeAdapter(ExchangeTime)
 WORD = TypeAdapter(str)

@@ -13,8 +13,14 @@ PER_MINUTE = 1200
 WINDOW = 60.0
 FOR_ACTIONS = 0.2
 """The part of the weight that questions leave to actions."""
+SHORT = 0.5
+"""The part of what questions may use from which on weight is short."""
 PUSHED_BACK = 10.0
 """For how long nothing is asked after the venue said that it was too much, in seconds."""
+
+
+class NoRoom(VenueUnavailable):
+    """There was no room to ask in time: nothing was sent, and of the venue nothing is known."""
 
 
 class Weights:
@@ -33,6 +39,15 @@ class Weights:
         self._forget(elapsed(self._clock))
         return self._sum
 
+    @property
+    def is_short(self) -> bool:
+        """Tell whether questions had better be saved."""
+        return self.used > self._for_questions * SHORT
+
+    @property
+    def _for_questions(self) -> int:
+        return int(self.limit * (1 - FOR_ACTIONS))
+
     def charge(self, weight: int) -> None:
         """Count a request, whatever room there is: cancels and exits wait for nobody."""
         self._spent.append((elapsed(self._clock), weight))
@@ -49,13 +64,13 @@ class Weights:
     async def wait(self, weight: int, patience: float) -> None:
         """Count a question once there is room for it.
 
-        Raises VenueUnavailable when that takes longer than `patience` seconds.
+        Raises NoRoom when that takes longer than `patience` seconds.
         """
-        room = max(weight, int(self.limit * (1 - FOR_ACTIONS)))
+        room = max(weight, self._for_questions)
         waited = 0.0
         while (pause := self._wait(weight, room)) > 0:
             if waited + pause > patience:
-                raise VenueUnavailable(f"no room to ask: {self._sum} of {room} weight in use")
+                raise NoRoom(f"no room to ask: {self._sum} of {room} weight in use")
             await self._clock.sleep(pause)
             waited += pause
         self.charge(weight)

@@ -13,6 +13,7 @@ State = Literal["up", "down", "degraded"]
 STREAM = "stream"
 ORDERS = "orders"
 POST_ONLY = "post-only"
+AGENT = "agent"
 
 
 class Condition:

@@ -6,7 +6,6 @@ from collections import OrderedDict
 
 from tradeagent.clock import MILLISECOND, SECOND, Clock
 from tradeagent.errors import NotSent, OrderRefused, VenueUnavailable
-from tradeagent.integrations.hyperliquid.account import PARTLY, AccountNews
 from tradeagent.integrations.hyperliquid.condition import ORDERS, POST_ONLY, Condition
 from tradeagent.integrations.hyperliquid.market import Market
 from tradeagent.integrations.hyperliquid.outcomes import (
@@ -23,6 +22,7 @@ from tradeagent.integrations.hyperliquid.outcomes import (
 )
 from tradeagent.integrations.hyperliquid.sender import Sender
 from tradeagent.integrations.hyperliquid.settings import HyperliquidSettings
+from tradeagent.integrations.hyperliquid.standings import PARTLY, Standings
 from tradeagent.integrations.hyperliquid.timing import VenueTime
 from tradeagent.integrations.hyperliquid.wording import CLOID, Action, at_once
 from tradeagent.messages import TERMINAL, ExecutionReport, Order, OrderStatus, Submission
@@ -48,14 +48,14 @@ class Desk:
         clock: Clock,
         market: Market,
         sender: Sender,
-        news: AccountNews,
+        orders: Standings,
         condition: Condition,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._market = market
         self._sender = sender
-        self._news = news
+        self._orders = orders
         self._condition = condition
         self._sent: OrderedDict[str, Submission] = OrderedDict()
 
@@ -90,9 +90,9 @@ class Desk:
         """
         before = self._sent.get(order.cloid)
         if before is not None:
-            seen = self._news.sightings.find(order.cloid)
+            seen = self._orders.sightings.find(order.cloid)
             known = seen.end if seen is not None else None
-            known = known or await self._news.status(order.cloid)
+            known = known or await self._orders.status(order.cloid)
             if known is not None:
                 return known
             submission = submission or before
@@ -135,7 +135,7 @@ class Desk:
         self._sender.admit()
 
     def _remember(self, order: Order, submission: Submission) -> None:
-        seen = self._news.sightings.meet(order.symbol, order.cloid, size=order.size)
+        seen = self._orders.sightings.meet(order.symbol, order.cloid, size=order.size)
         rests = order.type == "limit" and order.tif != "IOC"
         seen.partly = order.reduce_only or not rests
         self._sent[order.cloid] = submission
@@ -150,18 +150,18 @@ class Desk:
         if order.type != "limit" or order.tif != "ALO":
             self._condition.over(POST_ONLY)
         if isinstance(entry, RestingEntry):
-            seen = self._news.sightings.meet(order.symbol, order.cloid, entry.resting.oid)
+            seen = self._orders.sightings.meet(order.symbol, order.cloid, entry.resting.oid)
             return self._report(order, S.PARTIAL if seen.filled else S.OPEN)
         if not isinstance(entry, FilledEntry):
             return self._report(order, S.OPEN)
         filled = entry.filled.total_sz
-        seen = self._news.sightings.meet(order.symbol, order.cloid, entry.filled.oid)
+        seen = self._orders.sightings.meet(order.symbol, order.cloid, entry.filled.oid)
         if filled >= order.size:
             return self._report(order, S.FILLED)
         if not at_once(order):
             return self._report(order, S.PARTIAL)
         since = self._now() // MILLISECOND - int(self._settings.ioc_expiry * 1000)
-        await self._news.gather(seen, filled, since)
+        await self._orders.gather(seen, filled, since)
         if seen.filled < filled:
             raise VenueUnavailable(f"the venue does not show the fills of {order.cloid} yet")
         return self._over(order, S.CANCELED, PARTLY)
@@ -174,9 +174,9 @@ class Desk:
             order = changed(order, replaces=cloid)
         report = await self.send(order, submission)
         if report.status is not S.REJECTED or begins(report.reason, HALF_MODIFIED):
-            seen = self._news.sightings.meet(order.symbol, cloid)
-            if await self._news.ended(seen, self._settings.fills_within) is None:
-                self._news.end(seen, await self._end_of(cloid))
+            seen = self._orders.sightings.meet(order.symbol, cloid)
+            if await self._orders.ended(seen, self._settings.fills_within) is None:
+                self._orders.end(seen, await self._end_of(cloid))
         return report
 
     async def cancel(self, symbol: str, cloid: str) -> ExecutionReport:
@@ -195,10 +195,10 @@ class Desk:
         finally:
             self._watch()
         if not isinstance(entry, FailedEntry):
-            seen = self._news.sightings.meet(symbol, cloid)
-            ended = await self._news.ended(seen, self._settings.fills_within)
+            seen = self._orders.sightings.meet(symbol, cloid)
+            ended = await self._orders.ended(seen, self._settings.fills_within)
             return ended or await self._end_of(cloid)
-        known = await self._news.status(cloid)
+        known = await self._orders.status(cloid)
         if known is None:
             return self._unseen(symbol, cloid, entry.error)
         return changed(known, cancel_refused=True, reason=known.reason or entry.error)
@@ -211,6 +211,7 @@ class Desk:
         else:
             action = {"type": "cancel", "cancels": [{"a": asset, "o": int(cloid)}]}
         expiry = self._settings.ioc_expiry
+        await self._time.known(self._settings.request_timeout)
         try:
             return await self._sender.post(self._sender.sign(action, expiry).body)
         except (VenueUnavailable, NotSent):
@@ -220,7 +221,7 @@ class Desk:
         """Return the end of an order that must have ended; raises VenueUnavailable."""
         for pause in ASKED_AGAIN:
             await self._clock.sleep(pause)
-            report = await self._news.status(cloid)
+            report = await self._orders.status(cloid)
             if report is not None and report.status in TERMINAL:
                 return report
         raise VenueUnavailable(f"the venue does not show the end of {cloid} yet")
@@ -254,11 +255,11 @@ class Desk:
     def _over(self, order: Order, status: OrderStatus, reason: str) -> ExecutionReport:
         """Return the report of an order that ended at once."""
         report = self._report(order, status, reason)
-        self._news.sightings.meet(order.symbol, order.cloid).end = report
+        self._orders.sightings.meet(order.symbol, order.cloid).end = report
         return report
 
     def _report(self, order: Order, status: OrderStatus, reason: str = "") -> ExecutionReport:
-        seen = self._news.sightings.find(order.cloid)
+        seen = self._orders.sightings.find(order.cloid)
         return ExecutionReport(
             cloid=order.cloid,
             symbol=order.symbol,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
@@ -12,13 +11,15 @@ from tradeagent.clock import MILLISECOND, Clock
 from tradeagent.errors import OrderRefused, VenueUnavailable
 from tradeagent.integrations.base import Unsubscribe, VenueEvent
 from tradeagent.integrations.hyperliquid import passport
-from tradeagent.integrations.hyperliquid.account import AccountNews, Spawn
+from tradeagent.integrations.hyperliquid.account import AccountNews
 from tradeagent.integrations.hyperliquid.channels import Mids
 from tradeagent.integrations.hyperliquid.condition import ORDERS, POST_ONLY, STREAM, Condition
 from tradeagent.integrations.hyperliquid.desk import Desk
+from tradeagent.integrations.hyperliquid.fills import FillNews
+from tradeagent.integrations.hyperliquid.inquiries import Inquiries, Spawn
 from tradeagent.integrations.hyperliquid.market import Market
 from tradeagent.integrations.hyperliquid.nonces import Nonces
-from tradeagent.integrations.hyperliquid.outcomes import DUPLICATE, done
+from tradeagent.integrations.hyperliquid.outcomes import done
 from tradeagent.integrations.hyperliquid.questions import AccountQuestions, MarketQuestions
 from tradeagent.integrations.hyperliquid.reports import (
     account_of,
@@ -31,9 +32,11 @@ from tradeagent.integrations.hyperliquid.reports import (
 from tradeagent.integrations.hyperliquid.rest import Rest
 from tradeagent.integrations.hyperliquid.sender import Sender
 from tradeagent.integrations.hyperliquid.settings import Credentials, HyperliquidSettings
+from tradeagent.integrations.hyperliquid.sightings import Sightings
 from tradeagent.integrations.hyperliquid.signing import Signer
+from tradeagent.integrations.hyperliquid.standings import Standings
 from tradeagent.integrations.hyperliquid.stream import Stream
-from tradeagent.integrations.hyperliquid.timing import VenueTime, within
+from tradeagent.integrations.hyperliquid.timing import ASLEEP, VenueTime, within
 from tradeagent.integrations.hyperliquid.upkeep import POLLED, Rounds, Upkeep
 from tradeagent.log import log
 from tradeagent.messages import (
@@ -49,6 +52,9 @@ from tradeagent.messages import (
 )
 
 NONCES = "nonces"
+DAY = 86_400.0
+AWAKE = 1.0
+"""How often it is looked whether this machine has slept, in seconds."""
 OVERLAP = 60_000
 """How far before the loss of the line old fills of a snapshot are told again, ms."""
 ACCOUNT_CHANNELS = ("orderUpdates", "userFills", "userFundings", "userEvents")
@@ -88,14 +94,23 @@ class HyperliquidExchange:
         self._market = Market(settings, clock)
         self._questions = AccountQuestions(self._rest, account, self.time, settings.answers_within)
         self._stream = Stream(settings, clock, self._hear, self._changed)
-        self._news = AccountNews(
-            self._questions, clock, spawn, self._tell, self._stream.reopen, settings.fills_within
+        inquiries, sightings = Inquiries(clock, spawn, self._stream.reopen), Sightings()
+        self._fills = FillNews(self._questions, sightings, inquiries, self._tell)
+        self._orders = Standings(
+            self._questions, clock, self._fills, sightings, self._tell, settings.fills_within
         )
+        self._news = AccountNews(self._fills, self._orders, inquiries, self._tell)
+        self.time.woken = lambda: self._stream.reopen(ASLEEP)
         self._condition = Condition(clock, self._tell)
-        self._desk = Desk(settings, clock, self._market, self._sender, self._news, self._condition)
+        self._desk = Desk(
+            settings, clock, self._market, self._sender, self._orders, self._condition
+        )
         self._venue = MarketQuestions(self._rest, self.time)
         self._upkeep = Upkeep(
             clock, self._venue, self._questions, self._market, self._sender.actions, self._tell
+        )
+        self._approval = passport.Approval(
+            self._questions, signer.address, self.time, self._condition
         )
         self._refused_schedule = self._cut = False
         for channel in ACCOUNT_CHANNELS:
@@ -116,13 +131,16 @@ class HyperliquidExchange:
         await upkeep.measure()
         own_key = settings.network == "local"
         await passport.check(self._questions, self._sender.signer, own_key=own_key)
+        await self._approval.begin()
         await upkeep.list()
         await upkeep.poll()
         if not self._rounds.running:
-            self._news.started = self._news.since = self.time.now() // MILLISECOND
+            self._fills.started = self._news.since = self.time.now() // MILLISECOND
             self._rounds.start(self._stream.run(), "stream")
             self._rounds.every(settings.measure_every, self._measure, "measure")
             self._rounds.every(settings.listing_every, self._list, "listing")
+            self._rounds.every(AWAKE, self._wake, "awake")
+            self._rounds.every(DAY, self._approval.look, "agent")
             self._rounds.every(POLLED, upkeep.poll, "prices")
         try:
             async with within(self._clock, 2 * settings.ack_within):
@@ -177,7 +195,7 @@ class HyperliquidExchange:
         None is no proof while a request may still arrive, nor from a node that lags: the time of
         `get_account_info` tells how far the venue's answers have come.
         """
-        report = await self._news.status(cloid)
+        report = await self._orders.status(cloid)
         return report if report is not None and report.symbol == symbol else None
 
     async def schedule_cancel(self, time: int | None) -> bool:
@@ -198,27 +216,7 @@ class HyperliquidExchange:
             return False
         return True
 
-    async def noop(self, nonce: int) -> bool:
-        """Use up `nonce`, so that nothing else that bears it can arrive any more.
-
-        False when it was used already: what bore it has arrived. Raises VenueUnavailable.
-        """
-        signed = self._sender.sign({"type": "noop"}, self._settings.ioc_expiry, nonce)
-        try:
-            done(await self._sender.post(signed.body), again=False)
-        except VenueUnavailable as error:
-            if str(error).startswith(DUPLICATE):
-                return False
-            raise
-        except OrderRefused as refusal:
-            raise VenueUnavailable(str(refusal)) from None
-        return True
-
     # -- the account ------------------------------------------------------------------------------
-
-    def mid(self, symbol: str) -> Decimal | None:
-        """Return the middle that a market order would be priced from, None without a fresh one."""
-        return self._market.mid(symbol)
 
     async def get_market_data(self) -> Sequence[InstrumentUpdate]:
         """Return what the venue lists and on what grid."""
@@ -236,9 +234,9 @@ class HyperliquidExchange:
         reports: list[ExecutionReport] = []
         for imposed, group in groupby(fills, lambda one: is_imposed(one, self._account)):
             if imposed:
-                reports += self._news.imposed(list(group))
+                reports += self._fills.imposed(list(group))
             else:
-                reports += [await self._news.identified(fill) for fill in group]
+                reports += [await self._fills.identified(fill) for fill in group]
         return reports
 
     async def get_funding(self, since: int) -> Sequence[FundingPayment]:
@@ -304,6 +302,11 @@ class HyperliquidExchange:
         with suppress(VenueUnavailable):
             await self._venue.time()
 
+    async def _wake(self) -> None:
+        """Look whether this machine has slept; if so, learn the venue's time at once."""
+        if not self.time.is_known:
+            await self._venue.time()
+
     async def _list(self) -> None:
         """Learn what is listed, and tell what is no more what it was."""
         before = {one.symbol: one for one in self._market.listing.instruments}
@@ -316,4 +319,5 @@ class HyperliquidExchange:
         """Look at time and budget, and let orders be tried again that were left alone before."""
         self._condition.over(POST_ONLY)
         self._condition.over(ORDERS)
+        self._approval.judge()
         await self._upkeep.measure()

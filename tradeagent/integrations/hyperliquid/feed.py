@@ -20,7 +20,7 @@ from tradeagent.integrations.hyperliquid.quotes import Quote
 from tradeagent.integrations.hyperliquid.rest import Rest
 from tradeagent.integrations.hyperliquid.settings import HyperliquidFeedSettings
 from tradeagent.integrations.hyperliquid.stream import Stream
-from tradeagent.integrations.hyperliquid.timing import VenueTime, within
+from tradeagent.integrations.hyperliquid.timing import ASLEEP, VenueTime, within
 from tradeagent.log import log
 from tradeagent.messages import (
     TIMEFRAMES,
@@ -39,15 +39,19 @@ SIGHTED = 60.0
 OLD_TRADES = 5_000
 """How long before an opening of the stream a trade may have happened to be news, ms."""
 
+AHEAD = 5_000
+"""How far the time of a message may be ahead of the venue's and of this machine's, ms."""
+
 
 class Ground:
     """What is kept of one symbol: its candles, its quote, and whether something is missing."""
 
-    def __init__(self, symbol: str, series: Sequence[CandleSeries]) -> None:
+    def __init__(self, symbol: str, series: Sequence[CandleSeries], lasts: int) -> None:
+        """Take a mark for fresh for `lasts` ms."""
         self.symbol = symbol
         self.series = {one.timeframe: one for one in series}
         self.tally = Tally()
-        self.quote = Quote(symbol, self.tally)
+        self.quote = Quote(symbol, self.tally, lasts)
         self.look = asyncio.Event()
         """Set when the venue must be asked at once."""
         self.behind = True
@@ -76,16 +80,23 @@ class HyperliquidFeed:
         self._listing: Listing | None = None
         self._grounds: dict[str, Ground] = {}
         self._opened = 0
+        self._warned = False
         self._deliver: Callable[[MarketEvent], None] = _nobody
         self._stream = Stream(settings, clock, self._hear, self._changed)
+        self._time.woken = self._woken
         self._timeframes = tuple(sorted(set(settings.timeframes), key=TIMEFRAMES.__getitem__))
         for symbol in self._symbols:
             for kind in ("bbo", "l2Book"):
                 self._stream.watch({"type": kind, "coin": symbol}, settings.book_within)
-            for kind in ("trades", "activeAssetCtx"):
-                self._stream.watch({"type": kind, "coin": symbol})
+            self._stream.watch(
+                {"type": "activeAssetCtx", "coin": symbol}, settings.context_within, quiet=True
+            )
+            self._stream.watch(
+                {"type": "trades", "coin": symbol}, settings.trades_within, quiet=True
+            )
             for timeframe in self._timeframes:
-                self._stream.watch({"type": "candle", "coin": symbol, "interval": timeframe})
+                candles = {"type": "candle", "coin": symbol, "interval": timeframe}
+                self._stream.watch(candles, settings.trades_within, quiet=True)
 
     # -- what it covers ---------------------------------------------------------------------------
 
@@ -140,12 +151,13 @@ class HyperliquidFeed:
     async def listen(self, since: int, deliver: Callable[[MarketEvent], None]) -> None:
         """Hand what happens to `deliver`, without end, from candles that closed at `since` on."""
         settings = self._settings
-        settled = int(settings.settled_after * 1000)
+        settled, lasts = int(settings.settled_after * 1000), int(settings.context_within * 1000)
         self._deliver = deliver
         self._grounds = {
             symbol: Ground(
                 symbol,
                 [CandleSeries(one, since, settled) for one in self._timeframes],
+                lasts,
             )
             for symbol in self._symbols
         }
@@ -168,8 +180,15 @@ class HyperliquidFeed:
         log.warning("hyperliquid's market data is down: {}", reason)
         for ground in self._grounds.values():
             ground.behind = True
+            ground.quote.cut()
             for series in ground.series.values():
                 series.cut()
+
+    def _woken(self) -> None:
+        """Take the line for lost: what waits to be read on it is from before this machine slept."""
+        self._stream.reopen(ASLEEP)
+        for ground in self._grounds.values():
+            ground.behind = True
 
     def _hear(self, _: str, data: object) -> None:
         if isinstance(data, list):
@@ -182,12 +201,15 @@ class HyperliquidFeed:
 
     def _take(self, ground: Ground, data: Touch | BookSnapshot | ActiveAsset | Candle) -> None:
         events: Sequence[MarketEvent | None]
-        if isinstance(data, Touch):
-            events = (ground.quote.touch(data),)
+        now = self._now()
+        if isinstance(data, ActiveAsset):
+            events = (ground.quote.context(data.ctx, now),)
+        elif self._is_ahead(ground, data.opened if isinstance(data, Candle) else data.time, now):
+            return
+        elif isinstance(data, Touch):
+            events = (ground.quote.touch(data, now),)
         elif isinstance(data, BookSnapshot):
-            events = ground.quote.book(data)
-        elif isinstance(data, ActiveAsset):
-            events = (ground.quote.context(data.ctx),)
+            events = ground.quote.book(data, now)
         else:
             self._take_candle(ground, data)
             return
@@ -195,6 +217,16 @@ class HyperliquidFeed:
             for event in events:
                 if event is not None:
                     self._deliver(event)
+
+    def _is_ahead(self, ground: Ground, time: int, now: int) -> bool:
+        """Tell whether something is from the future (ms): taken in, it would make the rest old."""
+        if time <= now + AHEAD or time <= self._clock.now() // MILLISECOND + AHEAD:
+            return False
+        ground.tally.malformed += 1
+        if not self._warned:
+            log.warning("hyperliquid tells of {} what is {} ms ahead", ground.symbol, time - now)
+        self._warned = True
+        return True
 
     def _take_candle(self, ground: Ground, candle: Candle) -> None:
         series = next((s for s in ground.series.values() if s.timeframe == candle.interval), None)
@@ -209,7 +241,9 @@ class HyperliquidFeed:
         ground = self._grounds.get(coin)
         if ground is None:
             return
-        for trade in ground.quote.trades(trades, self._opened):
+        now = self._now()
+        past = [one for one in trades if not self._is_ahead(ground, one.time, now)]
+        for trade in ground.quote.trades(past, self._opened):
             if not ground.behind:
                 self._deliver(trade)
 
@@ -225,6 +259,9 @@ class HyperliquidFeed:
         pause = LOOKED_AT
         while True:
             ground.look.clear()
+            if not self._time.is_known:
+                with suppress(VenueUnavailable):
+                    await self._venue.time()
             wanting = [one for one in ground.series.values() if one.wants(self._now())]
             self._hold(ground)
             brought = [await self._fetch(ground, series) for series in wanting]

@@ -1,14 +1,23 @@
-"""Make sure that the key may trade for the account, and that the account can be read."""
+"""Make sure that the key may trade for the account, for how long, and that it can be read."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from tradeagent.clock import MILLISECOND, SECOND
 from tradeagent.errors import OperatorError
+from tradeagent.integrations.hyperliquid.condition import AGENT, Condition
 from tradeagent.integrations.hyperliquid.questions import AccountQuestions
+from tradeagent.integrations.hyperliquid.timing import VenueTime
+from tradeagent.log import log
 
 WHERE = "https://app.hyperliquid.xyz/API"
 UNREADABLE = ("unifiedAccount", "portfolioMargin")
 """Ways of keeping balances in which the perpetuals' account does not show what there is."""
 KEY, ACCOUNT = "HYPERLIQUID_PRIVATE_KEY", "HYPERLIQUID_ACCOUNT_ADDRESS"
+
+SOON = 7 * 86_400 * SECOND
+"""How long before an approval ends that is told every day, ns."""
 
 
 async def check(questions: AccountQuestions, signer: str, *, own_key: bool) -> None:
@@ -37,7 +46,7 @@ async def check(questions: AccountQuestions, signer: str, *, own_key: bool) -> N
     if role.role != "agent" and signer != account:
         raise OperatorError(
             f"{KEY}: the venue knows no agent {signer}; approve it for {account} at {WHERE}, or "
-            "give the key of one that is"
+            "give the key of one that is; an approval ends after some months"
         )
     mode = await questions.abstraction()
     if mode in UNREADABLE:
@@ -45,3 +54,64 @@ async def check(questions: AccountQuestions, signer: str, *, own_key: bool) -> N
             f"{ACCOUNT}: {account} keeps its balances as {mode}, which cannot be read yet; switch "
             "it to separate spot and perpetual balances"
         )
+
+
+class Approval:
+    """Until when the account's approval of the agent holds, as far as the venue tells.
+
+    It tells so of agents that have a name.
+    """
+
+    def __init__(
+        self, questions: AccountQuestions, signer: str, time: VenueTime, condition: Condition
+    ) -> None:
+        self._questions = questions
+        self._signer = signer
+        self._time = time
+        self._condition = condition
+        self._until: int | None = None
+
+    async def begin(self) -> None:
+        """Learn it; raises OperatorError when it has ended, VenueUnavailable without an answer."""
+        await self.look()
+        if self._has_ended:
+            raise OperatorError(f"{KEY}: {self._reason}")
+
+    async def look(self) -> None:
+        """Ask until when it holds, and warn in the last week; raises VenueUnavailable."""
+        agents = await self._questions.agents()
+        ends = [one.valid_until for one in agents if one.address.lower() == self._signer]
+        self._until = max((one * MILLISECOND for one in ends if one is not None), default=None)
+        if None in ends:
+            self._until = None
+        self.judge()
+        if self._until is not None and 0 < self._until - self._time.now() <= SOON:
+            log.warning(
+                "the approval of agent {} ends on {}; approve another at {} before",
+                self._signer,
+                self._date,
+                WHERE,
+            )
+
+    def judge(self) -> None:
+        """Tell the venue degraded once the approval has ended, by what is known."""
+        if self._has_ended:
+            self._condition.trouble(AGENT, "degraded", self._reason)
+        else:
+            self._condition.over(AGENT)
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._until is not None and self._until <= self._time.now()
+
+    @property
+    def _reason(self) -> str:
+        return (
+            f"the approval of agent {self._signer} has ended on {self._date}; approve another at "
+            f"{WHERE} and give its key"
+        )
+
+    @property
+    def _date(self) -> str:
+        at = datetime.fromtimestamp((self._until or 0) // SECOND, UTC)
+        return f"{at:%Y-%m-%d %H:%M} UTC"

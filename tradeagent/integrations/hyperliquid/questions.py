@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import TypeAdapter
@@ -13,6 +13,7 @@ from tradeagent.integrations.hyperliquid import answers
 from tradeagent.integrations.hyperliquid.answers import (
     Candle,
     ClearinghouseState,
+    ExtraAgent,
     FrontendOrder,
     KnownOrder,
     Meta,
@@ -22,6 +23,7 @@ from tradeagent.integrations.hyperliquid.answers import (
     UserRateLimit,
     UserRole,
 )
+from tradeagent.integrations.hyperliquid.paging import Span, all_pages
 from tradeagent.integrations.hyperliquid.rest import Rest
 from tradeagent.integrations.hyperliquid.timing import VenueTime
 from tradeagent.integrations.hyperliquid.wording import CLOID
@@ -29,6 +31,8 @@ from tradeagent.integrations.hyperliquid.wording import CLOID
 T = TypeVar("T")
 FILLS_A_PAGE = 2000
 PAYMENTS_A_PAGE = 500
+FILLS_ASKED_BY = 300_000
+"""Fills are asked for from a multiple of this on, ms, so that who asks at once asks the same."""
 BETWEEN_PAGES = 120.0
 """How long a further page may wait for room in the weight limit, in seconds: full ones are dear."""
 
@@ -83,6 +87,10 @@ class AccountQuestions:
         """Return what an address is to the venue."""
         return await self._rest.ask({"type": "userRole", "user": address}, answers.ROLE)
 
+    async def agents(self) -> Sequence[ExtraAgent]:
+        """Return the agents that have a name; those without one are not told."""
+        return await self._ask("extraAgents", answers.AGENTS)
+
     async def abstraction(self) -> str:
         """Return how the account keeps its balances."""
         return await self._ask("userAbstraction", answers.WORD)
@@ -114,13 +122,14 @@ class AccountQuestions:
 
     async def fills(self, since_ms: int) -> list[UserFill]:
         """Return every fill from `since_ms` on, each once, in no order."""
-        return await self._pages(
+        found = await self._pages(
             {"type": "userFillsByTime", "user": self.account, "aggregateByTime": False},
-            since_ms,
+            max(0, since_ms) // FILLS_ASKED_BY * FILLS_ASKED_BY,
             FILLS_A_PAGE,
             answers.FILLS,
             lambda fill: (fill.time, (fill.coin, fill.oid, fill.tid)),
         )
+        return [fill for fill in found if fill.time >= since_ms]
 
     async def funding(self, since_ms: int) -> list[UserFunding]:
         """Return every funding payment from `since_ms` on, each once, in no order."""
@@ -137,24 +146,21 @@ class AccountQuestions:
 
     async def _pages(
         self,
-        question: dict[str, object],
+        question: Mapping[str, object],
         since_ms: int,
         full: int,
         shape: TypeAdapter[list[T]],
         key: Callable[[T], tuple[int, object]],
     ) -> list[T]:
-        """Return all pages from `since_ms` on; `key` gives an item's time and what it is.
-
-        A page begins with the moment the one before ended in, of which some is told again.
-        """
-        found: dict[object, T] = {}
+        """Return all pages from `since_ms` on; the first waits for room as any question does."""
         patience: float | None = None
-        while True:
-            page = await self._rest.ask({**question, "startTime": since_ms}, shape, patience)
+
+        async def page(span: Span) -> list[T]:
+            nonlocal patience
+            start, end = span
+            limits = {"startTime": start} if end is None else {"startTime": start, "endTime": end}
+            told = await self._rest.ask({**question, **limits}, shape, patience)
             patience = BETWEEN_PAGES
-            known = len(found)
-            found.update((key(one)[1], one) for one in page)
-            if len(page) < full:
-                return list(found.values())
-            latest = max(key(one)[0] for one in page)
-            since_ms = latest if len(found) > known and latest > since_ms else since_ms + 1
+            return told
+
+        return await all_pages(page, since_ms, full, key)

@@ -23,10 +23,14 @@ _new_trade = checked(MarketTrade)
 class Quote:
     """The touch, the last trade, the mark and the funding of one symbol.
 
-    A ticker's time is that of its touch: a mark that moves makes no old touch fresh.
+    A ticker's time is that of its touch: a mark that moves makes no old touch fresh, and without a
+    fresh mark there is no ticker. Times are the venue's, in ms; `now` is what it shows by now.
     """
 
-    def __init__(self, symbol: str, tally: Tally) -> None:
+    def __init__(self, symbol: str, tally: Tally, lasts: int) -> None:
+        """Take a mark for fresh for `lasts` ms."""
+        self._lasts = lasts
+        self._told = 0
         self._symbol = symbol
         self._tally = tally
         self._time = 0
@@ -36,15 +40,19 @@ class Quote:
         self._context: AssetContext | None = None
         self._trades: OrderedDict[int, None] = OrderedDict()
 
-    def touch(self, touch: Touch) -> TickerUpdate | None:
+    def cut(self) -> None:
+        """Forget mark and funding: the line was lost, and they may have moved since."""
+        self._context = None
+
+    def touch(self, touch: Touch, now: int) -> TickerUpdate | None:
         """Take in the best bid and ask; returns the ticker, None where a part is missing."""
         bid, ask = touch.bbo
-        return self._ticker(touch.time, bid, ask)
+        return self._ticker(touch.time, bid, ask, now)
 
-    def book(self, book: BookSnapshot) -> tuple[TickerUpdate | OrderBookUpdate, ...]:
+    def book(self, book: BookSnapshot, now: int) -> tuple[TickerUpdate | OrderBookUpdate, ...]:
         """Take in a book; returns the ticker and the book, thinned to 20 levels."""
         bids, asks = book.levels
-        ticker = self._ticker(book.time, bids[0] if bids else None, asks[0] if asks else None)
+        ticker = self._ticker(book.time, bids[0] if bids else None, asks[0] if asks else None, now)
         if self._time != book.time:
             return ()  # it is older than what was told
         try:
@@ -59,10 +67,10 @@ class Quote:
             return ()
         return (thinned,) if ticker is None else (ticker, thinned)
 
-    def context(self, context: AssetContext) -> TickerUpdate | None:
+    def context(self, context: AssetContext, now: int) -> TickerUpdate | None:
         """Take in mark and funding; returns the ticker."""
-        self._context = context
-        return self._whole()
+        self._context, self._told = context, now
+        return self._whole(now)
 
     def trades(self, trades: list[Trade], since: int) -> list[MarketTrade]:
         """Take in trades; returns those from `since` (ms) on that were not told before."""
@@ -91,16 +99,18 @@ class Quote:
                 news.append(told)
         return news
 
-    def _ticker(self, time: int, bid: Level | None, ask: Level | None) -> TickerUpdate | None:
+    def _ticker(
+        self, time: int, bid: Level | None, ask: Level | None, now: int
+    ) -> TickerUpdate | None:
         if time < self._time:
             self._tally.disordered += 1
             return None
         self._time, self._bid, self._ask = time, bid, ask
-        return self._whole()
+        return self._whole(now)
 
-    def _whole(self) -> TickerUpdate | None:
+    def _whole(self, now: int) -> TickerUpdate | None:
         bid, ask, context = self._bid, self._ask, self._context
-        if bid is None or ask is None or context is None:
+        if bid is None or ask is None or context is None or now - self._told > self._lasts:
             return None
         mark = float(context.mark_px)
         try:

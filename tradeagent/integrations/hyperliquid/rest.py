@@ -14,6 +14,7 @@ from tradeagent.crash import crashpoint, halved
 from tradeagent.errors import NotSent, VenueUnavailable
 from tradeagent.integrations.hyperliquid.breaker import Breaker
 from tradeagent.integrations.hyperliquid.budget import Weights
+from tradeagent.integrations.hyperliquid.gathering import Gathering
 from tradeagent.integrations.hyperliquid.settings import LineSettings
 from tradeagent.integrations.hyperliquid.timing import within
 
@@ -38,6 +39,12 @@ WEIGHTS = {
 """What each kind of question weighs; any other weighs 20."""
 ITEMS = {"userFillsByTime": 20, "userFunding": 20, "fundingHistory": 20, "candleSnapshot": 60}
 """How many items of an answer weigh 1 more."""
+SHARED = frozenset({"clearinghouseState", "frontendOpenOrders", "userFillsByTime"})
+"""What several ask at once, as all do whose orders got no answer: one answer serves them."""
+COMPANY = 0.05
+"""For how long such a question waits for others that ask the same, in seconds."""
+MORE_COMPANY = 1.0
+"""For how long it does while weight is short."""
 
 
 class Rest:
@@ -48,6 +55,7 @@ class Rest:
         self._clock = clock
         self.weights = Weights(clock, settings.weight_share)
         self.reads = Breaker(clock, settings.breaker_failures, settings.breaker_pause)
+        self._gathering = Gathering()
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
@@ -68,18 +76,29 @@ class Rest:
     async def ask(
         self, question: Mapping[str, object], shape: TypeAdapter[T], patience: float | None = None
     ) -> T:
-        """Return the answer to a question; raises VenueUnavailable.
+        """Return the answer to a question; raises VenueUnavailable, and NoRoom for want of weight.
 
-        It waits for room in the weight limit, for `patience` seconds at most.
+        It waits for room in the weight limit, for `patience` seconds at most. Who asks the same
+        until then shares the answer.
         """
         kind = str(question["type"])
         if not self.reads.passes():
             raise VenueUnavailable(f"{kind}: the venue does not answer; it is left alone for now")
-        settings = self._settings
-        await self.weights.wait(
-            WEIGHTS.get(kind, USUAL), settings.read_patience if patience is None else patience
-        )
+        longest = self._settings.read_patience if patience is None else patience
         body = json.dumps(question, separators=(",", ":")).encode()
+        return await self._gathering.ask(
+            (body, longest),
+            lambda: self._room(kind, longest),
+            lambda: self._answer(kind, body, shape),
+        )
+
+    async def _room(self, kind: str, patience: float) -> None:
+        """Wait for room, and for company where others are likely to ask the same."""
+        if kind in SHARED:
+            await self._clock.sleep(MORE_COMPANY if self.weights.is_short else COMPANY)
+        await self.weights.wait(WEIGHTS.get(kind, USUAL), patience)
+
+    async def _answer(self, kind: str, body: bytes, shape: TypeAdapter[T]) -> T:
         try:
             answer = await self._ask(kind, body, shape)
         except VenueUnavailable:

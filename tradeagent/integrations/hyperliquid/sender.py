@@ -49,10 +49,13 @@ class Sender:
         """Return the address that signs."""
         return self._signer.address
 
-    def sign(self, action: Action, seconds: float, nonce: int | None = None) -> Signed:
-        """Return a request that is void after `seconds`; raises VenueUnavailable for no nonce."""
-        given = self._nonces.next() if nonce is None else nonce
-        expires_ms = (self.venue_time.now() + int(seconds * SECOND)) // MILLISECOND
+    def sign(self, action: Action, seconds: float) -> Signed:
+        """Return a request that is void after `seconds`.
+
+        Raises VenueUnavailable for no nonce, and while the venue's time is not known.
+        """
+        expires_ms = (self.venue_time.certain() + int(seconds * SECOND)) // MILLISECOND
+        given = self._nonces.next()
         body = self._signer.body(action, given, expires_ms)
         return Signed(given, expires_ms * MILLISECOND, body)
 

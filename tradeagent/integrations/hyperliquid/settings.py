@@ -233,6 +233,16 @@ class HyperliquidFeedSettings(LineSettings):
         description="How long a symbol's book and touch may be silent, in seconds, before the "
         "stream is opened anew.",
     )
+    context_within: Seconds = Field(
+        default=60.0,
+        description="How long a symbol's mark and funding may go without news, in seconds, before "
+        "the stream is opened anew; its tickers are held back until they come again.",
+    )
+    trades_within: Seconds = Field(
+        default=600.0,
+        description="How long a symbol's trades, or its candles, may be silent, in seconds, before "
+        "the stream is opened anew; twice as long each time that the market was just quiet.",
+    )
     settled_after: Seconds = Field(
         default=2.0,
         description="How long after its close a candle is asked for when the next one has not "

@@ -18,6 +18,7 @@ from tradeagent.clock import Clock
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.hyperliquid.channels import CHANNELS
 from tradeagent.integrations.hyperliquid.settings import LineSettings
+from tradeagent.integrations.hyperliquid.silence import Silences
 from tradeagent.integrations.hyperliquid.timing import elapsed, within
 
 LARGEST = 16 * 1024 * 1024
@@ -37,14 +38,9 @@ Changed = Callable[[bool, str], None]
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """A subscription; `limit` is how long its group may be silent, in seconds, None for ever.
-
-    Subscriptions of one `group` speak for each other, as a book and its touch do.
-    """
+    """A subscription, and whether it is confirmed."""
 
     subscription: Mapping[str, str]
-    limit: float | None
-    group: str
     acked: bool = False
 
 
@@ -63,8 +59,7 @@ class Stream:
         self._hear = hear
         self._changed = changed
         self._watches: list[Watch] = []
-        self._groups: dict[tuple[str, str], str] = {}
-        self._heard: dict[str, float] = {}
+        self._silences = Silences()
         self._last = self._pinged = 0.0
         self._connects: deque[float] = deque()
         self._chance = random.Random(clock.now())  # noqa: S311 - spreads pauses, no secret
@@ -73,16 +68,19 @@ class Stream:
         self.unknown = 0
         """Messages of channels that nobody has told us of."""
 
-    def watch(self, subscription: Mapping[str, str], limit: float | None = None) -> None:
+    def watch(
+        self, subscription: Mapping[str, str], limit: float | None = None, *, quiet: bool = False
+    ) -> None:
         """Subscribe at every opening; `limit` is how long it may be silent, in seconds.
 
-        Silence is that of all subscriptions with a limit to one coin, or to one type without.
+        Subscriptions to one coin speak for each other, as a book and its touch do, unless they are
+        `quiet` by nature: each of those counts alone, and is given more time where it is so often.
         """
-        kind, coin = subscription["type"], subscription.get("coin", "")
-        group = coin or kind
         if limit is not None:
-            self._groups[kind, coin] = group
-        self._watches.append(Watch(subscription, limit, group))
+            self._silences.watch(
+                subscription["type"], subscription.get("coin", ""), limit, quiet=quiet
+            )
+        self._watches.append(Watch(subscription))
 
     @property
     def is_up(self) -> bool:
@@ -146,7 +144,7 @@ class Stream:
         now = elapsed(self._clock)
         self._last = self._pinged = now
         self._again = ""
-        self._heard = {one.group: now for one in self._watches if one.limit is not None}
+        self._silences.begin(now)
         for one in self._watches:
             one.acked = False
             asked = {"method": "subscribe", "subscription": dict(one.subscription)}
@@ -177,12 +175,8 @@ class Stream:
             elif since > settings.ping_every:
                 self._pinged = now
                 await socket.send(PING)
-            self._silence(now)
-
-    def _silence(self, now: float) -> None:
-        for one in self._watches:
-            if one.limit is not None and now - self._heard[one.group] > one.limit:
-                raise VenueUnavailable(f"{one.group} was silent for {one.limit:g} s")
+            if silent := self._silences.found(now):
+                raise VenueUnavailable(silent)
 
     def _take(self, message: str | bytes) -> None:
         """Hand one message on; raises VenueUnavailable for one that is not as documented."""
@@ -200,9 +194,7 @@ class Stream:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             kind = "shape" if isinstance(error, ValidationError) else "message"
             raise VenueUnavailable(f"a {kind} nobody told us of: {message!r:.200}") from None
-        group = self._groups.get((channel, getattr(data, "coin", "")))
-        if group is not None:
-            self._heard[group] = now
+        self._silences.heard(channel, data, now)
         self._hear(channel, data)
 
     def _housekeep(self, channel: object, data: object) -> None:

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from tradeagent.clock import Clock
 from tradeagent.errors import VenueUnavailable
-from tradeagent.integrations.hyperliquid.account import Spawn
 from tradeagent.integrations.hyperliquid.budget import Actions
+from tradeagent.integrations.hyperliquid.inquiries import Spawn
 from tradeagent.integrations.hyperliquid.listing import Listing
 from tradeagent.integrations.hyperliquid.market import Market
 from tradeagent.integrations.hyperliquid.questions import AccountQuestions, MarketQuestions
