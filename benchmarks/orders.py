@@ -30,6 +30,7 @@ from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import SECOND, WallClock
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.hyperliquid import rest, signing
+from tradeagent.integrations.hyperliquid.budget import WINDOW
 from tradeagent.integrations.hyperliquid.exchange import HyperliquidExchange
 from tradeagent.integrations.hyperliquid.settings import Credentials, HyperliquidSettings
 from tradeagent.messages import Order, OrderUpdate, RiskAssessment, Share
@@ -127,6 +128,7 @@ async def measure(url: str, orders: int, state: Path) -> dict[str, tuple[float, 
     assert probe is not None
     while not _ready(exchange, probe):
         await asyncio.sleep(0.05)
+    await asyncio.sleep(WINDOW)  # until what the start weighed counts no more
     gc.freeze()
     for number in range(orders):
         message = approval(number, Decimal(30_000 + number), clock.now())

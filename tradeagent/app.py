@@ -119,6 +119,8 @@ class Daemon:
         clean = False
         if self.clock.simulated:
             self.directory.simulating.touch(mode=0o600)
+        else:
+            self.directory.live()
         try:
             await self.supervisor.run(until)
             clean = True

@@ -168,7 +168,7 @@ async def test_money_that_no_trade_explains_is_told_once(
     floor.clock.call_at(START + 15 * SECOND, lambda: setattr(floor.exchange, "paid_in", D(paid_in)))
     floor.at(30, approval(intent="more"))
 
-    await floor.run(60)
+    await floor.run(120)
 
     told = [(one.code, one.severity) for one in floor.said if isinstance(one, Incident)]
     assert told == ([("CASH_MISMATCH", severity)] if severity else [])

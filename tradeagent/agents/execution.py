@@ -13,6 +13,7 @@ from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.catchup import CatchUp, hold_dead_man
 from tradeagent.agents.identity import sealed
+from tradeagent.agents.legs import PROTECTIVE
 from tradeagent.agents.lifecycle import advance
 from tradeagent.agents.proof import Proof, ProofSettings, patience
 from tradeagent.agents.recall import PAUSES, Recall
@@ -130,7 +131,8 @@ class Execution(BaseAgent[ExecutionSettings]):
         """Take up orders, requests under way, booked fills, positions and the trading state."""
         self.blotter.restore(past)
         for submission in past.submissions:
-            self.router.take(submission)
+            if self.blotter.orders[submission.cloid].order.type in PROTECTIVE:
+                self.router.take(submission)  # whose lack nobody may wait for
         if past.trading_state is not None:
             self.router.mode = past.trading_state.mode
 

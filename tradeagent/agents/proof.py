@@ -10,10 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tradeagent.agents.venue import NEVER_SEEN, Venue
 from tradeagent.clock import SECOND
 from tradeagent.errors import VenueUnavailable
-from tradeagent.messages import ExecutionReport, Order, OrderStatus, OrderUpdate
-
-LOOKED_BACK = 60 * SECOND
-"""How long before a request dies its fills are looked for from, ns; none lives as long."""
+from tradeagent.messages import LONGEST_LIFE, ExecutionReport, Order, OrderStatus, OrderUpdate
 
 Found = Sequence[ExecutionReport]
 SendAgain = Callable[[OrderUpdate], Awaitable[ExecutionReport | None]]
@@ -113,7 +110,7 @@ class Proof:
             return None
         fills = [
             one
-            for one in await exchange.get_fills(max(0, dies_at - LOOKED_BACK))
+            for one in await exchange.get_fills(max(0, dies_at - LONGEST_LIFE))
             if one.cloid == order.cloid
         ]
         if report is not None:

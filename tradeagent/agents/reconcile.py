@@ -25,6 +25,8 @@ S = OrderStatus
 SIGHTINGS = 3
 """How often a difference must be seen before it is one."""
 CENT = Decimal("0.01")
+FUNDING_TOLD = 60 * SECOND
+"""How long a difference in cash must last to be one, ns."""
 CASH = "cash"
 """What a difference in the account's cash is kept under; no symbol is written so."""
 SHOULD_REST = (S.OPEN, S.PARTIAL, S.PEND_CANCEL, S.PEND_REPLACE)
@@ -63,10 +65,11 @@ class ReconcileSettings(BaseModel):
 
 
 class Seen(NamedTuple):
-    """A difference: what it is, how often it was seen, and when a statement last showed it."""
+    """A difference: what it is, how often it was seen, and when statements showed it, UTC ns."""
 
     what: str
     times: int
+    first: int
     asked: int
 
 
@@ -180,7 +183,6 @@ class Reconciliation:
         """Compare the account's cash; return whether a difference is to be looked at again."""
         books = self._blotter.books
         if statement.cash is None or not all(self._is_quiet(one, statement) for one in books):
-            self._seen.pop(CASH, None)
             return False
         elsewhere = statement.cash - sum((one.net.paid for one in books.values()), ZERO)
         known = elsewhere if self._elsewhere is None else self._elsewhere
@@ -189,8 +191,9 @@ class Reconciliation:
             self._elsewhere = elsewhere
             self._seen.pop(CASH, None)
             return False
-        if self._sighted(CASH, f"{change:f}", statement.asked).times < SIGHTINGS:
-            return True
+        seen = self._sighted(CASH, f"{change:.2f}", statement.asked)
+        if seen.times < SIGHTINGS or seen.asked - seen.first < FUNDING_TOLD:
+            return seen.times == 1  # what was paid for funding may be told later than it is taken
         del self._seen[CASH]
         self._elsewhere = elsewhere
         less = change < 0
@@ -203,9 +206,9 @@ class Reconciliation:
         known = self._seen.get(symbol)
         apart = int(self._settings.again_s * SECOND)
         if known is None or known.what != what:
-            known = Seen(what, 1, asked)
+            known = Seen(what, 1, asked, asked)
         elif asked - known.asked >= apart:
-            known = Seen(what, known.times + 1, asked)
+            known = known._replace(times=known.times + 1, asked=asked)
         self._seen[symbol] = known
         return known
 

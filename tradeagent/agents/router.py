@@ -78,7 +78,7 @@ class OrderRouter:
         if submission is None:
             made = await self._made(order)
             if made is not None:
-                return [made]
+                return [made] if self.is_prepared(order) else self._passed(order)
         try:
             await committed
         except Fenced as error:
@@ -90,6 +90,8 @@ class OrderRouter:
             known = await self._venue.status(order)
             if known.status is not S.NOT_PLACED:
                 return [known]
+        if not self.is_prepared(order):
+            return self._passed(order)
         refusal = self._refusal(update, prepared)
         if refusal:
             return self._withheld(order, refusal)
@@ -107,7 +109,7 @@ class OrderRouter:
         """Send the very bytes of a request without an answer once more; None where it may not be.
 
         The venue takes a nonce once, so it can come to no second order. An earlier run may have
-        made the request.
+        made the request. That it cannot leave now says nothing of the first time it left.
         """
         order = update.order
         submission = self._submissions.pop(order.cloid, None)
@@ -123,7 +125,8 @@ class OrderRouter:
         known = self._blotter.orders.get(order.cloid)
         if known is None or known.status is not S.UNKNOWN or self._unwanted(update):
             return None
-        return await self._venue.place(order, submission)
+        report = await self._venue.place(order, submission)
+        return None if report.status is S.NOT_PLACED else report
 
     async def _made(self, order: Order) -> Message | None:
         """Return the request for an order, or why there is none; None where none is needed."""
@@ -143,8 +146,6 @@ class OrderRouter:
 
     def _refusal(self, update: OrderUpdate, prepared: int) -> str:
         """Return why an order must not leave now, or nothing."""
-        if not self.is_prepared(update.order):
-            return "it was settled before it was sent"
         now = self._runtime().time()
         if now - prepared > FRESH_FOR * max(1.0, self._runtime().speed):
             return "it waited too long to be sent"
@@ -165,6 +166,11 @@ class OrderRouter:
         if order.reduce_only and self.mode in (TradingMode.REDUCE_ONLY, TradingMode.FLATTENING):
             return ""
         return f"trading is {self.mode}"
+
+    def _passed(self, order: Order) -> list[Message]:
+        """Say nothing of an order that was settled meanwhile, or has left by another way."""
+        self.gate.forget(order)
+        return []
 
     def _withheld(self, order: Order, reason: str) -> list[Message]:
         self.gate.forget(order)

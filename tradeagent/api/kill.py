@@ -55,15 +55,17 @@ async def serve(daemon: Daemon) -> AsyncIterator[None]:
     """Heed SIGUSR1 and the file KILL while the daemon runs, and leave a sign of life."""
     loop = asyncio.get_running_loop()
     look: asyncio.TimerHandle | None = None
+    heeded = False
 
     def heed() -> None:
-        nonlocal look
+        nonlocal look, heeded
         look = loop.call_later(LOOK_EVERY, heed)
         daemon.directory.beat()
         reason = told_to_stop(daemon)
-        flattening = daemon.tally.mode is TradingMode.FLATTENING  # which ends HALTED by itself
-        if reason and not flattening:
+        asked_since = heeded and daemon.tally.mode is TradingMode.FLATTENING
+        if reason and not asked_since:
             _halt(daemon, reason, "KILL")
+        heeded = bool(reason)
 
     if not daemon.clock.simulated:
         loop.add_signal_handler(signal.SIGUSR1, _halt, daemon, "SIGUSR1", "signal")

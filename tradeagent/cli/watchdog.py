@@ -11,6 +11,7 @@ import typer
 from tradeagent.cli.options import Files, Profile, State
 from tradeagent.cli.places import configuration, secret_source, states
 from tradeagent.errors import CommandError, NotSent, OperatorError, VenueUnavailable
+from tradeagent.messages import TERMINAL
 from tradeagent.storage.directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tradeagent.plan import Plan
 
 KEY = "HYPERLIQUID_WATCHDOG_KEY"
+SOON, SELDOM = 1.0, 30.0
+"""Seconds before the venue is asked again what rests, at first and at most: asking is dear."""
 watchdog = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -70,11 +73,12 @@ class Watchdog:
         self._clock = open_clock(plan, 0, None)
         self._place = place
         self._after = after
-        chosen = ExecutionSettings.model_validate(plan.settings.agents.get("execution", {}))
-        self._keeps = chosen.on_stop == "keep"
+        found = [one.settings for one in plan.agents if isinstance(one.settings, ExecutionSettings)]
+        self._keeps = bool(found) and found[0].on_stop == "keep"
         self._struck = False
         self._rested = False
-        self._beaten = 0.0
+        self._beaten = self._next = 0.0
+        self._pause = SOON
 
     async def run(self, every: float) -> None:
         """Look each `every` seconds of the wall."""
@@ -87,31 +91,45 @@ class Watchdog:
         while True:
             with suppress(FileNotFoundError):  # as while a fresh start moves it away
                 self._beaten = self._place.heartbeat.stat().st_mtime
-            silent = wall.now() / 1e9 - self._beaten
-            if silent > self._after:
-                await self._act(silent, key)
+            now = wall.now() / 1e9
+            if now - self._beaten > self._after:
+                await self._act(now, key)
             elif self._struck or self._rested:
                 self._greet()
             await wall.sleep(every)
 
-    async def _act(self, silent: float, key: SecretStr) -> None:
+    async def _act(self, now: float, key: SecretStr) -> None:
         """Stop trading and cancel entries; after an orderly stop only what it may have left."""
         from tradeagent.log import log
 
-        if not self._place.ended:
-            self._tell(silent)
+        ended = self._place.has_ended
+        if not ended:
+            self._tell(now - self._beaten)
         elif self._rested:
             return
         elif self._keeps:
             self._rested = True
             log.info("the daemon has stopped in order; what rests is kept, as its settings say")
             return
+        if now < self._next:
+            return
+        clean = await self._try_sweep(key)
+        self._rested = ended and clean
+        self._pause = SELDOM if clean else min(2 * self._pause, SELDOM)
+        self._next = now + self._pause
+        if clean:
+            self._pause = SOON
+
+    async def _try_sweep(self, key: SecretStr) -> bool:
+        """Cancel entries; tell whether none of them is left."""
+        from tradeagent.log import log
+
         try:
-            await self._sweep(key)
-            self._rested = self._place.ended
+            return await self._sweep(key)
         except* (VenueUnavailable, NotSent, OperatorError) as failed:
             error = failed.exceptions[0]
             log.error("entries cannot be cancelled: {}; it is tried again", error)
+        return False
 
     def _greet(self) -> None:
         from tradeagent.log import log
@@ -132,21 +150,23 @@ class Watchdog:
         except OSError as error:  # a disk that is full must not keep a cancel in
             log.error("{}: {}", self._place.kill, error.strerror)
 
-    async def _sweep(self, key: SecretStr) -> None:
-        """Cancel every resting entry that bears our mark."""
+    async def _sweep(self, key: SecretStr) -> bool:
+        """Cancel every resting entry that bears our mark; tell whether none of them is left."""
         from tradeagent.agents.identity import is_ours
 
+        clean = True
         async with asyncio.TaskGroup() as group:
             exchange = self._exchange(group, key)
             try:
                 await exchange.start()
                 for order in await exchange.get_open_orders():
                     if is_ours(order.cloid) and not order.reduce_only:
-                        await self._cancel(exchange, order)
+                        clean = await self._cancel(exchange, order) and clean
             finally:
                 await exchange.close()
+        return clean
 
-    async def _cancel(self, exchange: Exchange, order: Order) -> None:
+    async def _cancel(self, exchange: Exchange, order: Order) -> bool:
         """Cancel an order; one that cannot be now must not keep the others."""
         from tradeagent.log import log
 
@@ -154,8 +174,9 @@ class Watchdog:
             report = await exchange.cancel_order(order.symbol, order.cloid)
         except (VenueUnavailable, NotSent) as error:
             log.error("{} {}: {}; it is tried again", order.symbol, order.cloid, error)
-        else:
-            log.warning("{} {}: {}", order.symbol, order.cloid, report.status)
+            return False
+        log.warning("{} {}: {}", order.symbol, order.cloid, report.status)
+        return report.status in TERMINAL
 
     def _key(self) -> SecretStr:
         """Return the watchdog's own key; raises ConfigError without one."""

@@ -74,6 +74,7 @@ from tradeagent.messages.system import (
     Timer,
 )
 from tradeagent.messages.venue import (
+    LONGEST_LIFE,
     Holding,
     Submission,
     VenueBudget,
@@ -83,6 +84,7 @@ from tradeagent.messages.venue import (
 
 __all__ = [
     "CONSEQUENCES",
+    "LONGEST_LIFE",
     "SCHEMA_VERSION",
     "TERMINAL",
     "TIMEFRAMES",

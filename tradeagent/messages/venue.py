@@ -9,6 +9,9 @@ from pydantic import Field
 from tradeagent.messages.base import Message, Name, Time
 from tradeagent.messages.orders import AccountUpdate, Amount, Order, Part
 
+LONGEST_LIFE = 60_000_000_000
+"""No request lives as long, ns."""
+
 
 class Submission(Message):
     """The exact request that will ask a venue for one order, on record before a byte is sent.

@@ -20,6 +20,8 @@ SOCKET_PATH_LIMIT = 107 if os.uname().sysname == "Linux" else 103
 SEAL_BYTES = 32
 DIGITS = 19
 """Digits a time in ns has at most."""
+ENDED = "ended in order\n"
+"""What the heartbeat says of a run that nobody need look after."""
 KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous", "KILL"})
 """What `fresh` leaves where it is."""
 
@@ -126,6 +128,11 @@ class StateDirectory:
         """Return the file that is touched while the daemon lives."""
         return self.path / "heartbeat"
 
+    def live(self) -> None:
+        """Leave the first sign of life of a run; raises StateError."""
+        with _explained(self.heartbeat):
+            _write(self.heartbeat, b"")
+
     def beat(self) -> None:
         """Leave a sign of life; a disk that takes none is told of elsewhere."""
         with suppress(OSError):
@@ -153,14 +160,19 @@ class StateDirectory:
             _write(self.starts, " ".join(self._begun()[:-1]).encode() + b"\n")
 
     def end(self) -> None:
-        """Forget all starts: a run has ended in order."""
+        """Forget all starts, and say so where signs of life are left: a run has ended in order."""
         with _explained(self.starts):
             self.starts.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.heartbeat.write_text(ENDED)
 
     @property
-    def ended(self) -> bool:
-        """Tell whether the last run ended in order, or none ever began."""
-        return not self._begun()
+    def has_ended(self) -> bool:
+        """Tell whether the last run that left a sign of life ended in order."""
+        try:
+            return self.heartbeat.read_text() == ENDED
+        except OSError:
+            return False
 
     def _begun(self) -> list[str]:
         return _read(self.starts).split() if self.starts.exists() else []

@@ -266,14 +266,20 @@ class Projection:
         return [self.orders[cloid] for cloid in known]
 
     def remember_submission(self, submission: Submission, _ts: int) -> None:
-        """Note the request for an order, if nothing was heard of that yet."""
+        """Note the request for an order, if nothing was heard of that yet and it is the first."""
         known = self.orders.get(submission.cloid)
-        if known is not None and known[1].status in UNANSWERED:
+        if known is None or known[1].status not in UNANSWERED:
+            return
+        if known[1].dies_at in (0, submission.dies_at):
             self.submissions[submission.cloid] = submission
 
     def _alive(self) -> tuple[Submission, ...]:
         """Return the requests that a venue may still take, in the order of their ids."""
-        alive = [one for one in self.submissions.values() if one.dies_at > self.ts]
+        alive = [
+            one
+            for name, one in self.submissions.items()
+            if self.ts < one.dies_at == self.orders[name][1].dies_at
+        ]
         return tuple(sorted(alive, key=lambda one: one.cloid))
 
     def _order(self, update: OrderUpdate, ts: int) -> None:

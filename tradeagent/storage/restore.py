@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, func, or_, select
 
-from tradeagent.clock import SECOND
 from tradeagent.errors import JournalError
 from tradeagent.messages import (
+    LONGEST_LIFE,
     FundingPayment,
     Message,
     OrderUpdate,
@@ -25,9 +25,6 @@ from tradeagent.storage.chain import GENESIS
 from tradeagent.storage.projection import DAY, FILLS_KEPT, LATEST, PAYMENTS_KEPT, Projection
 from tradeagent.storage.rows import CLOSINGS, DAY_OPEN, FUNDING, NOTHING
 from tradeagent.storage.tables import STORE
-
-LONGEST_LIFE = 60 * SECOND
-"""No request lives as long, ns."""
 
 
 def read_note(connection: Connection, name: str) -> object:

@@ -30,6 +30,7 @@ from tradeagent.messages import (
     RiskOverride,
     Sentiment,
     StrategyState,
+    Submission,
     TrackRecord,
     TradeSignal,
     TradingState,
@@ -248,8 +249,8 @@ ROWS: dict[type[Message], Callable[[Place, Any, Sheet], None]] = {
     PositionUpdate: _position,
     MarketData: _bar,
 }
-PROJECTED: frozenset[type[Message]] = frozenset((*ROWS, *LATEST))
-"""The classes that change a state table."""
+PROJECTED: frozenset[type[Message]] = frozenset((*ROWS, *LATEST, Submission))
+"""The classes that change what a start restores."""
 
 
 def fold(at: Place, message: Message, state: Projection, sheet: Sheet) -> None:

@@ -84,11 +84,13 @@ class Desk:
     async def send(self, order: Order, submission: Submission | None) -> ExecutionReport:
         """Send an order, or one that replaces another; returns what the answer proves.
 
-        One that was sent before is asked for first; only the very bytes that were sent may go out
-        again while they can still arrive, as the venue takes them once. Raises OrderRefused,
-        NotSent and VenueUnavailable.
+        One that was sent before, if only by an earlier run, is asked for first; only the very
+        bytes that were sent may go out again while they can still arrive, as the venue takes them
+        once. Raises OrderRefused, NotSent and VenueUnavailable.
         """
         before = self._sent.get(order.cloid)
+        if submission is not None and self._sender.is_older(submission.nonce):
+            before = before or submission
         if before is not None:
             seen = self._orders.sightings.find(order.cloid)
             known = seen.end if seen is not None else None

@@ -100,7 +100,7 @@ class HyperliquidExchange:
             self._questions, clock, self._fills, sightings, self._tell, settings.fills_within
         )
         self._news = AccountNews(self._fills, self._orders, inquiries, self._tell)
-        self.time.woken = lambda: self._stream.reopen(ASLEEP)
+        self.time.woken = self._woken
         self._condition = Condition(clock, self._tell)
         self._desk = Desk(
             settings, clock, self._market, self._sender, self._orders, self._condition
@@ -278,6 +278,11 @@ class HyperliquidExchange:
             self._market.price(data.mids)
         else:
             self._news.hear(data)
+
+    def _woken(self) -> None:
+        """Take the line for lost, and what it told for old: this machine has slept."""
+        self._market.forget()
+        self._stream.reopen(ASLEEP)
 
     def _changed(self, up: bool, reason: str) -> None:
         """Tell that the line was lost or is there again; from a loss on, fills are told again.

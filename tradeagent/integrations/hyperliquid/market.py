@@ -39,6 +39,10 @@ class Market:
         self._mids = mids
         self._told = elapsed(self._clock)
 
+    def forget(self) -> None:
+        """Hold the middles for old, as after a sleep that no clock has counted."""
+        self._told = float("-inf")
+
     @property
     def age(self) -> float:
         """Return how old the middles are, in seconds."""

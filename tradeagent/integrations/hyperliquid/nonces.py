@@ -36,12 +36,15 @@ class Nonces:
         self._file = -1
         self._last = self._mark = 0
         self._warned = False
+        self.first = 0
+        """No nonce below it was given by this run."""
 
     def open(self) -> None:
         """Take up where an earlier run may have ended; raises StateError."""
         if self._path is not None and self._file < 0:
             self._file = _open(self._path)
             self._last = self._mark = max(self._last, _read(self._file, self._path))
+            self.first = self._last + 1
 
     def next(self) -> int:
         """Return the next nonce; raises VenueUnavailable when it would poison those to come."""

@@ -19,10 +19,8 @@ from tradeagent.integrations.hyperliquid.answers import Answer, Money
 from tradeagent.messages import OrderStatus
 
 DUPLICATE = "Invalid nonce: duplicate nonce"
-NONCE_TOO_LOW = "Invalid nonce: nonce too low"
 UNMATCHED = ("Order could not immediately match", "No liquidity available for market order")
 """An order that fills at once or not at all did not fill: it is cancelled, not refused."""
-NOT_THERE = ("Order was never placed, already canceled, or filled",)
 HALF_MODIFIED = ("Error placing new order during modify",)
 """The order to be replaced is gone although the new one was refused."""
 POST_ONLY = ("only post-only", "only post only", "post-only orders")

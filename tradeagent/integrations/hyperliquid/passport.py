@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from tradeagent.clock import MILLISECOND, SECOND
-from tradeagent.errors import OperatorError
+from tradeagent.errors import OperatorError, VenueUnavailable
 from tradeagent.integrations.hyperliquid.condition import AGENT, Condition
 from tradeagent.integrations.hyperliquid.questions import AccountQuestions
 from tradeagent.integrations.hyperliquid.timing import VenueTime
@@ -70,10 +71,12 @@ class Approval:
         self._time = time
         self._condition = condition
         self._until: int | None = None
+        self._listed = False
 
     async def begin(self) -> None:
-        """Learn it; raises OperatorError when it has ended, VenueUnavailable without an answer."""
-        await self.look()
+        """Learn it, if the venue tells; raises OperatorError when it has ended."""
+        with suppress(VenueUnavailable):
+            await self.look()
         if self._has_ended:
             raise OperatorError(f"{KEY}: {self._reason}")
 
@@ -81,9 +84,12 @@ class Approval:
         """Ask until when it holds, and warn in the last week; raises VenueUnavailable."""
         agents = await self._questions.agents()
         ends = [one.valid_until for one in agents if one.address.lower() == self._signer]
-        self._until = max((one * MILLISECOND for one in ends if one is not None), default=None)
-        if None in ends:
-            self._until = None
+        if ends:
+            self._listed = True
+            until = max((one * MILLISECOND for one in ends if one is not None), default=None)
+            self._until = None if None in ends else until
+        elif self._listed:  # the venue drops what has ended, or was taken back
+            self._until = min(self._until or self._time.now(), self._time.now())
         self.judge()
         if self._until is not None and 0 < self._until - self._time.now() <= SOON:
             log.warning(

@@ -51,8 +51,9 @@ class MarketQuestions:
 
     async def shown(self) -> int:
         """Return the time of the node that answers, ms; it may lag."""
+        sleeps = self._time.sleeps
         told = await self._rest.ask({"type": "exchangeStatus"}, answers.TIME)
-        self._time.sight(told.time)
+        self._time.sight(told.time, sleeps)
         return told.time
 
     async def meta(self) -> Meta:

@@ -49,6 +49,10 @@ class Sender:
         """Return the address that signs."""
         return self._signer.address
 
+    def is_older(self, nonce: int) -> bool:
+        """Tell whether a nonce is an earlier run's."""
+        return nonce < self._nonces.first
+
     def sign(self, action: Action, seconds: float) -> Signed:
         """Return a request that is void after `seconds`.
 

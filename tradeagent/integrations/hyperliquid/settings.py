@@ -24,6 +24,8 @@ def _address(value: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 """An address in lower case, as the venue writes it."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Life = Annotated[float, Field(gt=0, le=50, allow_inf_nan=False)]
+"""Of a request, in seconds; well below LONGEST_LIFE."""
 Network = Literal["mainnet", "testnet", "local"]
 
 
@@ -151,12 +153,12 @@ class HyperliquidSettings(LineSettings):
         "key is HYPERLIQUID_PRIVATE_KEY; HYPERLIQUID_ACCOUNT_ADDRESS where it is empty.",
     )
 
-    ioc_expiry: Seconds = Field(
+    ioc_expiry: Life = Field(
         default=10.0,
         description="After how many seconds an order that fills at once or not at all, and a "
         "cancel, is void if it has not reached the venue.",
     )
-    resting_expiry: Seconds = Field(
+    resting_expiry: Life = Field(
         default=15.0,
         description="After how many seconds an order that rests is void if it has not reached the "
         "venue.",

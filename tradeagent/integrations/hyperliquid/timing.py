@@ -44,15 +44,22 @@ class VenueTime:
         self._seen = 0.0
         self._shown, self._passed = clock.now(), self._carried()
         self._known = asyncio.Event()
+        self.sleeps = 0
+        """How often the machine was found to have slept."""
         self.woken: Callable[[], None] = _nobody
         """Called when the machine was found to have slept."""
 
     def _carried(self) -> int:
         return int(elapsed(self._clock) * SECOND)
 
-    def sight(self, time_ms: int) -> None:
-        """Take in the venue's time from an answer that has just come."""
+    def sight(self, time_ms: int, sleeps: int | None = None) -> None:
+        """Take in the venue's time from an answer that has just come.
+
+        One that was asked for before the last of `sleeps` is as old as that sleep was long.
+        """
         self.look()
+        if sleeps is not None and sleeps != self.sleeps:
+            return
         ahead = time_ms * MILLISECOND - self._carried()
         now = elapsed(self._clock)
         if self._ahead is None or ahead >= self._ahead or now - self._seen > REMEMBERED:
@@ -67,6 +74,7 @@ class VenueTime:
         if slept > SLEPT:
             self._ahead = None
             self._known.clear()
+            self.sleeps += 1
             self.woken()
 
     def now(self) -> int:
