@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-BUDGET = {"adversary": 700, "e2e": 600, "safety": 600, "replay": 150, "simulation": 120}
+BUDGET = {"adversary": 700, "e2e": 800, "safety": 800, "replay": 150, "simulation": 120}
 USUAL = 90
 """Seconds that the tests of each suite may take together, two at a time on two cores."""
 
