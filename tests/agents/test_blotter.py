@@ -156,6 +156,24 @@ def test_a_refused_stop_is_an_incident() -> None:
     assert [one.code for one in said if isinstance(one, Incident)] == ["STOP_REJECTED"]
 
 
+@pytest.mark.parametrize("status", [S.NOT_PLACED, S.REJECTED, S.CANCELED])
+def test_a_stop_of_a_position_that_was_turned_over_is_not_missed(status: S) -> None:
+    """It would open what it was to close: it is neither placed again nor an incident."""
+    blotter, update = working("1")
+    stop = stop_of(blotter, update)
+    other = update.model_copy(
+        update={"order": update.order.model_copy(
+            update={"cloid": cloid("turn", 0, 1), "side": "sell", "size": Decimal(3)}
+        )}
+    )  # fmt: skip
+    blotter.keep(other)
+    blotter.book(report(other, S.FILLED, tid="2", size="3"))
+
+    said = blotter.book(report(stop, status))
+
+    assert [type(one) for one in said] == [OrderUpdate]
+
+
 def test_an_overfill_is_not_booked_but_halts() -> None:
     """More than was ordered is an incident of severity CRITICAL."""
     blotter, update = working("1")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from tests.agents.far import LIVES, finished
 from tests.agents.test_execution import approval
-from tests.agents.test_remote import Calm
+from tests.agents.test_remote import Calm, resting_entry
 from tests.agents.test_trouble import Stage
 from tests.harness import START
 from tests.storage.examples import envelope
+from tradeagent.agents.base import Runtime
+from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.identity import cloid
+from tradeagent.agents.router import OrderRouter
+from tradeagent.agents.sendgate import SendGate
+from tradeagent.agents.venue import Venue
 from tradeagent.clock import SECOND, SimulatedClock
-from tradeagent.errors import Fenced
+from tradeagent.errors import Fenced, NotSent
 from tradeagent.messages import (
     ExecutionReport,
     Message,
@@ -109,6 +116,61 @@ async def test_a_request_that_is_dead_is_not_sent_again_after_a_crash() -> None:
     assert isinstance(stage.exchange, Counting)
     assert stage.exchange.requests == []
     assert stage.steps(STOP.cloid)[-1] is S.NOT_PLACED
+
+
+class Cut(Counting):
+    """A venue that takes no connection for orders."""
+
+    async def place_order(
+        self, order: Order, submission: Submission | None = None
+    ) -> ExecutionReport:
+        """Refuse the connection."""
+        self.requests.append((self.clock.now(), submission))
+        raise NotSent("connection refused")
+
+
+async def test_that_it_cannot_be_sent_again_proves_nothing() -> None:
+    """The first time may have arrived: only the venue's word settles it, once nothing can come."""
+    stage = Stage(Cut, store=journaled(prepared(), REQUEST, prepared(dies_at=START + LIVES)))
+
+    await stage.run(17)
+
+    assert isinstance(stage.exchange, Cut)
+    assert [one for _, one in stage.exchange.requests] == [REQUEST]
+    assert S.NOT_PLACED not in stage.steps(STOP.cloid)
+
+
+async def test_an_entry_under_way_is_not_sent_again_after_a_crash() -> None:
+    """It can wait for proof; somebody may have called it off."""
+    entry = resting_entry().order
+    assert entry is not None
+    request = REQUEST.model_copy(update={"cloid": entry.cloid, "body": entry.model_dump_json()})
+    told = prepared(entry, expires_at=START + 60 * SECOND)
+    noted = told.model_copy(update={"dies_at": START + LIVES})
+    stage = Stage(Counting, store=journaled(told, request, noted))
+
+    await stage.run(40)
+
+    assert isinstance(stage.exchange, Counting)
+    assert stage.exchange.requests == []
+    assert stage.steps(entry.cloid)[-1] is S.NOT_PLACED
+
+
+async def test_an_order_that_moved_on_while_it_waited_is_left_to_who_moved_it() -> None:
+    """Its turn to be sent comes late: that says nothing of the request that has left already."""
+    clock = SimulatedClock(START)
+    blotter = Blotter("test", "execution")
+    blotter.keep(prepared(status=S.UNKNOWN, dies_at=START + LIVES))
+    venue = Counting(clock)
+
+    def nobody() -> Runtime:
+        raise AssertionError("there is nothing to do")
+
+    gate = SendGate(Decimal(1))
+    router = OrderRouter(Venue(venue, clock.now), blotter, gate, "execution", nobody)
+
+    assert await router.send(prepared(), START, Settled()) == []
+    assert venue.requests == []
 
 
 async def test_nothing_is_sent_again_once_another_daemon_has_taken_over() -> None:

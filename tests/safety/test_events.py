@@ -74,13 +74,14 @@ def test_money_that_leaves_is_told_to_the_cent(pair: Pair) -> None:
     assert ["123.45 left" in row for row in _rows(pair.journal, told)] == [True]
 
 
-def test_the_file_kill_lets_positions_be_closed(pair: Pair) -> None:
-    """It keeps everything out but the way to flat, however long the venue takes for that."""
+def test_the_file_kill_stops_a_flattening_and_lets_another_pass(pair: Pair) -> None:
+    """What was asked for before is stopped like all else; the way to flat is open after that."""
     until(lambda: bool(pair.books[1].positions))
-    (pair.state / "KILL").touch()
-    until(lambda: mode(pair) == "HALTED")
     pair.venue.switch("maintenance")
     pair.ask("flatten", "--reason", "out")
+    (pair.state / "KILL").touch()
+    until(lambda: mode(pair) == "HALTED")
+    pair.ask("flatten", "--reason", "out all the same")
     live(pair, 1.0)
     pair.venue.clear()
 

@@ -82,6 +82,7 @@ def test_an_orderly_stop_is_no_death(tmp_path: Path, kept: bool) -> None:
         action = {"type": "order", "orders": [entry], "grouping": "na"}
         pair.venue.switch("outsider", user=USER, action=action)
         assert OURS in venue_book(pair.venue_state, USER).open
+        pair.venue.switch("lose", path="exchange", p=1.0, seconds=0)
         config = yaml.safe_load((pair.folder / "daemon.yaml").read_text())
         config["agents"]["execution"]["on_stop"] = "keep" if kept else "cancel"
         (pair.folder / "daemon.yaml").write_text(yaml.safe_dump(config))
@@ -99,6 +100,8 @@ def test_an_orderly_stop_is_no_death(tmp_path: Path, kept: bool) -> None:
                 assert any("stopped in order" in line for line in dog.stderr)
                 assert OURS in venue_book(pair.venue_state, USER).open
             else:
+                assert any("tried again" in line for line in dog.stderr)
+                pair.venue.clear()
                 until(lambda: OURS not in venue_book(pair.venue_state, USER).open)
         finally:
             dog.kill()
@@ -153,7 +156,8 @@ def test_a_watchdog_without_its_key_says_so_at_its_start(tmp_path: Path) -> None
     """Not in the moment in which it is needed."""
     line = {"network": "testnet"}
     settings = {"exchange": {**line, "account": USER}, "feeds": [{"type": "hyperliquid", **line}]}
-    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"profile": "testnet", **settings}))
+    agents = {"agents": {"execution": {"enabled": True}}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"profile": "testnet", **settings, **agents}))
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     (state / "heartbeat").touch()

@@ -143,3 +143,21 @@ def test_a_folder_has_one_name_on_a_bus(tmp_path: Path) -> None:
     with state:
         state.fresh()
     assert state.node() != name
+
+
+def test_only_a_run_that_ended_in_order_is_said_to_have(tmp_path: Path) -> None:
+    """Not one that was killed, whatever starts were refused since; a new run takes it back."""
+    state = StateDirectory(tmp_path / "state")
+    assert not state.has_ended
+    state.begin(1, 10)
+    state.live()
+    state.begin(20, 10)
+    state.excuse()
+    assert not state.has_ended
+    state.end()
+    state.begin(40, 10)
+    state.excuse()
+    assert state.has_ended
+    state.live()
+    state.beat()
+    assert not state.has_ended

@@ -163,25 +163,30 @@ def asked(cloid: str, dies_at: int) -> list[Message]:
     return [prepared, request, prepared.model_copy(update={"dies_at": dies_at})]
 
 
-def test_a_start_finds_the_requests_that_may_still_be_under_way(tmp_path: Path) -> None:
+async def test_a_start_finds_the_requests_that_may_still_be_under_way(tmp_path: Path) -> None:
     """Those of unsettled orders that are not dead yet, no others, by tables as by a fold."""
-    store, memory = SqlStore.open(tmp_path / "journal.db", waits=False), MemoryStore(keep=True)
+    store, memory = SqlStore.open(tmp_path / "journal.db"), MemoryStore(keep=True)
     end = START + 100 * SECOND
     open_ = update("open", OrderStatus.OPEN)
     rows = [
         *((START, one) for one in asked("dead", START + 15 * SECOND)),
         *((end - 5 * SECOND, one) for one in asked("alive", end + 10 * SECOND)),
         *((end - 4 * SECOND, one) for one in asked("open", end + 11 * SECOND)),
+        *((end - 3 * SECOND, one) for one in asked("alive", end + 12 * SECOND)[1:2]),
         (end, open_),
     ]
     for seq, (ts, message) in enumerate(rows, 1):
         store.journal.append(envelope(seq, message, ts))
         memory.journal.append(envelope(seq, message, ts))
+    store.journal.settle()
+    await store.journal.committed(len(rows))
+    present = store.past()
     store.close()
     memory.restart()
 
     again = SqlStore.open(tmp_path / "journal.db")
     again.close()
+    assert present.submissions == again.past().submissions
     (request,) = again.past().submissions
     assert request.cloid == "alive"
     folded = memory.past()

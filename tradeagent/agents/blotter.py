@@ -184,11 +184,15 @@ class Blotter:
             messages.append(leg)
         return messages
 
+    def _closes(self, order: Order) -> bool:
+        """Tell whether an order is on the side that makes the position smaller."""
+        held = self.books[order.symbol].net.size if order.symbol in self.books else ZERO
+        return held > 0 if order.side == "sell" else held < 0
+
     def _protects(self, update: OrderUpdate) -> bool:
         """Tell whether a leg is all there is of its kind: a moved one has another before it."""
-        books = self.books.get(update.symbol)
-        held = books is not None and books.net.size != 0
-        return held and update.order.type in PROTECTIVE and update.order.replaces is None
+        order = update.order
+        return order.type in PROTECTIVE and order.replaces is None and self._closes(order)
 
     def _sibling_filled(self, update: OrderUpdate, *, whole: bool = False) -> bool:
         """Tell whether a leg of the same group has filled, `whole` asks for all of it."""
@@ -213,9 +217,9 @@ class Blotter:
         replaced = any(one.order.replaces == order.cloid for one in self.working.values())
         if replaced or order.cloid in self.unwanted:
             return None
-        held = self.books[order.symbol].net.size if order.symbol in self.books else ZERO
-        protects = held > 0 if order.side == "sell" else held < 0
-        return moved if protects and not self._sibling_filled(moved, whole=True) else None
+        return (
+            moved if self._closes(order) and not self._sibling_filled(moved, whole=True) else None
+        )
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that is not there."""

@@ -76,6 +76,22 @@ async def test_an_approval_that_ends_meanwhile_degrades_the_venue() -> None:
     assert "approve another at" in told.reason
 
 
+async def test_an_approval_that_is_listed_no_more_has_ended() -> None:
+    """Whether the venue drops what has ended, or somebody took it back: nothing new is opened."""
+    async with trading(script=lambda venue: approved(venue, 90 * DAY)) as trader:
+        approved(trader.venue)
+        await trader.exchange._approval.look()
+        assert state(trader) == "degraded"
+        await trader.exchange._approval.look()
+        assert state(trader) == "degraded"
+
+
+async def test_a_venue_that_does_not_tell_of_approvals_keeps_nobody_from_trading() -> None:
+    """What it says of the key's role is enough."""
+    async with trading(script=lambda venue: venue.info.pop("extraAgents")) as trader:
+        assert state(trader) == "up"
+
+
 async def test_our_venue_tells_until_when_an_agent_may_sign(warned: list[str]) -> None:
     """A named agent with three days left is warned of on the venue of our own, too."""
     until = ORIGIN // MILLISECOND + 3 * DAY

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,6 +175,28 @@ async def test_only_the_same_bytes_are_sent_again() -> None:
 
     assert first is not None
     assert trader.venue.bodies == [first.body.encode()] * 2
+
+
+@pytest.mark.parametrize("answer", [err("Action already expired"), err("Invalid nonce: too low")])
+async def test_an_earlier_runs_request_is_asked_for_first_and_never_taken_for_new(
+    tmp_path: Path, answer: Any
+) -> None:
+    """That it cannot go out, or is refused as a whole, is no proof: it may have gone out before."""
+    async with trading(state=tmp_path) as trader:
+        submission = trader.exchange.prepare(order())
+    async with trading(state=tmp_path) as trader:
+        trader.venue.exchange = lambda _: answer
+        with pytest.raises(VenueUnavailable, match="may have arrived"):
+            await trader.exchange.place_order(order(), submission)
+        assert submission is not None
+        dead = submission.model_copy(update={"dies_at": 1})
+        with pytest.raises(VenueUnavailable, match="not sent again: EXPIRED"):
+            await trader.exchange.place_order(order(TWO), dead.model_copy(update={"cloid": TWO}))
+        trader.venue.info["orderStatus"] = lambda _: known(ONE, "open")
+        report = await trader.exchange.place_order(order(), submission)
+
+    assert report.status is S.OPEN
+    assert len(trader.venue.bodies) == 1
 
 
 async def test_a_market_order_is_priced_from_a_fresh_middle() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integrations.hyperliquid.clocks import SetClock
 from tests.integrations.hyperliquid.orders import ONE, known, order, state
-from tests.integrations.hyperliquid.scripted import ACCOUNT, basic, ok, trading
+from tests.integrations.hyperliquid.scripted import ACCOUNT, basic, middle, ok, trading
 from tests.integrations.hyperliquid.test_feed import listening
 from tradeagent.clock import MILLISECOND, SECOND, WallClock
 from tradeagent.errors import VenueUnavailable
@@ -99,6 +99,33 @@ def test_a_small_step_or_one_back_is_no_sleep(
     assert len(woken) == lost
     venue_time.sight(clock.now() // MILLISECOND)
     assert venue_time.is_known
+
+
+async def test_an_answer_from_before_a_sleep_tells_no_time(slept: Callable[[float], None]) -> None:
+    """What was asked before is as old as the sleep was long, however late it is read."""
+    async with trading(measure_every=900.0) as trader:
+        then = trader.venue.now()
+
+        def answer(_: object) -> object:
+            slept(HOUR)
+            return {"time": then, "specialStatuses": None}
+
+        usual = trader.venue.info["exchangeStatus"]
+        trader.venue.info["exchangeStatus"] = answer
+        await trader.exchange._venue.time()
+        assert not trader.exchange.time.is_known
+        trader.venue.info["exchangeStatus"] = usual
+        await trader.exchange._venue.time()
+        assert abs(trader.exchange.time.now() // MILLISECOND - trader.venue.now()) < 1_000
+
+
+async def test_a_middle_from_before_a_sleep_prices_nothing(slept: Callable[[float], None]) -> None:
+    """It looks fresh to a clock that stood still."""
+    async with trading(measure_every=900.0) as trader:
+        assert middle(trader.exchange, "BTC") is not None
+        slept(HOUR)
+        trader.exchange.time.look()
+        assert middle(trader.exchange, "BTC") is None
 
 
 async def test_who_waits_for_the_time_waits_no_longer_than_told() -> None:
