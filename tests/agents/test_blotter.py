@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.agents.test_execution import ALL, approval
 from tests.harness import START
 from tradeagent.agents.blotter import Blotter
+from tradeagent.agents.identity import cloid
 from tradeagent.agents.lifecycle import LEGAL, advance
 from tradeagent.errors import IllegalTransition
 from tradeagent.messages import (
@@ -161,11 +162,8 @@ def test_a_stop_of_a_position_that_was_turned_over_is_not_missed(status: S) -> N
     """It would open what it was to close: it is neither placed again nor an incident."""
     blotter, update = working("1")
     stop = stop_of(blotter, update)
-    other = update.model_copy(
-        update={"order": update.order.model_copy(
-            update={"cloid": cloid("turn", 0, 1), "side": "sell", "size": Decimal(3)}
-        )}
-    )  # fmt: skip
+    turn = {"cloid": cloid("turn", 0, 1), "side": "sell", "size": Decimal(3)}
+    other = update.model_copy(update={"order": update.order.model_copy(update=turn)})
     blotter.keep(other)
     blotter.book(report(other, S.FILLED, tid="2", size="3"))
 
