@@ -217,9 +217,8 @@ class Blotter:
         replaced = any(one.order.replaces == order.cloid for one in self.working.values())
         if replaced or order.cloid in self.unwanted:
             return None
-        return (
-            moved if self._closes(order) and not self._sibling_filled(moved, whole=True) else None
-        )
+        done = self._sibling_filled(moved, whole=True)
+        return moved if self._closes(order) and not done else None
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that is not there."""
