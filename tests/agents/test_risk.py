@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.agents.risk_desk import at
 from tests.harness import BTC, KEY, START, bar, tick
 from tradeagent.agents.gate import RiskSettings
 from tradeagent.agents.identity import sealed
@@ -236,6 +237,24 @@ def test_flattening_ends_halted() -> None:
 
     assert isinstance(state, TradingState)
     assert state.mode is TradingMode.HALTED
+
+
+def test_a_flattening_without_end_is_given_up() -> None:
+    """After five minutes the operator is told, and nothing more is tried."""
+    risk = desk(watch={"max_unprotected_s": 1e6})
+    hold(risk, "1")
+    risk.override(RiskOverride(rule="STATE", mode=TradingMode.FLATTENING, reason="x", actor="op"))
+    at(risk, 300)
+    assert not [one for one in risk.monitor_risk() if getattr(one, "code", "") == "NOT_FLAT"]
+
+    at(risk, 300.1)
+    (alert,) = [one for one in risk.monitor_risk() if getattr(one, "code", "") == "NOT_FLAT"]
+
+    assert isinstance(alert, RiskAlert)
+    (state,) = risk.alerted(alert)
+    assert isinstance(state, TradingState)
+    assert state.mode is TradingMode.HALTED
+    assert not [one for one in risk.monitor_risk() if getattr(one, "code", "") == "NOT_FLAT"]
 
 
 def test_a_candle_is_fresh_for_its_own_length() -> None:

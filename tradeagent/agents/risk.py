@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import isfinite
 from operator import attrgetter
 
 from tradeagent.agents.base import BaseAgent, every, on
@@ -94,12 +95,14 @@ class Risk(BaseAgent[RiskSettings]):
         self._missed: list[Message] = []
         """What ended unheard, to be told before the first message."""
         self._ttl = int(settings.approval_ttl_s * SECOND)
+        self._since = 0
+        self._patience = int(settings.watch.flatten_within_s * SECOND)
 
     def restore(self, past: Past) -> None:
         """Take up the trading state, and all that limits and protections are counted from."""
         self._epoch, self._known = past.epoch, past.seq
         if past.trading_state is not None:
-            self.mode = past.trading_state.mode
+            self.mode, self._since = past.trading_state.mode, past.trading_state.since
         self.overrides.restore(past.overrides)
         self.exposure.restore(past)
         self.pace.restore(past.orders, self._ttl)
@@ -121,6 +124,7 @@ class Risk(BaseAgent[RiskSettings]):
             self.line.status(past.venue)
         speed = self._runtime.speed if self._runtime is not None else 1.0
         self.watch = Watch(self.settings.limits, self.settings.watch, speed)
+        self._patience = int(self._patience * (max(1.0, speed) if isfinite(speed) else 1.0))
 
     async def setup(self) -> None:
         """Tell of the round trips that ended while nobody listened."""
@@ -348,7 +352,7 @@ class Risk(BaseAgent[RiskSettings]):
             renewed = state.mode is not self.mode
             return [self._state(state.mode, "set meanwhile", self.name)] if renewed else []
         if falls(self.mode, state.mode):
-            self.mode = state.mode
+            self.mode, self._since = state.mode, state.since
         return []
 
     def _descend(self, severity: Severity, reason: str) -> list[Message]:
@@ -358,7 +362,7 @@ class Risk(BaseAgent[RiskSettings]):
         return [self._go(mode, reason, self.name)]
 
     def _go(self, mode: TradingMode, reason: str, actor: str) -> TradingState:
-        previous, self.mode = self.mode, mode
+        previous, self.mode, self._since = self.mode, mode, self.now()
         return self._state(previous, reason, actor)
 
     def _state(self, previous: TradingMode, reason: str, actor: str) -> TradingState:
@@ -376,9 +380,12 @@ class Risk(BaseAgent[RiskSettings]):
 
     def monitor_risk(self) -> list[Message]:
         """Check the account as it stands; each crossing of a limit is told once."""
+        now, lets = self.now(), self.overrides.lets
         if self.mode is TradingMode.FLATTENING and self.exposure.is_flat:
             return [self._go(TradingMode.HALTED, "the account is flat", self.name)]
-        now, lets = self.now(), self.overrides.lets
+        if self.mode is TradingMode.FLATTENING and now - self._since > self._patience:
+            text = f"the account is not flat after {self._patience / SECOND:g} s"
+            return [RiskAlert(code="NOT_FLAT", severity=Severity.CRITICAL, evidence=text)]
         vitals = self.exposure.vitals(now)
         return [*self.watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))]
 

@@ -29,6 +29,13 @@ class WatchSettings(BaseModel):
         description="How near a liquidation may be before every position is closed, as a ratio of "
         "price; 0 switches it off.",
     )
+    flatten_within_s: float = Field(
+        default=300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long FLATTENING may take before it is given up and trading is HALTED; "
+        "longer by its speed where the clock is accelerated.",
+    )
     max_blind_s: float = Field(
         default=300.0,
         gt=0,
