@@ -6,6 +6,7 @@ from collections.abc import Collection
 from math import isfinite
 from operator import attrgetter
 
+from tradeagent.agents import alerts
 from tradeagent.agents.base import BaseAgent, every, on
 from tradeagent.agents.exposure import Exposure
 from tradeagent.agents.gate import (
@@ -176,7 +177,7 @@ class Risk(BaseAgent[RiskSettings]):
         last = record.recent[-1]
         trip = Trip(record.strategy, record.symbol, last.time, last.pnl, last.stopped)
         locks = self.protections.closed(trip)
-        return [record, *(_locked(lock) for lock in locks if lock.until > now)]
+        return [record, *(alerts.locked(lock) for lock in locks if lock.until > now)]
 
     @on(Fill)
     def filled(self, fill: Fill) -> list[Message]:
@@ -292,7 +293,7 @@ class Risk(BaseAgent[RiskSettings]):
 
     def _pause(self, request: OrderRequest, counts: Counts | None, now: int) -> list[Message]:
         """Pause every strategy behind a refused entry that repeats itself."""
-        limits, alerts = self.settings.limits, list[Message]()
+        limits, told = self.settings.limits, list[Message]()
         window, until = limits.repeated_window_s, now + int(limits.repeated_pause_s * SECOND)
         for wish in counts.wishes if counts is not None else ():
             count = self.pace.repeats(wish, request.symbol, request.side, now) + 1
@@ -302,8 +303,8 @@ class Risk(BaseAgent[RiskSettings]):
             text = f"{count} entries {request.side} {request.symbol} in {window:g} s"
             lock = Lock(REPEATED, wish.strategy, until, text)
             if self.protections.add(lock):
-                alerts.append(_locked(lock))
-        return alerts
+                told.append(alerts.locked(lock))
+        return told
 
     # -- the trading state ------------------------------------------------------------------------
 
@@ -313,13 +314,13 @@ class Risk(BaseAgent[RiskSettings]):
         if change.rule != "STATE" or change.mode is None:
             wrong = objection(change)
             if wrong:
-                return [_warning("OVERRIDE_REFUSED", wrong)]
+                return [alerts.warning("OVERRIDE_REFUSED", wrong)]
             self.overrides.take(change)
             return []
         if change.mode is self.mode:
             return []
         if not may_order(self.mode, change.mode):
-            return [_warning("STATE_KEPT", kept(self.mode, change.mode))]
+            return [alerts.warning("STATE_KEPT", kept(self.mode, change.mode))]
         return [self._go(change.mode, change.reason, change.actor)]
 
     @on(Release)
@@ -384,21 +385,6 @@ class Risk(BaseAgent[RiskSettings]):
         if self.mode is TradingMode.FLATTENING and self.exposure.is_flat:
             return [self._go(TradingMode.HALTED, "the account is flat", self.name)]
         if self.mode is TradingMode.FLATTENING and now - self._since > self._patience:
-            text = f"the account is not flat after {self._patience / SECOND:g} s"
-            return [RiskAlert(code="NOT_FLAT", severity=Severity.CRITICAL, evidence=text)]
+            return [alerts.not_flat(self._patience)]
         vitals = self.exposure.vitals(now)
         return [*self.watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))]
-
-
-def _locked(lock: Lock) -> RiskAlert:
-    return RiskAlert(
-        code=lock.code,
-        severity=Severity.WARNING,
-        scope=lock.scope,
-        until=lock.until,
-        evidence=f"{lock.scope} opens nothing new: {lock.text}",
-    )
-
-
-def _warning(code: str, text: str) -> RiskAlert:
-    return RiskAlert(code=code, severity=Severity.WARNING, evidence=text)

@@ -58,6 +58,7 @@ async def serve(daemon: Daemon) -> AsyncIterator[None]:
     heeded = False
 
     def heed() -> None:
+        """Look now and again: a new file stops everything, one that is known lets flatten pass."""
         nonlocal look, heeded
         look = loop.call_later(LOOK_EVERY, heed)
         daemon.directory.beat()

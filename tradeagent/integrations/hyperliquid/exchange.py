@@ -113,9 +113,12 @@ class HyperliquidExchange:
             self._questions, signer.address, self.time, self._condition
         )
         self._refused_schedule = self._cut = False
+        self._listen_for(account)
+
+    def _listen_for(self, account: str) -> None:
         for channel in ACCOUNT_CHANNELS:
             self._stream.watch({"type": channel, "user": account})
-        self._stream.watch({"type": "allMids"}, settings.mids_within)
+        self._stream.watch({"type": "allMids"}, self._settings.mids_within)
 
     # -- life -------------------------------------------------------------------------------------
 
