@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,6 +140,18 @@ class Pair:
         except CommandError as error:
             assert self.daemon is not None
             raise AssertionError(f"{error}\n{self.daemon.log.read_text()[-3000:]}") from error
+
+    def carry_on(self) -> None:
+        """Resume as an operator would after a stop that the price had passed while nobody looked.
+
+        What it was for was closed then, and trading is REDUCE_ONLY.
+        """
+        caller = Caller(self.state)
+        with suppress(CommandError):  # it may just have been killed
+            told = caller.call("status")
+            assert isinstance(told, dict)
+            if told["mode"] == "REDUCE_ONLY" and str(told["reason"]).startswith("STOP_REJECTED"):
+                caller.call("resume", reason="the stop had been passed")
 
     @property
     def journal(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from alembic import command
 from sqlalchemy import create_engine
 
 from tests.bus.server import Server, running_server
-from tests.safety.pair import PATIENCE, Pair
+from tests.safety.pair import PATIENCE, Pair, until
 from tradeagent.crash import KILLED, VARIABLE
 from tradeagent.storage import migrations
 
@@ -58,6 +59,7 @@ def kill_at_random(pair: Pair, cycles: int, seed: int, redis: Server | None = No
         daemon = pair.start()
         if chance.random() < 0.8:
             daemon.until_said("running from")
+            pair.carry_on()
         live(pair, chance.random() * 2)
         if redis is not None and chance.random() < 0.3:
             redis.kill()
@@ -74,14 +76,24 @@ def kill_at_places(pair: Pair, cycles: int, seed: int) -> None:
         place = PLACES[number % len(PLACES)]
         times = 1 if place in RARE else 1 + chance.randrange(4)
         daemon = pair.start(**{VARIABLE: f"{place}:{times}"})
-        status, said = daemon.ended(150.0)
-        assert status == KILLED, f"{place} was never reached: {said[-2000:]}"
+        patience = time.monotonic() + 150
+        while daemon.process.poll() is None and time.monotonic() < patience:
+            pair.carry_on()
+            live(pair, 5.0)
+        assert daemon.process.poll() is not None, f"{place} was never reached"
+        status, said = daemon.ended()
+        assert status == KILLED, said[-2000:]
 
 
 def prove(pair: Pair, least: int, patience: float = PATIENCE) -> None:
     """Start the daemon once more, unharmed: its books come to agree with the venue's."""
-    pair.start().until_said("fill ")
+    daemon = pair.start()
 
+    def trades() -> bool:
+        pair.carry_on()
+        return "fill " in daemon.log.read_text()
+
+    until(trades)
     assert pair.settle(patience) == []
     venue, _ = pair.books
     assert len(venue.fills) > least, "too little was traded"
