@@ -34,6 +34,7 @@ from tradeagent.errors import (
     Fenced,
     JournalError,
     LockedError,
+    OperatorError,
     StateError,
 )
 from tradeagent.integrations.base import Exchange, LiveFeed, MarketFeed
@@ -116,7 +117,7 @@ class Daemon:
         after: AccountUpdate | None = None
         self.started = self.clock.now()
         until = NEVER if duration is None else self.started + duration
-        clean = False
+        clean, ended = False, self.directory.has_ended
         if self.clock.simulated:
             self.directory.simulating.touch(mode=0o600)
         else:
@@ -126,6 +127,10 @@ class Daemon:
             clean = True
         except BusUnavailable as error:
             raise StateError(str(error)) from error
+        except OperatorError:
+            if ended and not self.tally.orders:  # the start was refused: all is as it was
+                self.directory.rest()
+            raise
         finally:
             if inside is not None:
                 after = await inside.get_account_info()

@@ -174,6 +174,38 @@ async def test_money_that_no_trade_explains_is_told_once(
     assert told == ([("CASH_MISMATCH", severity)] if severity else [])
 
 
+def pay(floor: Floor, second: int, amount: str) -> None:
+    """Let money come to the account or leave it at a second."""
+    exchange = floor.exchange
+
+    def move() -> None:
+        exchange.paid_in += D(amount)
+
+    floor.clock.call_at(START + second * SECOND, move)
+
+
+async def test_money_that_leaves_in_steps_is_told_too() -> None:
+    """A dollar each half minute stops entries as a hundred at once do."""
+    floor = Floor()
+    for step in range(1, 10):
+        pay(floor, 30 * step, "-1")
+
+    await floor.run(300)
+
+    assert floor.codes()[:2] == ["CASH_MISMATCH"] * 2
+
+
+async def test_funding_that_is_told_late_is_no_difference() -> None:
+    """What the account shows before it is told of is explained within the minute."""
+    floor = Floor()
+    pay(floor, 15, "-3")
+    pay(floor, 65, "3")
+
+    await floor.run(200)
+
+    assert floor.codes() == []
+
+
 async def test_a_difference_that_passes_is_none() -> None:
     """A statement that is behind for a moment says nothing."""
     floor = Floor()

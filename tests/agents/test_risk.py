@@ -25,6 +25,8 @@ from tradeagent.messages import (
     StopPlan,
     TradingMode,
     TradingState,
+    VenueStatement,
+    VenueStatus,
 )
 
 
@@ -240,21 +242,27 @@ def test_flattening_ends_halted() -> None:
 
 
 def test_a_flattening_without_end_is_given_up() -> None:
-    """After five minutes the operator is told, and nothing more is tried."""
-    risk = desk(watch={"max_unprotected_s": 1e6})
+    """After five minutes in which the venue was there the operator is told, once, and it ends."""
+    risk = desk(watch={"max_unprotected_s": 1e6, "max_blind_s": 1e6})
     hold(risk, "1")
     risk.override(RiskOverride(rule="STATE", mode=TradingMode.FLATTENING, reason="x", actor="op"))
-    at(risk, 300)
-    assert not [one for one in risk.monitor_risk() if getattr(one, "code", "") == "NOT_FLAT"]
+    risk.monitor_risk()
+    at(risk, 200)
+    risk.reached(VenueStatus(state="down", reason="no answer", time=START))
+    risk.monitor_risk()
+    risk.reached(VenueStatus(state="up", time=START))
+    account = AccountUpdate(balance=Decimal(10_000), equity=Decimal(10_000), time=START)
+    risk.stated(VenueStatement(asked=START, time=START, account=account))
+    at(risk, 500)
+    assert risk.monitor_risk() == []
 
-    at(risk, 300.1)
-    (alert,) = [one for one in risk.monitor_risk() if getattr(one, "code", "") == "NOT_FLAT"]
+    at(risk, 500.1)
+    alert, state = risk.monitor_risk()
 
     assert isinstance(alert, RiskAlert)
-    (state,) = risk.alerted(alert)
     assert isinstance(state, TradingState)
-    assert state.mode is TradingMode.HALTED
-    assert not [one for one in risk.monitor_risk() if getattr(one, "code", "") == "NOT_FLAT"]
+    assert (alert.code, state.mode) == ("NOT_FLAT", TradingMode.HALTED)
+    assert risk.monitor_risk() == []
 
 
 def test_a_candle_is_fresh_for_its_own_length() -> None:

@@ -170,7 +170,18 @@ async def test_an_order_that_moved_on_while_it_waited_is_left_to_who_moved_it() 
     router = OrderRouter(Venue(venue, clock.now), blotter, gate, "execution", nobody)
 
     assert await router.send(prepared(), START, Settled()) == []
+    router.take(REQUEST)
+    assert await router.send(prepared(), START, Settled()) == []
     assert venue.requests == []
+
+
+async def test_an_order_that_has_not_left_yet_is_not_asked_about() -> None:
+    """Who sends it tells what becomes of it; after a crash nobody does."""
+    blotter = Blotter("test", "execution")
+    assert blotter.is_on_its_way(prepared())
+    past = journaled(prepared(), REQUEST, prepared(dies_at=START + LIVES)).past()
+    blotter.restore(past)
+    assert not blotter.is_on_its_way(past.orders[0])
 
 
 async def test_nothing_is_sent_again_once_another_daemon_has_taken_over() -> None:

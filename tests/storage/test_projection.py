@@ -188,7 +188,7 @@ async def test_a_start_finds_the_requests_that_may_still_be_under_way(tmp_path: 
     again.close()
     assert present.submissions == again.past().submissions
     (request,) = again.past().submissions
-    assert request.cloid == "alive"
+    assert (request.cloid, request.dies_at) == ("alive", end + 10 * SECOND)
     folded = memory.past()
     assert (again.past().submissions, again.past().digest) == (folded.submissions, folded.digest)
     state = Projection()

@@ -70,12 +70,16 @@ class Blotter:
         self._booked: dict[str, set[str]] = {}
         self._paid: dict[str, None] = {}
         self.unwanted: set[str] = set()
+        self.inherited: frozenset[str] = frozenset()
+        """Orders of which a start does not know whether they left."""
 
     def restore(self, past: Past) -> None:
         """Take up orders, booked fills and positions."""
         self._epoch = past.epoch & 0xFFFF
         for update in past.orders:
             self.keep(update)
+        unsent = (one for one in past.orders if one.status is S.PREPARED)
+        self.inherited = frozenset(one.order.cloid for one in unsent)
         for name, tid in past.fills:
             self._booked.setdefault(name, set()).add(tid)
         self.last_fill = past.last_fill_time
@@ -105,6 +109,10 @@ class Blotter:
     def knows(self, order: Order) -> bool:
         """Tell whether an order or another attempt at its intent is booked."""
         return order.cloid in self.orders or order.intent_id in self._intents
+
+    def is_on_its_way(self, update: OrderUpdate) -> bool:
+        """Tell whether an order of this run has not left yet: who sends it tells what became."""
+        return update.status is S.PREPARED and update.order.cloid not in self.inherited
 
     def may_be_out(self, order: Order) -> bool:
         """Tell whether an earlier run may have sent this stop or target without a record of it."""

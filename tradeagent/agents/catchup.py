@@ -33,13 +33,14 @@ class CatchUp:
         self._runtime = runtime
 
     async def reconcile(self) -> list[Message]:
-        """Return the venue's word on every open order, on missed fills, and on the account.
+        """Return the venue's word on every order at work, on missed fills, and on the account.
 
-        That an order is not there says nothing of one that has moved on since it was asked for: it
-        may have left after the answer. Raises VenueUnavailable and NotSent.
+        Not on those that are on their way out. That an order is not there says nothing of one that
+        has moved on since it was asked for. Raises VenueUnavailable and NotSent.
         """
         blotter = self._blotter
-        asked = dict(blotter.working)
+        working = blotter.working.items()
+        asked = {name: update for name, update in working if not blotter.is_on_its_way(update)}
         told = await self._venue.catch_up(*self._heard(), asked.values())
         crashpoint("CP9")
         return [

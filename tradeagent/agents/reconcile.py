@@ -27,6 +27,8 @@ SIGHTINGS = 3
 CENT = Decimal("0.01")
 FUNDING_TOLD = 60 * SECOND
 """How long a difference in cash must last to be one, ns."""
+FORGOTTEN = 300 * SECOND
+"""After how long without another sighting a difference in cash begins anew, ns."""
 CASH = "cash"
 """What a difference in the account's cash is kept under; no symbol is written so."""
 SHOULD_REST = (S.OPEN, S.PARTIAL, S.PEND_CANCEL, S.PEND_REPLACE)
@@ -191,13 +193,16 @@ class Reconciliation:
             self._elsewhere = elsewhere
             self._seen.pop(CASH, None)
             return False
-        seen = self._sighted(CASH, f"{change:.2f}", statement.asked)
+        less = change < 0
+        before = self._seen.get(CASH)
+        if before is not None and statement.asked - before.asked > FORGOTTEN:
+            del self._seen[CASH]
+        seen = self._sighted(CASH, "left" if less else "came to", statement.asked)
         if seen.times < SIGHTINGS or seen.asked - seen.first < FUNDING_TOLD:
             return seen.times == 1  # what was paid for funding may be told later than it is taken
         del self._seen[CASH]
         self._elsewhere = elsewhere
-        less = change < 0
-        text = f"{abs(change):.2f} {'left' if less else 'came to'} the account by no trade of ours"
+        text = f"{abs(change):.2f} {seen.what} the account by no trade of ours"
         severity = Severity.ERROR if less else Severity.WARNING
         findings.said.append(self._incident("CASH_MISMATCH", severity, None, text))
         return False

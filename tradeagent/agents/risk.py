@@ -96,14 +96,14 @@ class Risk(BaseAgent[RiskSettings]):
         self._missed: list[Message] = []
         """What ended unheard, to be told before the first message."""
         self._ttl = int(settings.approval_ttl_s * SECOND)
-        self._since = 0
+        self._tried_since = 0
         self._patience = int(settings.watch.flatten_within_s * SECOND)
 
     def restore(self, past: Past) -> None:
         """Take up the trading state, and all that limits and protections are counted from."""
         self._epoch, self._known = past.epoch, past.seq
         if past.trading_state is not None:
-            self.mode, self._since = past.trading_state.mode, past.trading_state.since
+            self.mode = past.trading_state.mode
         self.overrides.restore(past.overrides)
         self.exposure.restore(past)
         self.pace.restore(past.orders, self._ttl)
@@ -353,7 +353,7 @@ class Risk(BaseAgent[RiskSettings]):
             renewed = state.mode is not self.mode
             return [self._state(state.mode, "set meanwhile", self.name)] if renewed else []
         if falls(self.mode, state.mode):
-            self.mode, self._since = state.mode, state.since
+            self.mode, self._tried_since = state.mode, 0
         return []
 
     def _descend(self, severity: Severity, reason: str) -> list[Message]:
@@ -363,7 +363,7 @@ class Risk(BaseAgent[RiskSettings]):
         return [self._go(mode, reason, self.name)]
 
     def _go(self, mode: TradingMode, reason: str, actor: str) -> TradingState:
-        previous, self.mode, self._since = self.mode, mode, self.now()
+        previous, self.mode, self._tried_since = self.mode, mode, 0
         return self._state(previous, reason, actor)
 
     def _state(self, previous: TradingMode, reason: str, actor: str) -> TradingState:
@@ -382,9 +382,18 @@ class Risk(BaseAgent[RiskSettings]):
     def monitor_risk(self) -> list[Message]:
         """Check the account as it stands; each crossing of a limit is told once."""
         now, lets = self.now(), self.overrides.lets
-        if self.mode is TradingMode.FLATTENING and self.exposure.is_flat:
-            return [self._go(TradingMode.HALTED, "the account is flat", self.name)]
-        if self.mode is TradingMode.FLATTENING and now - self._since > self._patience:
-            return [alerts.not_flat(self._patience)]
+        if self.mode is TradingMode.FLATTENING and (over := self._end_flattening(now)):
+            return over
         vitals = self.exposure.vitals(now)
         return [*self.watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))]
+
+    def _end_flattening(self, now: int) -> list[Message]:
+        """Halt once the account is flat, or after trying for long enough; outages do not count."""
+        if self.exposure.is_flat:
+            return [self._go(TradingMode.HALTED, "the account is flat", self.name)]
+        if not self._tried_since or self.line.trouble:
+            self._tried_since = now
+        if now - self._tried_since <= self._patience:
+            return []
+        alert = alerts.not_flat(self._patience)
+        return [alert, self._go(TradingMode.HALTED, f"{alert.code}: {alert.evidence}", self.name)]

@@ -11,6 +11,7 @@ from tradeagent.agents.states import falls
 from tradeagent.app import Daemon
 from tradeagent.log import log
 from tradeagent.messages import RiskOverride, TradingMode, TradingState
+from tradeagent.storage.directory import WATCHDOG
 
 LOOK_EVERY = 0.25
 """Seconds of the wall between two looks for the file."""
@@ -39,6 +40,14 @@ def _halt(daemon: Daemon, reason: str, actor: str) -> None:
         log.bind(agent="operator").warning("{} asked for {}: {}", actor, mode, reason)
 
 
+def _made(daemon: Daemon) -> int:
+    """Return when the file KILL was written, ns."""
+    try:
+        return daemon.directory.kill.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def told_to_stop(daemon: Daemon) -> str:
     """Return why the file KILL says that nothing may trade, or nothing where there is none."""
     try:
@@ -55,18 +64,22 @@ async def serve(daemon: Daemon) -> AsyncIterator[None]:
     """Heed SIGUSR1 and the file KILL while the daemon runs, and leave a sign of life."""
     loop = asyncio.get_running_loop()
     look: asyncio.TimerHandle | None = None
-    heeded = False
+    heeded = 0
 
     def heed() -> None:
-        """Look now and again: a new file stops everything, one that is known lets flatten pass."""
+        """Look now and again: a new file stops everything, one that is known lets flatten pass.
+
+        One that a watchdog wrote asks for no more than entries that stop.
+        """
         nonlocal look, heeded
         look = loop.call_later(LOOK_EVERY, heed)
         daemon.directory.beat()
         reason = told_to_stop(daemon)
-        asked_since = heeded and daemon.tally.mode is TradingMode.FLATTENING
-        if reason and not asked_since:
+        made = _made(daemon) if reason else 0
+        spares = made == heeded or reason.startswith(WATCHDOG)
+        if reason and not (spares and daemon.tally.mode is TradingMode.FLATTENING):
             _halt(daemon, reason, "KILL")
-        heeded = bool(reason)
+        heeded = made
 
     if not daemon.clock.simulated:
         loop.add_signal_handler(signal.SIGUSR1, _halt, daemon, "SIGUSR1", "signal")

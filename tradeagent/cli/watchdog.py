@@ -12,7 +12,7 @@ from tradeagent.cli.options import Files, Profile, State
 from tradeagent.cli.places import configuration, secret_source, states
 from tradeagent.errors import CommandError, NotSent, OperatorError, VenueUnavailable
 from tradeagent.messages import TERMINAL
-from tradeagent.storage.directory import StateDirectory
+from tradeagent.storage.directory import WATCHDOG, StateDirectory
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -137,6 +137,7 @@ class Watchdog:
         if self._struck:
             log.warning("the daemon is back; remove {} to let it trade", self._place.kill)
         self._struck = self._rested = False
+        self._next, self._pause = 0.0, SOON
 
     def _tell(self, silent: float) -> None:
         from tradeagent.log import log
@@ -146,7 +147,7 @@ class Watchdog:
         self._struck = True
         log.critical("no sign of life for {:.0f} s: entries are cancelled at the venue", silent)
         try:
-            self._place.kill.write_text(f"watchdog: no sign of life for {silent:.0f} s\n")
+            self._place.kill.write_text(f"{WATCHDOG} no sign of life for {silent:.0f} s\n")
         except OSError as error:  # a disk that is full must not keep a cancel in
             log.error("{}: {}", self._place.kill, error.strerror)
 

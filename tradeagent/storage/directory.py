@@ -22,6 +22,8 @@ DIGITS = 19
 """Digits a time in ns has at most."""
 ENDED = "ended in order\n"
 """What the heartbeat says of a run that nobody need look after."""
+WATCHDOG = "watchdog:"
+"""How the text of the file KILL begins that a watchdog wrote."""
 KEPT = frozenset({"lock", "identity", "seal.key", "starts", "previous", "KILL"})
 """What `fresh` leaves where it is."""
 
@@ -163,6 +165,10 @@ class StateDirectory:
         """Forget all starts, and say so where signs of life are left: a run has ended in order."""
         with _explained(self.starts):
             self.starts.unlink(missing_ok=True)
+        self.rest()
+
+    def rest(self) -> None:
+        """Say where signs of life are left that nobody need look after what was left."""
         with suppress(OSError):
             self.heartbeat.write_text(ENDED)
 

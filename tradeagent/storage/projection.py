@@ -271,7 +271,7 @@ class Projection:
         if known is None or known[1].status not in UNANSWERED:
             return
         if known[1].dies_at in (0, submission.dies_at):
-            self.submissions[submission.cloid] = submission
+            self.submissions.setdefault(submission.cloid, submission)
 
     def _alive(self) -> tuple[Submission, ...]:
         """Return the requests that a venue may still take, in the order of their ids."""

@@ -52,7 +52,7 @@ from tradeagent.messages import (
 )
 
 NONCES = "nonces"
-DAY = 86_400.0
+HOUR = 3_600.0
 AWAKE = 1.0
 """How often it is looked whether this machine has slept, in seconds."""
 OVERLAP = 60_000
@@ -143,7 +143,7 @@ class HyperliquidExchange:
             self._rounds.every(settings.measure_every, self._measure, "measure")
             self._rounds.every(settings.listing_every, self._list, "listing")
             self._rounds.every(AWAKE, self._wake, "awake")
-            self._rounds.every(DAY, self._approval.look, "agent")
+            self._rounds.every(HOUR, self._approval.look, "agent")
             self._rounds.every(POLLED, upkeep.poll, "prices")
         try:
             async with within(self._clock, 2 * settings.ack_within):

@@ -17,8 +17,11 @@ UNREADABLE = ("unifiedAccount", "portfolioMargin")
 """Ways of keeping balances in which the perpetuals' account does not show what there is."""
 KEY, ACCOUNT = "HYPERLIQUID_PRIVATE_KEY", "HYPERLIQUID_ACCOUNT_ADDRESS"
 
-SOON = 7 * 86_400 * SECOND
+DAY = 86_400 * SECOND
+SOON = 7 * DAY
 """How long before an approval ends that is told every day, ns."""
+TWICE = 2
+"""How many answers in a row must lack the agent: one may come from a node that lags."""
 
 
 async def check(questions: AccountQuestions, signer: str, *, own_key: bool) -> None:
@@ -72,6 +75,9 @@ class Approval:
         self._condition = condition
         self._until: int | None = None
         self._listed = False
+        self._missed = 0
+        self._told = -1
+        """How many days were left when the last warning was given."""
 
     async def begin(self) -> None:
         """Learn it, if the venue tells; raises OperatorError when it has ended."""
@@ -85,13 +91,17 @@ class Approval:
         agents = await self._questions.agents()
         ends = [one.valid_until for one in agents if one.address.lower() == self._signer]
         if ends:
-            self._listed = True
+            self._listed, self._missed = True, 0
             until = max((one * MILLISECOND for one in ends if one is not None), default=None)
             self._until = None if None in ends else until
         elif self._listed:  # the venue drops what has ended, or was taken back
-            self._until = min(self._until or self._time.now(), self._time.now())
+            self._missed += 1
+            if self._missed >= TWICE:
+                self._until = min(self._until or self._time.now(), self._time.now())
         self.judge()
-        if self._until is not None and 0 < self._until - self._time.now() <= SOON:
+        left = (self._until or 0) - self._time.now()
+        if 0 < left <= SOON and left // DAY != self._told:
+            self._told = left // DAY
             log.warning(
                 "the approval of agent {} ends on {}; approve another at {} before",
                 self._signer,
