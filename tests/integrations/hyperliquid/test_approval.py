@@ -60,7 +60,7 @@ async def test_an_approval_that_ends_meanwhile_degrades_the_venue() -> None:
     """It is known from the start, so nobody need be asked; a new approval ends the trouble."""
     patient = dict.fromkeys(("mids_within", "pong_within", "request_timeout"), 1e6)
     async with trading(
-        clock=fast(2_000.0),
+        clock=fast(500.0),
         script=lambda venue: approved(venue, 300_000),
         measure_every=60.0,
         **patient,
@@ -71,7 +71,7 @@ async def test_an_approval_that_ends_meanwhile_degrades_the_venue() -> None:
         ]
         approved(trader.venue, 90 * DAY)
         await trader.exchange._approval.look()
-        assert state(trader) == "up"
+        await trader.until(lambda _: state(trader) == "up")
 
     assert "approve another at" in told.reason
 
