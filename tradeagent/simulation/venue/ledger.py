@@ -44,7 +44,12 @@ class VenueLedger:
             state.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(state / LOCK)
         self._path = None if state is None else state / NAME
-        self.db = connect(self._path)
+        try:
+            self.db = connect(self._path)
+        except BaseException:
+            if self._lock >= 0:
+                os.close(self._lock)
+            raise
         self._usable = True
         tables = ("actions", "statuses", "fills", "flows", "twaps")
         self.seq = max(self._highest(table, "seq") for table in tables)

@@ -75,6 +75,19 @@ def connect(path: Path | None) -> sqlite3.Connection:
     """
     try:
         db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
+    except sqlite3.Error as error:
+        raise StateError(f"{path}: {error}; check that its disk is there and writable") from error
+    try:
+        _make_ready(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make_ready(db: sqlite3.Connection, path: Path | None) -> None:
+    """Give a new file its tables; raises as `connect` does."""
+    try:
         names = ("application_id", "user_version", "schema_version")
         marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
         db.execute("PRAGMA synchronous = NORMAL")
@@ -85,7 +98,6 @@ def connect(path: Path | None) -> sqlite3.Connection:
                 f"PRAGMA user_version = {VERSION}; COMMIT;"
             )
         elif marks[:2] != [APPLICATION_ID, VERSION]:
-            db.close()
             raise StateError(f"{path}: it is no ledger of a venue; name another folder")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
@@ -93,4 +105,3 @@ def connect(path: Path | None) -> sqlite3.Connection:
         raise StateError(f"{path}: {error}; check that its disk is there and writable") from error
     except sqlite3.DatabaseError as error:
         raise StateError(f"{path}: damaged or foreign: {error}; move it away") from error
-    return db
