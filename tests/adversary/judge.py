@@ -58,6 +58,8 @@ class Judge:
     sizes: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     marks: dict[str, Decimal] = field(default_factory=dict)
     told: dict[str, PositionUpdate] = field(default_factory=dict)
+    lately: dict[str, tuple[int, tuple[PositionUpdate, ...]]] = field(default_factory=dict)
+    """When a position was told last, and all that was told of it in that moment."""
     requests: dict[str, OrderRequest] = field(default_factory=dict)
     fills: set[tuple[str, str]] = field(default_factory=set)
     booked: set[tuple[str, str]] = field(default_factory=set)
@@ -95,6 +97,9 @@ class Judge:
                 if message.mode == "paused":
                     self.paused[message.strategy] = envelope.ts
             case PositionUpdate() if genuine:
+                when, crossing = self.lately.get(message.symbol, (0, ()))
+                crossing = (*crossing, message) if when == envelope.ts else (message,)
+                self.lately[message.symbol] = envelope.ts, crossing
                 self.told[message.symbol] = message
                 if sum(part.size for part in message.parts) != message.size:
                     self.breach(f"the parts do not add up to {message.size}")
@@ -105,11 +110,18 @@ class Judge:
                 self.booked.add(name)
 
     def _takes_back(self, request: OrderRequest) -> bool:
-        """Tell whether a request only closes what its strategy holds against the others."""
-        told = self.told.get(request.symbol)
-        held = {part.strategy: part.size for part in told.parts} if told is not None else {}
-        against = held.get(request.strategy, ZERO) * (-1 if request.side == "buy" else 1)
-        return request.size is not None and request.size <= against
+        """Tell whether a request only closes what those it is for hold against the others.
+
+        Where several fills come in one moment it may have been decided between them.
+        """
+        names = {share.strategy for share in request.shares} | {request.strategy}
+        sign = -1 if request.side == "buy" else 1
+        _, crossing = self.lately.get(request.symbol, (0, ()))
+        against = [
+            sum((max(sign * one.size, ZERO) for one in told.parts if one.strategy in names), ZERO)
+            for told in crossing
+        ]
+        return request.size is not None and request.size <= max(against, default=ZERO)
 
     def _judged(self, verdict: RiskAssessment) -> None:
         if verdict.verdict != "rejected" and verdict.order is not None:
