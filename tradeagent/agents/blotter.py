@@ -8,7 +8,7 @@ from itertools import count
 
 from tradeagent.agents.desk import OPERATOR, whole
 from tradeagent.agents.identity import epoch_of, is_ours
-from tradeagent.agents.legs import PROTECTIVE, another_attempt, protective_legs
+from tradeagent.agents.legs import PROTECTIVE, another_attempt, closes, protective_legs
 from tradeagent.agents.lifecycle import DENIED, DISPROVED, advance, heard, is_denied, is_working
 from tradeagent.messages import (
     TERMINAL,
@@ -192,15 +192,15 @@ class Blotter:
             messages.append(leg)
         return messages
 
-    def _closes(self, order: Order) -> bool:
+    def _closes(self, update: OrderUpdate) -> bool:
         """Tell whether an order is on the side that makes the position smaller."""
-        held = self.books[order.symbol].net.size if order.symbol in self.books else ZERO
-        return held > 0 if order.side == "sell" else held < 0
+        books = self.books.get(update.symbol)
+        return books is not None and closes(update, books.net.size)
 
     def _protects(self, update: OrderUpdate) -> bool:
         """Tell whether a leg is all there is of its kind: a moved one has another before it."""
         order = update.order
-        return order.type in PROTECTIVE and order.replaces is None and self._closes(order)
+        return order.type in PROTECTIVE and order.replaces is None and self._closes(update)
 
     def _sibling_filled(self, update: OrderUpdate, *, whole: bool = False) -> bool:
         """Tell whether a leg of the same group has filled, `whole` asks for all of it."""
@@ -226,7 +226,7 @@ class Blotter:
         if replaced or order.cloid in self.unwanted:
             return None
         done = self._sibling_filled(moved, whole=True)
-        return moved if self._closes(order) and not done else None
+        return moved if self._closes(moved) and not done else None
 
     def _again(self, update: OrderUpdate) -> OrderUpdate:
         """Prepare the next attempt at a protective order that is not there."""

@@ -85,12 +85,12 @@ def spare(
     if not size:
         return [leg for leg in legs if leg.status is not OrderStatus.PEND_CANCEL]
     resting = [leg for leg in legs if leg.status in RESTING]
-    stops = [leg for leg in resting if leg.order.type == "stop" and _closes(leg, size)]
+    stops = [leg for leg in resting if leg.order.type == "stop" and closes(leg, size)]
     cover = sum(map(remaining, stops), ZERO) - abs(size)
     gone = []
     for leg in resting:
         names = [share.strategy for share in leg.shares] or [leg.strategy]
-        if any(_closes(leg, parts.get(name, ZERO)) for name in names):
+        if any(closes(leg, parts.get(name, ZERO)) for name in names):
             continue
         if leg in stops:
             if cover < remaining(leg):
@@ -110,13 +110,13 @@ def oversized(
     """
     left: dict[tuple[str, str], Decimal] = {}
     resting = [leg for leg in legs if leg.status in RESTING]
-    stops = [leg for leg in resting if leg.order.type == "stop" and _closes(leg, size)]
+    stops = [leg for leg in resting if leg.order.type == "stop" and closes(leg, size)]
     cover = max(sum(map(remaining, stops), ZERO) - abs(size), ZERO)
     found = []
     for leg in resting:
         name = leg.shares[0].strategy if leg.shares else leg.strategy
         held = parts.get(name, ZERO)
-        if len(leg.shares) > 1 or not _closes(leg, held):
+        if len(leg.shares) > 1 or not closes(leg, held):
             continue
         room = left.get((name, leg.order.type), abs(held))
         excess = max(remaining(leg) - room, ZERO)
@@ -130,6 +130,6 @@ def oversized(
     return found
 
 
-def _closes(leg: OrderUpdate, held: Decimal) -> bool:
+def closes(leg: OrderUpdate, held: Decimal) -> bool:
     """Tell whether a leg is on the side that makes what is held smaller."""
     return held > 0 if leg.order.side == "sell" else held < 0

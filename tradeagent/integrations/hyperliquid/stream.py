@@ -82,11 +82,6 @@ class Stream:
             )
         self._watches.append(Watch(subscription))
 
-    @property
-    def is_up(self) -> bool:
-        """Tell whether all subscriptions are confirmed."""
-        return self._up.is_set()
-
     async def up(self) -> None:
         """Return when all subscriptions are confirmed."""
         await self._up.wait()
