@@ -32,6 +32,8 @@ class Origin(BaseModel):
     journal: str
     """The hash of the journal's last entry."""
     version: str
+    terms: dict[str, str] = {}
+    """What trading cost and what orders met, in words, by name."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from tradeagent.messages import Direction, MarketData, Timeframe, TradeSignal
 from tradeagent.quant.indicators import ATR, SMA
 from tradeagent.strategies.base import Event, Inputs, Strategy, StrategyParams, View, stop_price
 
+ROUNDING = 1e-12
+"""Averages that differ by no more than this part are equal: rounding decides no trade."""
+
 
 class SmaCross(Strategy):
     """Be long while the fast average is above the slow one, else short, or flat without shorts."""
@@ -70,7 +73,7 @@ class SmaCross(Strategy):
             return None
         fast, slow = self.fast.update(event.close), self.slow.update(event.close)
         atr = self.atr.update(event.high, event.low, event.close)
-        if not (self.slow.ready and self.atr.ready) or fast == slow:
+        if not (self.slow.ready and self.atr.ready) or abs(fast - slow) <= ROUNDING * slow:
             return None
         before, self.above = self.above, fast > slow
         if before is None or before == self.above:

@@ -1,0 +1,245 @@
+"""The backtest: a daemon like any other, on recorded data, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import tradeagent
+from tradeagent.app import code_digest, iso
+from tradeagent.errors import DataError, IntegrityError
+from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
+from tradeagent.plan import Plan
+from tradeagent.quant.curve import Curve, Prices
+from tradeagent.quant.holding import hold
+from tradeagent.quant.performance import measure
+from tradeagent.quant.trades import Trade
+from tradeagent.research.account import Marks, curve_of, trades_of
+from tradeagent.research.play import Listening, play, scratch, wait_for
+from tradeagent.research.prices import (
+    both,
+    candles_of,
+    closes_of,
+    minutes_of,
+    moments_of,
+    ticks_of,
+)
+from tradeagent.research.result import Origin, Result
+from tradeagent.research.spec import Backtest, plan_of
+from tradeagent.research.terms import terms_of
+from tradeagent.research.witness import Witness
+from tradeagent.simulation.settings import ExchangeSettings
+from tradeagent.tally import Summary
+
+CENT = Decimal("0.01")
+STEPS = 100
+"""How often progress is told."""
+Progress = Callable[[float], None]
+Texts = str | Sequence[str]
+
+
+def backtest(
+    strategy: Texts = (),
+    *,
+    symbol: Texts = (),
+    timeframe: Texts = (),
+    timerange: str = "",
+    params: Mapping[str, object] | None = None,
+    data: str | Path | Sequence[str | Path] = (),
+    config: str | Path | Sequence[str | Path] = (),
+    settings: Mapping[str, object] | None = None,
+    catalogue: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Play strategies over recorded data; returns what it came to, see `Backtest` for the names.
+
+    With `out` the journal stays in its folder `state`. Works in a notebook too, whose event loop
+    runs already. Raises an OperatorError with one line for each mistake.
+    """
+    spec = Backtest(
+        strategies=_several(strategy),
+        symbols=_several(symbol),
+        timeframes=_several(timeframe),
+        timerange=timerange,
+        params=dict(params or {}),
+        data=_several(data),
+        config=tuple(map(Path, _several(config))),
+        settings=dict(settings or {}),
+        catalogue=None if catalogue is None else Path(catalogue),
+    )
+    return run(spec, None if out is None else Path(out), progress)
+
+
+def _several(given: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
+
+
+def run(
+    spec: Backtest,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    feed: RecordedFeed | None = None,
+) -> Result:
+    """Play a backtest; its journal stays in `out`/state, if there is an `out`.
+
+    `feed` is its data, where that is loaded already. `progress` hears how much is done, from 0 to
+    1. Raises an OperatorError with one line for each mistake.
+    """
+    plan = plan_of(spec)
+    feed = feed or load_feed(plan)
+    with _state(out) as state:
+        return wait_for(_play(plan, feed, state, progress))
+
+
+@contextmanager
+def _state(out: Path | None) -> Iterator[Path]:
+    if out is not None:
+        yield out / "state"
+        return
+    with scratch() as folder:
+        yield folder
+
+
+def load_feed(plan: Plan) -> RecordedFeed:
+    """Return the data of a plan, loaded; raises DataError where nothing of it is played."""
+    assert isinstance(plan.feed, RecordedSettings)
+    feed = RecordedFeed(plan.feed)
+    if next(feed.events(0), None) is None:
+        begin, end = plan.feed.span
+        there = ", ".join(
+            f"{one.symbol} until {iso(one.last_time)} in {one.name}" for one in feed.status()
+        )
+        asked = f"{iso(begin)} to {'its end' if end is None else iso(end)}"
+        raise DataError(f"--timerange: there is no data from {asked}; there is {there}")
+    return feed
+
+
+async def _play(plan: Plan, feed: RecordedFeed, state: Path, progress: Progress | None) -> Result:
+    witness = Witness()
+    listening = Listening([witness.subscriber], _milestones(feed, progress))
+    started, summary = await play(plan, state, feed, listening)
+    if progress is not None:
+        progress(1.0)
+    return result_of(plan, feed, witness, started, summary)
+
+
+def _milestones(
+    feed: RecordedFeed, progress: Progress | None
+) -> list[tuple[int, Callable[[Callable[[], None]], None]]]:
+    """Return the moments at which progress is told."""
+    if progress is None:
+        return []
+    told = progress
+    first, last = span_of(feed)
+    return [
+        (first + (last - first) * step // STEPS, lambda _, part=step / STEPS: told(part))  # type: ignore[misc]
+        for step in range(1, STEPS)
+    ]
+
+
+def span_of(feed: RecordedFeed) -> tuple[int, int]:
+    """Return the times of the first event played and of the last (UTC ns)."""
+    first = next(feed.events(0))[0]
+    last = max(one.last_time for one in feed.status())
+    end = feed.settings.span[1]
+    return first, last if end is None else min(last, end)
+
+
+def result_of(
+    plan: Plan, feed: RecordedFeed, witness: Witness, started: int, summary: Summary
+) -> Result:
+    """Return what a run came to, from what was heard of it.
+
+    Raises IntegrityError where that is not what the exchange's own account shows.
+    """
+    prices, marks = _market(plan, feed, witness)
+    ticks = [one for symbol, one in marks.items() if symbol in witness.marks]
+    curve = curve_of(
+        (started, summary.start_equity),
+        witness.booked,
+        witness.payments,
+        marks,
+        moments_of(list(prices.values()), ticks),
+    )
+    _agree(curve, summary)
+    last = {name: Decimal(repr(float(one.price[-1]))) for name, one in marks.items()}
+    trades = trades_of(witness.booked, last)
+    fills = tuple(witness.fills)
+    traded = sum((one.size * one.price for one in fills), Decimal(0))
+    return Result(
+        origin=_origin(plan, feed, prices, summary),
+        metrics=measure(
+            curve,
+            trades,
+            hold(prices, started, int(curve.time[-1])),
+            traded=traded,
+            slippage=witness.slippage,
+            rejected=witness.rejected,
+        ),
+        curve=curve,
+        trades=trades,
+        orders=tuple(witness.orders.values()),
+        fills=fills,
+        prices=prices,
+        warnings=tuple(_warnings(feed, trades)),
+    )
+
+
+def _market(
+    plan: Plan, feed: RecordedFeed, witness: Witness
+) -> tuple[dict[str, Prices], dict[str, Marks]]:
+    """Return the candles and the marks of every symbol that was traded or watched."""
+    prices: dict[str, Prices] = {}
+    marks: dict[str, Marks] = {}
+    for symbol in plan.watched or [one.symbol for one in feed.instruments()]:
+        candles = candles_of(feed, symbol)
+        seen = ticks_of(witness.marks.get(symbol, ([], [])))
+        if candles is not None:
+            prices[symbol], marks[symbol] = candles, both(closes_of(candles), seen)
+        elif len(seen.time):
+            prices[symbol], marks[symbol] = minutes_of(symbol, seen), seen
+    return prices, marks
+
+
+def _agree(curve: Curve, summary: Summary) -> None:
+    told, found = summary.end_equity, Decimal(repr(float(curve.equity[-1])))
+    if abs(told - found) >= CENT:
+        raise IntegrityError(
+            f"the equity curve ends at {found:f} and the exchange's account at {told:f}"
+        )
+
+
+def _origin(
+    plan: Plan, feed: RecordedFeed, prices: Mapping[str, Prices], summary: Summary
+) -> Origin:
+    timeframes = dict.fromkeys(timeframe for _, timeframe in plan.needed())
+    assert isinstance(plan.exchange, ExchangeSettings)
+    return Origin(
+        strategies={one.name: one.params.model_dump(mode="json") for one in plan.strategies},
+        symbols=tuple(prices),
+        timeframes=tuple(timeframes),
+        start=summary.started,
+        end=summary.ended,
+        data={one.name: one.sha256 for one in feed.references()},
+        configuration=plan.digest,
+        code=code_digest(),
+        seed=plan.seed,
+        journal=summary.journal_hash,
+        version=tradeagent.__version__,
+        terms=terms_of(plan.exchange, feed),
+    )
+
+
+def _warnings(feed: RecordedFeed, trades: Sequence[Trade]) -> Iterator[str]:
+    """Yield what the reader must know of the data and of how the run ended."""
+    for one in feed.status():
+        if one.missing:
+            yield f"{one.name}: {one.missing} candles are missing in {one.gaps} gaps"
+        if one.malformed:
+            yield f"{one.name}: {one.malformed} malformed rows were left out"
+    standing = sum(one.is_open for one in trades)
+    if standing:
+        yield f"{standing} positions still stood at the end; they are worth the last mark"
