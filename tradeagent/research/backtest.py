@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import tradeagent
-from tradeagent.app import code_digest, iso
-from tradeagent.errors import DataError, IntegrityError
+from tradeagent.app import code_digest
+from tradeagent.errors import IntegrityError
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
 from tradeagent.plan import Plan
 from tradeagent.quant.curve import Curve, Prices
 from tradeagent.quant.holding import hold
 from tradeagent.quant.performance import measure
-from tradeagent.quant.trades import Trade
 from tradeagent.research.account import Marks, curve_of, trades_of
+from tradeagent.research.cautions import cautions
 from tradeagent.research.play import Listening, play, scratch, wait_for
 from tradeagent.research.prices import (
     both,
@@ -28,7 +29,7 @@ from tradeagent.research.prices import (
 )
 from tradeagent.research.result import Origin, Result
 from tradeagent.research.spec import Backtest, plan_of
-from tradeagent.research.terms import terms_of
+from tradeagent.research.terms import fills_of, terms_of
 from tradeagent.research.witness import Witness
 from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.tally import Summary
@@ -88,10 +89,11 @@ def run(
     `feed` is its data, where that is loaded already. `progress` hears how much is done, from 0 to
     1. Raises an OperatorError with one line for each mistake.
     """
-    plan = plan_of(spec)
+    plan, warnings = plan_of(spec)
     feed = feed or load_feed(plan)
     with _state(out) as state:
-        return wait_for(_play(plan, feed, state, progress))
+        result = wait_for(_play(plan, feed, state, progress))
+    return replace(result, warnings=(*warnings, *result.warnings))
 
 
 @contextmanager
@@ -104,17 +106,9 @@ def _state(out: Path | None) -> Iterator[Path]:
 
 
 def load_feed(plan: Plan) -> RecordedFeed:
-    """Return the data of a plan, loaded; raises DataError where nothing of it is played."""
+    """Return the data of a plan, loaded; raises DataError for what cannot be played."""
     assert isinstance(plan.feed, RecordedSettings)
-    feed = RecordedFeed(plan.feed)
-    if next(feed.events(0), None) is None:
-        begin, end = plan.feed.span
-        there = ", ".join(
-            f"{one.symbol} until {iso(one.last_time)} in {one.name}" for one in feed.status()
-        )
-        asked = f"{iso(begin)} to {'its end' if end is None else iso(end)}"
-        raise DataError(f"--timerange: there is no data from {asked}; there is {there}")
-    return feed
+    return RecordedFeed(plan.feed)
 
 
 async def _play(plan: Plan, feed: RecordedFeed, state: Path, progress: Progress | None) -> Result:
@@ -144,8 +138,7 @@ def span_of(feed: RecordedFeed) -> tuple[int, int]:
     """Return the times of the first event played and of the last (UTC ns)."""
     first = next(feed.events(0))[0]
     last = max(one.last_time for one in feed.status())
-    end = feed.settings.span[1]
-    return first, last if end is None else min(last, end)
+    return first, min(last, feed.settings.end_ns)
 
 
 def result_of(
@@ -169,22 +162,24 @@ def result_of(
     trades = trades_of(witness.booked, last)
     fills = tuple(witness.fills)
     traded = sum((one.size * one.price for one in fills), Decimal(0))
+    origin = _origin(plan, feed, prices, summary)
+    metrics = measure(
+        curve,
+        trades,
+        hold(prices, started, int(curve.time[-1])),
+        traded=traded,
+        slippage=witness.slippage,
+        rejected=witness.rejected,
+    )
     return Result(
-        origin=_origin(plan, feed, prices, summary),
-        metrics=measure(
-            curve,
-            trades,
-            hold(prices, started, int(curve.time[-1])),
-            traded=traded,
-            slippage=witness.slippage,
-            rejected=witness.rejected,
-        ),
+        origin=origin,
+        metrics=metrics,
         curve=curve,
         trades=trades,
         orders=tuple(witness.orders.values()),
         fills=fills,
         prices=prices,
-        warnings=tuple(_warnings(feed, trades)),
+        warnings=(*witness.told(), *cautions(metrics, origin), *_warnings(feed)),
     )
 
 
@@ -229,17 +224,15 @@ def _origin(
         seed=plan.seed,
         journal=summary.journal_hash,
         version=tradeagent.__version__,
-        terms=terms_of(plan.exchange, feed),
+        terms=terms_of(plan.exchange),
+        fills=fills_of(feed),
     )
 
 
-def _warnings(feed: RecordedFeed, trades: Sequence[Trade]) -> Iterator[str]:
-    """Yield what the reader must know of the data and of how the run ended."""
+def _warnings(feed: RecordedFeed) -> Iterator[str]:
+    """Yield what the reader must know of the data."""
     for one in feed.status():
         if one.missing:
-            yield f"{one.name}: {one.missing} candles are missing in {one.gaps} gaps"
+            yield f"{one.name}: {one.missing:,} candles are missing in {one.gaps:,} gaps."
         if one.malformed:
-            yield f"{one.name}: {one.malformed} malformed rows were left out"
-    standing = sum(one.is_open for one in trades)
-    if standing:
-        yield f"{standing} positions still stood at the end; they are worth the last mark"
+            yield f"{one.name}: {one.malformed:,} malformed rows were left out."

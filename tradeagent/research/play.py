@@ -17,6 +17,7 @@ from tradeagent.app import open_daemon
 from tradeagent.bus.base import Subscriber
 from tradeagent.clock import SimulatedClock
 from tradeagent.integrations.base import MarketFeed
+from tradeagent.log import log
 from tradeagent.parts import fast_loop
 from tradeagent.plan import Plan
 from tradeagent.tally import Summary
@@ -43,6 +44,7 @@ async def play(
 
     `feed` is played in place of the plan's own. Raises an OperatorError with one line.
     """
+    log.disable("tradeagent.app")  # that a run begins is no news to who asked for it
     async with open_daemon(plan, state, serve=(), feed=feed) as daemon:
         for ear in listening.ears:
             daemon.bus.subscribe(ear)
@@ -50,14 +52,14 @@ async def play(
         assert isinstance(clock, SimulatedClock)
         for when, call in listening.calls:
             clock.call_at(when, lambda call=call: call(daemon.stop))  # type: ignore[misc]
-        with _collected():
+        with _undisturbed():
             summary = await daemon.run()
         return daemon.started, summary
 
 
 @contextmanager
-def _collected() -> Iterator[None]:
-    """Spare what was loaded from every collection meanwhile."""
+def _undisturbed() -> Iterator[None]:
+    """Spare what was loaded from every collection of garbage meanwhile."""
     gc.freeze()
     try:
         yield

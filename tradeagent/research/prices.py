@@ -11,6 +11,8 @@ from tradeagent.messages.market import MINUTE
 from tradeagent.quant.curve import Prices, Times
 from tradeagent.research.account import Marks
 
+LATEST = 1 << 62
+"""A time (ns) after any of ours that an array holds."""
 NAMES = ("open", "high", "low", "close", "volume")
 
 
@@ -21,9 +23,9 @@ def candles_of(feed: RecordedFeed, symbol: str) -> Prices | None:
         return None
     length = parts[0].length
     time = np.concatenate([np.asarray(one.time, np.int64) for one in parts])
-    begin, end = feed.settings.span
-    first = int(np.searchsorted(time, begin))
-    last = len(time) if end is None else int(np.searchsorted(time, end - length, side="right"))
+    chosen = feed.settings
+    first = int(np.searchsorted(time, chosen.start_ns))
+    last = int(np.searchsorted(time, min(chosen.end_ns, LATEST) - length, side="right"))
     columns = [
         np.concatenate([np.asarray(getattr(one, name), np.float64) for one in parts])[first:last]
         for name in NAMES

@@ -7,18 +7,22 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from tradeagent.agents.analysis import MEMORY
 from tradeagent.config.layers import Option
 from tradeagent.config.load import Loaded, load
 from tradeagent.config.tree import scalar
 from tradeagent.errors import CommandError
+from tradeagent.integrations.recorded.columns import Content
 from tradeagent.messages import TIMEFRAMES, Timeframe
 from tradeagent.plan import Plan, make_plan
-from tradeagent.research.timerange import read_timerange
-from tradeagent.strategies import load_strategy, strategy_names
+from tradeagent.research.data.catalogue import Catalogue
+from tradeagent.research.data.playing import Chosen, choose
+from tradeagent.research.data.span import EVER, Span, parse_span
+from tradeagent.strategies import Inputs, load_strategy, strategy_names
 
 PROFILE = "backtest"
 FORCED: dict[str, object] = {
@@ -55,20 +59,27 @@ class Backtest(BaseModel):
     settings: dict[str, object] = {}
 
 
-def plan_of(backtest: Backtest, profile: str = PROFILE) -> Plan:
+class Planned(NamedTuple):
+    """A plan, and what of the wish its data does not fulfil, in words."""
+
+    plan: Plan
+    warnings: tuple[str, ...] = ()
+
+
+def plan_of(backtest: Backtest) -> Planned:
     """Return the plan of a backtest; raises an OperatorError with a line for each mistake."""
     _check(backtest)
     overrides = {**FORCED, **_labelled(backtest.settings)}
-    before = _loaded(backtest, profile, overrides)
+    before = _loaded(backtest, overrides)
     overrides |= _strategies(backtest, before)
     if backtest.symbols:
         overrides["watchlist"] = list(backtest.symbols)
-    overrides |= _feed(backtest, before)
-    return make_plan(_loaded(backtest, profile, overrides))
+    feed, warnings = _feed(backtest, _loaded(backtest, overrides))
+    return Planned(make_plan(_loaded(backtest, {**overrides, **feed})), warnings)
 
 
 def _check(backtest: Backtest) -> None:
-    read_timerange(backtest.timerange)
+    span_of(backtest)
     for option, names in (("--symbol", backtest.symbols), ("--strategy", backtest.strategies)):
         if not all(map(str.strip, names)):
             example = "BTC" if option == "--symbol" else "sma_cross"
@@ -93,9 +104,9 @@ def _given(value: object, label: str) -> Option:
     return Option(scalar(value) if isinstance(value, str) else value, label)
 
 
-def _loaded(backtest: Backtest, profile: str, overrides: Mapping[str, object]) -> Loaded:
+def _loaded(backtest: Backtest, overrides: Mapping[str, object]) -> Loaded:
     return load(
-        profile=profile,
+        profile=PROFILE,
         files=backtest.config,
         overrides=overrides,
         environ=os.environ,
@@ -183,21 +194,28 @@ def _check_params(backtest: Backtest, chosen: Mapping[str, object]) -> None:
 # -- data -----------------------------------------------------------------------------------------
 
 
-def _feed(backtest: Backtest, before: Loaded) -> dict[str, object]:
-    """Return the recording to play: the files named, those of the catalogue, or the configured."""
-    between = read_timerange(backtest.timerange)
-    span = {
+def span_of(backtest: Backtest) -> Span:
+    """Return the range to play; raises CommandError."""
+    return parse_span(backtest.timerange) if backtest.timerange else EVER
+
+
+def _feed(backtest: Backtest, loaded: Loaded) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Return the recording to play: the files named, the configured ones, or the catalogue's."""
+    span = span_of(backtest)
+    times = {
         name: moment.isoformat()
-        for name, moment in zip(("start", "end"), between, strict=True)
+        for name, moment in (("start", span.first), ("end", span.last))
         if moment is not None
     }
-    feeds = before.settings.feeds
+    feeds = loaded.settings.feeds
     if backtest.data:
         files = [_file(one, backtest.symbols) for one in backtest.data]
-        return {"feeds": [{"type": "recorded", "files": files, **span}]}
+        return {"feeds": [{"type": "recorded", "files": files, **times}]}, ()
     if len(feeds) == 1 and feeds[0].get("type") == "recorded" and feeds[0].get("files"):
-        return {f"feeds.0.{name}": moment for name, moment in span.items()}
-    return {"feeds": [_catalogued(backtest, span)]}
+        return {f"feeds.0.{name}": moment for name, moment in times.items()}, ()
+    chosen = _chosen(backtest, loaded, span)
+    settings = chosen.settings.model_dump(mode="json", exclude_none=True)
+    return {"feeds": [{"type": "recorded", **settings}]}, chosen.warnings
 
 
 def _file(given: str, symbols: Sequence[str]) -> dict[str, object]:
@@ -209,10 +227,42 @@ def _file(given: str, symbols: Sequence[str]) -> dict[str, object]:
     return {"path": str(file), **({"symbol": symbol} if symbol else {})}
 
 
-def _catalogued(backtest: Backtest, span: Mapping[str, object]) -> dict[str, object]:
-    raise CommandError("--data: name a recorded file to play, as in --data btc-1m.csv")
+def _chosen(backtest: Backtest, loaded: Loaded, span: Span) -> Chosen:
+    """Return what the catalogue has of what the strategies ask for."""
+    symbols = backtest.symbols or loaded.settings.watchlist
+    if not symbols:
+        raise CommandError("--symbol: name what to trade, as in --symbol BTC")
+    inputs = [one for name in loaded.settings.strategies for one in _inputs(loaded, name)]
+    loaded.settle()
+    wanted = backtest.timeframes or {bar for one in inputs for bar in one.bars}
+    timeframe = cast("Timeframe | None", min(wanted, key=TIMEFRAMES.__getitem__, default=None))
+    kinds: list[Content] = ["quotes"] if any(one.quotes for one in inputs) else []
+    if timeframe is not None:
+        kinds.insert(0, "bars")
+    others = [symbol for one in inputs for symbol in one.symbols]
+    warmup = _warmup(inputs, TIMEFRAMES[timeframe]) if timeframe is not None else 0
+    catalogue = Catalogue(backtest.catalogue or catalogue_root())
+    return choose(catalogue, [*symbols, *others], timeframe, span, warmup, kinds)
 
 
-def shortest(timeframes: Sequence[str]) -> Timeframe | None:
-    """Return the shortest of some timeframes."""
-    return cast("Timeframe | None", min(timeframes, key=TIMEFRAMES.__getitem__, default=None))
+def catalogue_root() -> Path:
+    """Return where market data is kept by default."""
+    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return Path(os.environ.get("TRADEAGENT_DATA") or home / "tradeagent" / "data")
+
+
+def _inputs(loaded: Loaded, name: str) -> Iterator[Inputs]:
+    """Yield what a configured strategy asks for; what is wrong with it is noted."""
+    entry = loaded.settings.strategies[name]
+    if not entry.enabled:
+        return
+    kind = load_strategy(entry.type)
+    params = loaded.refine(("strategies", name, "params"), kind.Params)
+    if params is not None:
+        yield kind(name, "any", params).inputs()
+
+
+def _warmup(inputs: Sequence[Inputs], length: int) -> int:
+    """Return how many candles of `length` ns all that is shown before the start comes to."""
+    spans = (one.warmup * TIMEFRAMES[bar] for one in inputs for bar in one.bars)
+    return -(-MEMORY * max(spans, default=0) // length)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from tradeagent.app import iso
 from tradeagent.bus.base import Handler, Subscriber
 from tradeagent.messages import (
     ZERO,
@@ -17,6 +20,8 @@ from tradeagent.messages import (
     PositionUpdate,
     RiskAssessment,
     TickerUpdate,
+    TradingMode,
+    TradingState,
 )
 
 
@@ -45,6 +50,8 @@ class Witness:
         self.orders: dict[str, OrderUpdate] = {}
         self.marks: dict[str, tuple[list[int], list[float]]] = {}
         self.rejected = 0
+        self.reasons: Counter[str] = Counter()
+        self._shut: tuple[int, TradingState] | None = None
         self.slippage = ZERO
         """What the fills came dearer than the prices they were decided on, in money."""
         self._asked: dict[str, Decimal] = {}
@@ -59,6 +66,7 @@ class Witness:
             FundingPayment: self._pay,
             TickerUpdate: self._quote,
             OrderBookUpdate: self._book,
+            TradingState: self._state,
         }
         self.subscriber = Subscriber("witness", heard, observer=True)
 
@@ -73,11 +81,29 @@ class Witness:
         """Return every fill, in the order they were booked."""
         return [one.fill for one in self.booked if one.fill is not None]
 
+    def told(self) -> Iterator[str]:
+        """Yield, in words, where trading was shut for the rest of the run, and what was refused."""
+        if self._shut is not None:
+            ts, state = self._shut
+            yield (
+                f"Trading went to {state.mode} at {iso(ts)} ({state.reason}) and stayed there: a "
+                "daemon waits for its operator then, and so does a backtest. Looser limits show "
+                "what would have followed."
+            )
+        if self.reasons:
+            rules = ", ".join(f"{rule} {count:,}" for rule, count in self.reasons.most_common(5))
+            yield f"{self.rejected:,} orders were refused, by rule: {rules}."
+
+    def _state(self, state: TradingState) -> None:
+        self._shut = None if state.mode is TradingMode.ACTIVE else (self.now, state)
+
     def _request(self, request: OrderRequest) -> None:
         self._asked[request.intent_id] = request.price
 
     def _judge(self, verdict: RiskAssessment) -> None:
-        self.rejected += not verdict.approved
+        if not verdict.approved:
+            self.rejected += 1
+            self.reasons.update(verdict.reasons)
 
     def _order(self, update: OrderUpdate) -> None:
         self.orders[update.order.cloid] = update
