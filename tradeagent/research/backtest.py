@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -71,38 +71,42 @@ def backtest(
         settings=dict(settings or {}),
         catalogue=None if catalogue is None else Path(catalogue),
     )
-    return run(spec, None if out is None else Path(out), progress)
+    return prepare(spec).run(None if out is None else Path(out) / "state", progress)
 
 
 def _several(given: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
     return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
 
 
-def run(
-    spec: Backtest,
-    out: Path | None = None,
-    progress: Progress | None = None,
-    feed: RecordedFeed | None = None,
-) -> Result:
-    """Play a backtest; its journal stays in `out`/state, if there is an `out`.
+@dataclass(frozen=True)
+class Prepared:
+    """A backtest that is ready to play: everything is resolved, checked and loaded."""
 
-    `feed` is its data, where that is loaded already. `progress` hears how much is done, from 0 to
-    1. Raises an OperatorError with one line for each mistake.
-    """
+    spec: Backtest
+    plan: Plan
+    feed: RecordedFeed
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return a folder's name for it: what is played, and the digest of all settings."""
+        words = [*(one.name for one in self.plan.strategies), *self.plan.watched]
+        return f"{'-'.join(words)[:60]}-{self.plan.digest[:8]}"
+
+    def run(self, state: Path | None = None, progress: Progress | None = None) -> Result:
+        """Play it; its journal stays in the folder `state`, if there is one.
+
+        `progress` hears how much is done, from 0 to 1. Raises an OperatorError.
+        """
+        with scratch() if state is None else nullcontext(state) as place:
+            result = wait_for(_play(self.plan, self.feed, place, progress))
+        return replace(result, warnings=(*self.warnings, *result.warnings))
+
+
+def prepare(spec: Backtest) -> Prepared:
+    """Return a backtest ready to play; raises an OperatorError with a line for each mistake."""
     plan, warnings = plan_of(spec)
-    feed = feed or load_feed(plan)
-    with _state(out) as state:
-        result = wait_for(_play(plan, feed, state, progress))
-    return replace(result, warnings=(*warnings, *result.warnings))
-
-
-@contextmanager
-def _state(out: Path | None) -> Iterator[Path]:
-    if out is not None:
-        yield out / "state"
-        return
-    with scratch() as folder:
-        yield folder
+    return Prepared(spec, plan, load_feed(plan), warnings)
 
 
 def load_feed(plan: Plan) -> RecordedFeed:
