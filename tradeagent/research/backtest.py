@@ -7,17 +7,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import tradeagent
 from tradeagent.app import code_digest
 from tradeagent.errors import IntegrityError
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
+from tradeagent.messages import TIMEFRAMES
+from tradeagent.messages.market import MINUTE
 from tradeagent.plan import Plan
 from tradeagent.quant.curve import Curve, Prices
 from tradeagent.quant.holding import hold
 from tradeagent.quant.performance import measure
 from tradeagent.research.account import Marks, curve_of, trades_of
 from tradeagent.research.cautions import cautions
+from tradeagent.research.decisions import Decision, Ear
+from tradeagent.research.lookahead import look_ahead
 from tradeagent.research.play import Listening, play, scratch, wait_for
 from tradeagent.research.prices import (
     both,
@@ -30,6 +35,7 @@ from tradeagent.research.prices import (
 from tradeagent.research.result import Origin, Result
 from tradeagent.research.spec import Backtest, plan_of
 from tradeagent.research.terms import fills_of, terms_of
+from tradeagent.research.warmup import warm_up
 from tradeagent.research.witness import Witness
 from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.tally import Summary
@@ -38,6 +44,7 @@ CENT = Decimal("0.01")
 STEPS = 100
 """How often progress is told."""
 Progress = Callable[[float], None]
+Check = Literal["lookahead", "warmup"]
 Texts = str | Sequence[str]
 
 
@@ -54,11 +61,13 @@ def backtest(
     catalogue: str | Path | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    checks: Sequence[Check] = (),
 ) -> Result:
     """Play strategies over recorded data; returns what it came to, see `Backtest` for the names.
 
-    With `out` the journal stays in its folder `state`. Works in a notebook too, whose event loop
-    runs already. Raises an OperatorError with one line for each mistake.
+    With `out` the journal stays in its folder `state`; `checks` are made afterwards. Works in a
+    notebook too, whose event loop runs already. Raises an OperatorError with one line for each
+    mistake.
     """
     spec = Backtest(
         strategies=_several(strategy),
@@ -71,7 +80,8 @@ def backtest(
         settings=dict(settings or {}),
         catalogue=None if catalogue is None else Path(catalogue),
     )
-    return prepare(spec).run(None if out is None else Path(out) / "state", progress)
+    state = None if out is None else Path(out) / "state"
+    return prepare(spec).run(state, progress, checks)
 
 
 def _several(given: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
@@ -93,14 +103,34 @@ class Prepared:
         words = [*(one.name for one in self.plan.strategies), *self.plan.watched]
         return f"{'-'.join(words)[:60]}-{self.plan.digest[:8]}"
 
-    def run(self, state: Path | None = None, progress: Progress | None = None) -> Result:
+    @property
+    def files(self) -> list[Path]:
+        """Return the files that are played."""
+        return [one.path for one in self.feed.settings.files]
+
+    def run(
+        self,
+        state: Path | None = None,
+        progress: Progress | None = None,
+        checks: Sequence[Check] = (),
+    ) -> Result:
         """Play it; its journal stays in the folder `state`, if there is one.
 
-        `progress` hears how much is done, from 0 to 1. Raises an OperatorError.
+        `progress` hears how much is done, from 0 to 1. What `checks` find stands first among the
+        warnings. Raises an OperatorError.
         """
+        ear = Ear() if checks else None
         with scratch() if state is None else nullcontext(state) as place:
-            result = wait_for(_play(self.plan, self.feed, place, progress))
-        return replace(result, warnings=(*self.warnings, *result.warnings))
+            result = wait_for(_play(self, place, progress, ear))
+        found = [*self._found(ear.decisions, checks)] if ear is not None else []
+        return replace(result, warnings=(*found, *self.warnings, *result.warnings))
+
+    def _found(self, decisions: Sequence[Decision], checks: Sequence[Check]) -> Iterator[str]:
+        span = span_of(self.feed)
+        if "lookahead" in checks:
+            yield from look_ahead(self.spec, self.files, span, decisions).told()
+        if "warmup" in checks:
+            yield from warm_up(self.spec, span, decisions, step_of(self.feed)).told()
 
 
 def prepare(spec: Backtest) -> Prepared:
@@ -115,13 +145,16 @@ def load_feed(plan: Plan) -> RecordedFeed:
     return RecordedFeed(plan.feed)
 
 
-async def _play(plan: Plan, feed: RecordedFeed, state: Path, progress: Progress | None) -> Result:
-    witness = Witness()
-    listening = Listening([witness.subscriber], _milestones(feed, progress))
-    started, summary = await play(plan, state, feed, listening)
+async def _play(
+    prepared: Prepared, state: Path, progress: Progress | None, ear: Ear | None
+) -> Result:
+    witness, feed = Witness(), prepared.feed
+    ears = [witness.subscriber] if ear is None else [witness.subscriber, ear.subscriber]
+    listening = Listening(ears, _milestones(feed, progress))
+    started, summary = await play(prepared.plan, state, feed, listening)
     if progress is not None:
         progress(1.0)
-    return result_of(plan, feed, witness, started, summary)
+    return result_of(prepared.plan, feed, witness, started, summary)
 
 
 def _milestones(
@@ -143,6 +176,12 @@ def span_of(feed: RecordedFeed) -> tuple[int, int]:
     first = next(feed.events(0))[0]
     last = max(one.last_time for one in feed.status())
     return first, min(last, feed.settings.end_ns)
+
+
+def step_of(feed: RecordedFeed) -> int:
+    """Return the length of the longest candles that are played, ns; a minute without any."""
+    played = (feed.shortest(one.symbol) for one in feed.instruments())
+    return max((TIMEFRAMES[one] for one in played if one is not None), default=MINUTE)
 
 
 def result_of(
