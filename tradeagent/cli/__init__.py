@@ -42,6 +42,10 @@ COMMANDS = {
         "backtest:backtest",
         "Trade recorded data on a simulated exchange, and report how it went.",
     ),
+    "parity": (
+        "parity:parity",
+        "Trade a run's market data again in a backtest, and compare every decision.",
+    ),
     "replay": (
         "replay:replay",
         "Prove that a journal follows from its inputs, or step through it.",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from tradeagent.research.account import Marks, curve_of, trades_of
 from tradeagent.research.cautions import cautions
 from tradeagent.research.decisions import Decision, Ear
 from tradeagent.research.lookahead import look_ahead
-from tradeagent.research.play import Listening, play, scratch, wait_for
+from tradeagent.research.play import Call, Listening, play, scratch, wait_for
 from tradeagent.research.prices import (
     both,
     candles_of,
@@ -157,18 +158,17 @@ async def _play(
     return result_of(prepared.plan, feed, witness, started, summary)
 
 
-def _milestones(
-    feed: RecordedFeed, progress: Progress | None
-) -> list[tuple[int, Callable[[Callable[[], None]], None]]]:
+def _milestones(feed: RecordedFeed, progress: Progress | None) -> list[Call]:
     """Return the moments at which progress is told."""
     if progress is None:
         return []
-    told = progress
     first, last = span_of(feed)
-    return [
-        (first + (last - first) * step // STEPS, lambda _, part=step / STEPS: told(part))  # type: ignore[misc]
-        for step in range(1, STEPS)
-    ]
+    parts = [step / STEPS for step in range(1, STEPS)]
+    return [(first + int((last - first) * part), partial(_note, progress, part)) for part in parts]
+
+
+def _note(progress: Progress, part: float, _: object) -> None:
+    progress(part)
 
 
 def span_of(feed: RecordedFeed) -> tuple[int, int]:
