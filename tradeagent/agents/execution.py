@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
+from tradeagent.agents.base import AgentSettings, BaseAgent, on
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.catchup import CatchUp, hold_dead_man
 from tradeagent.agents.identity import sealed
@@ -53,6 +53,8 @@ _new_order_update = checked(OrderUpdate)
 S = OrderStatus
 RECONCILE = "reconcile"
 """The task that an operator asks for."""
+IN_STEP, AT_HOME = 300.0, 3600.0
+"""Seconds between two comparisons with a remote venue, and with one in this process."""
 
 
 class ExecutionSettings(AgentSettings):
@@ -151,6 +153,7 @@ class Execution(BaseAgent[ExecutionSettings]):
             self.attend(self._keep_calling())
         for message in self._called_back():
             self.publish(message)
+        self._remind()
         if self.venue.remote:
             pace, horizon = self.settings.reconcile, self.settings.dead_man_s
             self.attend(self._follow(pace.statement_s, self.catch_up.state))
@@ -340,9 +343,12 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     # -- keeping in step --------------------------------------------------------------------------
 
-    @every(300)
+    def _remind(self) -> None:
+        self.remind("keep_in_step", IN_STEP if self.venue.remote else AT_HOME)
+
     def keep_in_step(self) -> None:
         """Compare with the venue on schedule, and ask again for cancels without an answer."""
+        self._remind()
         self.recall.again()
         self.start(self.catch_up.try_reconcile(), lane="reconcile")
 

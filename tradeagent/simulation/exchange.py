@@ -9,6 +9,7 @@ from contextlib import suppress
 from tradeagent.errors import StateError
 from tradeagent.integrations.base import Unsubscribe, VenueEvent
 from tradeagent.messages import (
+    TIMEFRAMES,
     AccountUpdate,
     ExecutionReport,
     FundingPayment,
@@ -199,6 +200,7 @@ class SimulatedExchange:
             maintenance_margin=margin.maintenance(),
             unrealised_pnl=unrealised,
             time=self._now(),
+            stands=True,
         )
 
     async def get_positions(self) -> Sequence[PositionUpdate]:
@@ -227,8 +229,13 @@ class SimulatedExchange:
 
         A book with both sides moves the touch and leaves the mark of the last ticker.
         """
-        time = event.close_time if isinstance(event, MarketData) else event.time
         clearing = self._clearing
+        if type(event) is MarketData:
+            time = event.time + TIMEFRAMES[event.timeframe]
+            if time >= clearing.opened and self._pit.passes(event, time):
+                return
+        else:
+            time = event.close_time if isinstance(event, MarketData) else event.time
         clearing.missed = missed = time < clearing.opened
         self._time = max(self._time, time if missed else self._now())
         self._pit.take(event, self._time)
