@@ -21,6 +21,7 @@ from tradeagent.agents.reconcile import ReconcileSettings, Reconciliation
 from tradeagent.agents.router import ALL, OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
+from tradeagent.clock import SECOND
 from tradeagent.crash import crashpoint
 from tradeagent.errors import Fenced, JournalError, NotSent, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
@@ -53,6 +54,7 @@ _new_order_update = checked(OrderUpdate)
 S = OrderStatus
 RECONCILE = "reconcile"
 """The task that an operator asks for."""
+DAY = 86_400 * SECOND
 IN_STEP, AT_HOME = 300.0, 3600.0
 """Seconds between two comparisons with a remote venue, and with one in this process."""
 
@@ -125,6 +127,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         self._asked_for: set[str] = set()
         """The orders that are being asked for, by cloid."""
         self._key = seal_key
+        self._compared = -1
         self._leave: Unsubscribe | None = None
 
     # -- start ------------------------------------------------------------------------------------
@@ -347,10 +350,18 @@ class Execution(BaseAgent[ExecutionSettings]):
         self.remind("keep_in_step", IN_STEP if self.venue.remote else AT_HOME)
 
     def keep_in_step(self) -> None:
-        """Compare with the venue on schedule, and ask again for cancels without an answer."""
+        """Compare with the venue on schedule, and ask again for cancels without an answer.
+
+        One in this process is compared with each day; in between it tells what the account is worth.
+        """
         self._remind()
         self.recall.again()
-        self.start(self.catch_up.try_reconcile(), lane="reconcile")
+        day = self.now() // DAY
+        if self.venue.remote or day != self._compared:
+            self._compared = day
+            self.start(self.catch_up.try_reconcile(), lane="reconcile")
+        else:
+            self.start(self.venue.account())
 
     @on(TaskRequest)
     def compare_now(self, wish: TaskRequest) -> None:

@@ -24,7 +24,7 @@ from tradeagent.messages import (
 )
 from tradeagent.simulation.admission import refusal
 from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing, standing
-from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.ledger import OwnDaybook
 from tradeagent.simulation.matching import Resting
 from tradeagent.simulation.pit import Pit, PriceEvent
 from tradeagent.simulation.settings import ExchangeSettings
@@ -52,7 +52,7 @@ class SimulatedExchange:
         self,
         settings: ExchangeSettings,
         instruments: Sequence[InstrumentUpdate],
-        ledger: Ledger,
+        ledger: OwnDaybook,
         now: Callable[[], int],
     ) -> None:
         """Stand where `ledger` stood; `now` tells the time in UTC ns. Raises StateError."""
