@@ -20,9 +20,9 @@ from tradeagent.messages import (
     TradeSignal,
     Vote,
 )
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import typed
 
-_new_vote = checked(Vote)
+_new_vote = typed(Vote)
 
 Conflict = Literal["net", "strongest", "agree"]
 SIGNS = {"long": 1.0, "short": -1.0, "flat": 0.0}

@@ -46,10 +46,10 @@ from tradeagent.messages import (
     VenueStatement,
     VenueStatus,
 )
-from tradeagent.messages.build import changed, checked
+from tradeagent.messages.build import changed, typed
 from tradeagent.storage.base import Past
 
-_new_order_update = checked(OrderUpdate)
+_new_order_update = typed(OrderUpdate)
 
 S = OrderStatus
 RECONCILE = "reconcile"
@@ -352,7 +352,7 @@ class Execution(BaseAgent[ExecutionSettings]):
     def keep_in_step(self) -> None:
         """Compare with the venue on schedule, and ask again for cancels without an answer.
 
-        One in this process is compared with each day; in between it tells what the account is worth.
+        One in this process is compared with daily; in between it tells what the account is worth.
         """
         self._remind()
         self.recall.again()
