@@ -314,8 +314,8 @@ class Execution(BaseAgent[ExecutionSettings]):
             if isinstance(told, OrderUpdate) and told.status is S.UNKNOWN:
                 self._inquire(told)
         messages.extend(self.recall.once_seen(report.cloid))
-        if any(isinstance(message, Fill) for message in messages):
-            self.start(self.venue.account())
+        if report.execution is not None and (self.venue.remote or not self.runtime.exact):
+            self.start(self.venue.account())  # for those who look; the hour tells a simulation
         return messages
 
     def _look_after(self, cloid: str) -> None:
@@ -347,7 +347,10 @@ class Execution(BaseAgent[ExecutionSettings]):
     # -- keeping in step --------------------------------------------------------------------------
 
     def _remind(self) -> None:
-        self.remind("keep_in_step", IN_STEP if self.venue.remote else AT_HOME)
+        if self.venue.remote:
+            self.remind("keep_in_step", IN_STEP)
+        else:  # at the full hour, so that a day's first account is that of midnight
+            self.remind("keep_in_step", AT_HOME - self.runtime.time() / SECOND % AT_HOME)
 
     def keep_in_step(self) -> None:
         """Compare with the venue on schedule, and ask again for cancels without an answer.

@@ -145,6 +145,8 @@ class Exposure:
             self._held[symbol] = standing
         else:
             self._held.pop(symbol, None)
+        if self.stands:
+            self.high_water = max(self.high_water, self.equity)
 
     def pay(self, fee: Decimal) -> None:
         """Take a fee off the balance."""

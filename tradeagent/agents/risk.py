@@ -35,6 +35,7 @@ from tradeagent.messages import (
     Message,
     OrderBookUpdate,
     OrderRequest,
+    OrderStatus,
     OrderUpdate,
     PositionUpdate,
     Release,
@@ -58,6 +59,8 @@ from tradeagent.quant.vitals import Vitals, Watch
 from tradeagent.storage.base import Past
 
 PASSED = attrgetter("passed")
+UNSETTLING = (OrderStatus.UNKNOWN, OrderStatus.REJECTED)
+"""What becomes of an order that changes how the account stands."""
 MOVES = (0.02, 0.002)
 """Parts of a price by which it may have moved before the account is looked at again, if it can."""
 CALM = 3600 * SECOND
@@ -101,6 +104,7 @@ class Risk(BaseAgent[RiskSettings]):
         """Up to which seq the journal was taken up: positions before it are old news."""
         self._missed: list[Message] = []
         """What ended unheard, to be told before the first message."""
+        self._wants_stops = settings.limits.require_stop
         self._measures = settings.sizing == "volatility_target"
         self._ttl = int(settings.approval_ttl_s * SECOND)
         self._tried_since = self._looked = 0
@@ -176,7 +180,7 @@ class Risk(BaseAgent[RiskSettings]):
 
     @on(PositionUpdate)
     def position(self, update: PositionUpdate) -> list[Message]:
-        """Take over a position; round trips that it ended may lock what went wrong.
+        """Take over a position and look at the account; trips that ended may lock what went wrong.
 
         One that waited while we were made anew is known already, and so are its trips.
         """
@@ -185,7 +189,8 @@ class Risk(BaseAgent[RiskSettings]):
             return []
         self.exposure.hold(update)
         records = self.trips.position(update)
-        return [message for record in records for message in self._ended(record)]
+        told = [message for record in records for message in self._ended(record)]
+        return [*told, *self.monitor_risk()]
 
     def _ended(self, record: TrackRecord, now: int = 0) -> list[Message]:
         """Return a round trip's record and the locks it led to that hold after `now` (UTC ns)."""
@@ -195,24 +200,25 @@ class Risk(BaseAgent[RiskSettings]):
         return [record, *(alerts.locked(lock) for lock in locks if lock.until > now)]
 
     @on(Fill)
-    def filled(self, fill: Fill) -> list[Message]:
-        """Look at the account again after each fill."""
+    def filled(self, fill: Fill) -> None:
+        """Take a fill's fee off; what it made of the position follows."""
         self.exposure.pay(fill.fee)
         self.trips.fill(fill)
-        return self.monitor_risk()
 
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> None:
         """Keep what may still fill."""
-        self.exposure.calm_until = 0
+        if update.status in UNSETTLING or self._wants_stops or self.exposure.claims.unknown:
+            self.exposure.calm_until = 0
         self.exposure.claims.order(update, self.now())
         self.trips.order(update)
 
     @on(AccountUpdate)
     def account(self, update: AccountUpdate) -> list[Message]:
         """Take over the venue's balance."""
+        news = not update.stands or update.balance != self.exposure.balance
         self.exposure.account(update, self.now())
-        return self.monitor_risk()
+        return self.monitor_risk() if news else []
 
     @on(VenueStatus)
     def reached(self, status: VenueStatus) -> None:

@@ -226,7 +226,7 @@ class MemoryBus:
                 subscriber.hand = envelope
                 try:
                     out = handler(payload)
-                    if out is not None:
+                    if out:
                         self._emit(out, subscriber, envelope)
                 except Exception as error:
                     self._host.failed(subscriber, envelope, error)
@@ -253,7 +253,7 @@ class MemoryBus:
         route.count += 1
         try:
             out = route.handler(envelope.payload)
-            if out is not None:
+            if out:
                 self._emit(out, route.subscriber, envelope)
         except Exception as error:
             self._host.failed(route.subscriber, envelope, error)

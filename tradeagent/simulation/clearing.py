@@ -33,6 +33,7 @@ from tradeagent.simulation.record import Record
 from tradeagent.simulation.settings import ExchangeSettings
 
 _new_execution_report = typed(ExecutionReport)
+_new_execution = typed(Execution)
 
 NOTHING_TO_REDUCE = "reduce-only: there is no position it would reduce"
 CUT = "reduce-only: cut to the position"
@@ -243,7 +244,7 @@ class Clearing:
             position = self.margin.backed(position, opened, price)
         self._book(position)
         self.record.trade(*self._fees.add(price * size, time))
-        execution = Execution(
+        execution = _new_execution(
             tid=str(self.record.number()),
             price=price,
             size=size,

@@ -22,12 +22,15 @@ from tradeagent.messages import (
     Submission,
     VenueStatement,
 )
+from tradeagent.messages.build import typed
 from tradeagent.simulation.admission import refusal
 from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing, standing
 from tradeagent.simulation.ledger import OwnDaybook
 from tradeagent.simulation.matching import Resting
 from tradeagent.simulation.pit import Pit, PriceEvent
 from tradeagent.simulation.settings import ExchangeSettings
+
+_new_account_update = typed(AccountUpdate)
 
 NEVER_PLACED = "the order was never placed"
 NOT_RESTING = "the order to be replaced does not rest"
@@ -193,7 +196,7 @@ class SimulatedExchange:
         """Return balance, equity at the marks and the margins of all positions."""
         account, margin = self._clearing.account, self._clearing.margin
         unrealised = account.unrealised(margin.marks())
-        return AccountUpdate(
+        return _new_account_update(
             balance=account.balance,
             equity=account.balance + unrealised,
             margin_used=margin.used(),

@@ -179,7 +179,8 @@ class Pit:
 
     def _call_all(self, first: Book, now: int) -> None:
         """Look at every position, now that the account has changed."""
-        self._brace()
+        if self._clearing.unbraced:
+            self._brace()
         for book in (first, *self._books.values()):
             mark = book.mark
             if mark is not None and not book.brink_low <= mark <= book.brink_high:
