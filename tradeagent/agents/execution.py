@@ -29,7 +29,6 @@ from tradeagent.messages import (
     AgentState,
     CancelRequest,
     ExecutionReport,
-    Fill,
     FundingPayment,
     Incident,
     Message,

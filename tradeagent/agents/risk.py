@@ -59,6 +59,7 @@ from tradeagent.quant.vitals import Vitals, Watch
 from tradeagent.storage.base import Past
 
 PASSED = attrgetter("passed")
+FILLING = (OrderStatus.FILLED, OrderStatus.PARTIAL)
 UNSETTLING = (OrderStatus.UNKNOWN, OrderStatus.REJECTED)
 """What becomes of an order that changes how the account stands."""
 MOVES = (0.02, 0.002)
@@ -180,7 +181,7 @@ class Risk(BaseAgent[RiskSettings]):
 
     @on(PositionUpdate)
     def position(self, update: PositionUpdate) -> list[Message]:
-        """Take over a position and look at the account; trips that ended may lock what went wrong.
+        """Take over a position; round trips that it ended may lock what went wrong.
 
         One that waited while we were made anew is known already, and so are its trips.
         """
@@ -189,8 +190,7 @@ class Risk(BaseAgent[RiskSettings]):
             return []
         self.exposure.hold(update)
         records = self.trips.position(update)
-        told = [message for record in records for message in self._ended(record)]
-        return [*told, *self.monitor_risk()]
+        return [message for record in records for message in self._ended(record)]
 
     def _ended(self, record: TrackRecord, now: int = 0) -> list[Message]:
         """Return a round trip's record and the locks it led to that hold after `now` (UTC ns)."""
@@ -206,12 +206,13 @@ class Risk(BaseAgent[RiskSettings]):
         self.trips.fill(fill)
 
     @on(OrderUpdate)
-    def ordered(self, update: OrderUpdate) -> None:
-        """Keep what may still fill."""
+    def ordered(self, update: OrderUpdate) -> list[Message]:
+        """Keep what may still fill, and look at the account once the position of a fill is known."""
         if update.status in UNSETTLING or self._wants_stops or self.exposure.claims.unknown:
             self.exposure.calm_until = 0
         self.exposure.claims.order(update, self.now())
         self.trips.order(update)
+        return self.monitor_risk() if update.status in FILLING else []
 
     @on(AccountUpdate)
     def account(self, update: AccountUpdate) -> list[Message]:

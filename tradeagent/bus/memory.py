@@ -107,7 +107,7 @@ class MemoryBus:
                 else:
                     self._draining = False
                     if self._unsettled:
-                        self._settle()
+                        self._round_off()
             return
         chain = cause.chain
         if chain is None:
@@ -188,9 +188,9 @@ class MemoryBus:
             else:
                 self._draining = False
                 if self._unsettled:
-                    self._settle()
+                    self._round_off()
 
-    def _settle(self) -> None:
+    def _round_off(self) -> None:
         """Tell the record that an input and all that followed from it are whole."""
         assert self._record is not None
         self._unsettled = False
@@ -295,7 +295,7 @@ class MemoryBus:
             self._record.append(envelope)
             self._unsettled = True
             if not self._draining:
-                self._settle()
+                self._round_off()
 
     def resume(self, subscriber: Subscriber) -> None:
         """Hand an agent that is free again what waited for it; from when on is put on record."""

@@ -30,6 +30,7 @@ class Timers:
         self._spawn = spawn
         self._heartbeat = heartbeat
         self._tasks: list[asyncio.Task[None]] = []
+        self._choirs: dict[tuple[int, int], list[tuple[Life, Timer, Beat]]] = {}
 
     def start(self, life: Life) -> None:
         """Begin all timers of an agent; done once, whatever becomes of it."""
@@ -48,12 +49,20 @@ class Timers:
             task.cancel()
 
     def _schedule(self, clock: SimulatedClock, life: Life, method: str, beat: Beat) -> None:
-        timer, period = Timer(agent=life.name, method=method), int(beat.seconds * SECOND)
+        """Let a timer beat together with all others of its period and phase."""
+        period = int(beat.seconds * SECOND)
+        key = (period, clock.now() % period)
+        timer = Timer(agent=life.name, method=method)
+        if key in self._choirs:
+            self._choirs[key].append((life, timer, beat))
+            return
+        choir = self._choirs[key] = [(life, timer, beat)]
 
         def fire() -> None:
             clock.call_at(clock.now() + period, fire)
-            if _is_due(life, beat):
-                self._runtime.bus.publish(timer, "timer")
+            for life, timer, beat in choir:
+                if _is_due(life, beat):
+                    self._runtime.bus.publish(timer, "timer")
 
         clock.call_at(clock.now() + period, fire)
 
