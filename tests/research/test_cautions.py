@@ -61,7 +61,10 @@ def test_a_sound_result_has_no_warning() -> None:
             {"psr": 0.71},
             "above 0 is 71.00 %: this may be luck; at this rate it takes 200 d to be 95 % sure",
         ),
-        ({"duration": 31 * 86_400, "days": 31, "longest_underwater": 0}, "It covers 31 d of one market"),
+        (
+            {"duration": 31 * 86_400, "days": 31, "longest_underwater": 0},
+            "It covers 31 d of one market",
+        ),
         ({"duration": 3_600, "days": 1, "longest_underwater": 0}, "less than two days"),
         ({"trades": 12}, "12 closed trades are too few"),
         ({"trades": 1}, "1 closed trade is too few"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradeagent.quant.meanings import Unit
-from tradeagent.research.wording import length, money, number, percent, value
+from tradeagent.research.wording import basis_points, length, money, number, percent, value
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ from tradeagent.research.wording import length, money, number, percent, value
         (number(1.005), "1.00"),
         (number(0.0123), "0.0123"),
         (number(-2.5e-7), "-2.50e-07"),
+        (basis_points(-0.00045), "-4.50 bp"),
+        (basis_points(-1e-9), "0.00 bp"),
         (length(0.25), "0.25 s"),
         (length(90), "1 min 30 s"),
         (length(3_600), "1 h"),

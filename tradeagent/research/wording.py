@@ -40,6 +40,11 @@ def percent(value: float) -> str:
     return f"{_signed(f'{scaled:,.{digits}f}')} %"
 
 
+def basis_points(value: float) -> str:
+    """Write a fraction in hundredths of a percent."""
+    return f"{_signed(f'{value * 10_000:,.2f}')} bp"
+
+
 def _signed(text: str) -> str:
     """Return a number without the sign that rounding left on nothing."""
     return text if text.strip("-0.") else text.lstrip("-")

@@ -94,6 +94,8 @@ def bars(frame: Frame, edges: Floats, heights: Floats, *, name: Text, signed: bo
     base, places, tops = y.place(0.0), x(edges), y(heights)
     body = []
     for row, height in enumerate(heights):
+        if not np.isfinite(height):
+            continue
         middle = (edges[row] + edges[row + 1]) / 2
         style = "up" if (height if signed else middle) >= 0 else "down"
         top, size = min(tops[row], base), abs(tops[row] - base)

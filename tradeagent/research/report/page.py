@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -47,12 +48,12 @@ def raw(name: str) -> Markup:
 def render(result: Result, *, seed: int = 0) -> str:
     """Return the page; the same result and seed (of the Monte Carlo) give the same bytes."""
     page = environment().get_template("report.html.j2")
-    curve = result.curve
-    market = _market(result)
+    # What is beyond all numbers is not drawn.
+    with np.errstate(all="ignore"):
+        drawn = {**_equity(result.curve, _market(result)), **_trades(result, seed)}
     return page.render(
         **_head(result),
-        **_equity(curve, market),
-        **_trades(result, seed),
+        **drawn,
         groups=tables.figures(result.metrics),
         costs=tables.costs(result.metrics),
         sides=_sides(result),

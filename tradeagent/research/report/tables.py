@@ -14,7 +14,7 @@ from tradeagent.quant.metrics import Metrics
 from tradeagent.quant.montecarlo import PERCENTILES, MonteCarlo
 from tradeagent.quant.trades import Trade
 from tradeagent.research import moments
-from tradeagent.research.wording import NOTHING, figure, length, money, percent
+from tradeagent.research.wording import NOTHING, basis_points, figure, length, money, percent
 
 SHOWN = 50
 """Trades shown of each kind: first, last, best and worst."""
@@ -154,7 +154,7 @@ def costs(metrics: Metrics) -> list[tuple[str, str, str]]:
     if slippage is not None:
         rows.append(("Slippage, in the prices of the fills", -slippage))
     return [
-        (name, money(amount), f"{amount / traded * 10_000:,.2f} bp" if traded else NOTHING)
+        (name, money(amount), basis_points(amount / traded) if traded else NOTHING)
         for name, amount in rows
     ]
 
