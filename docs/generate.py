@@ -90,8 +90,8 @@ def metrics_page() -> str:
     lines = [
         "# Figures of a backtest\n",
         "Every figure of `summary.json` (under `metrics`) and of the [report](reports.md), with",
-        "its definition. A year has 365 days; days are in UTC; money is in quote currency. A ratio of",
-        "0.01 is printed as 1 %. What is undefined is `null`, and `-` in print.",
+        "its definition. A year has 365 days; days are in UTC; money is in quote currency. A ratio",
+        "of 0.01 is printed as 1 %. What is undefined is `null`, and `-` in print.",
     ]
     for heading, group in GROUPS.items():
         lines += [f"\n## {heading}\n", "| field | title | unit | definition |", "|---|---|---|---|"]
