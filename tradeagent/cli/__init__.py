@@ -42,6 +42,7 @@ COMMANDS = {
         "replay:replay",
         "Prove that a journal follows from its inputs, or step through it.",
     ),
+    "compare": ("compare:compare", "Show the figures of several backtests side by side."),
     "exchange": (
         "exchange:exchange",
         "Serve a simulated venue that speaks Hyperliquid's protocol.",

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
+DAY = 86_400 * 1_000_000_000
+"""ns."""
+YEAR = 365
+"""Days of a market that never closes."""
 
 
 @dataclass(frozen=True, slots=True)
