@@ -234,6 +234,10 @@ class PastMarket(Protocol):
         """Return up to when everything has settled there, UTC ns."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of its clock."""
+        ...
+
     def earliest(self, timeframe: Timeframe) -> int:
         """Return the time before which it has no candles, UTC ns; 0 where that is not known."""
         ...

@@ -60,6 +60,10 @@ class CcxtPast:
         """Return up to when all has settled, by this machine's clock."""
         return self._clock.now() - SETTLED
 
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await self._clock.sleep(seconds)
+
     def earliest(self, timeframe: Timeframe) -> int:  # noqa: ARG002 - each exchange differs
         """Return 0: how far back an exchange goes is not known before it is asked."""
         return 0

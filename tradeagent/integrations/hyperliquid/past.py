@@ -28,6 +28,7 @@ class HyperliquidPast:
 
     def __init__(self, settings: LineSettings, clock: Clock) -> None:
         self.name = f"hyperliquid {settings.network}"
+        self._clock = clock
         self._time = VenueTime(clock)
         self._rest = Rest(settings, clock)
         self._venue = MarketQuestions(self._rest, self._time)
@@ -46,6 +47,10 @@ class HyperliquidPast:
     def now(self) -> int:
         """Return up to when all has settled, by the venue's own time."""
         return self._time.now() - SETTLED
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await self._clock.sleep(seconds)
 
     def earliest(self, timeframe: Timeframe) -> int:
         """Return when the oldest candle opened that the venue still has."""

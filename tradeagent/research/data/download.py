@@ -7,7 +7,6 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from tradeagent.clock import Clock
 from tradeagent.errors import DataError, VenueUnavailable
 from tradeagent.integrations.base import FundingRate, Page, PastMarket
 from tradeagent.integrations.recorded import InstrumentSpec
@@ -40,7 +39,6 @@ async def download(
     symbol: str,
     series: Series,
     span: Span,
-    clock: Clock,
     watch: Watch = unwatched,
 ) -> Downloaded:
     """Add what a source tells of `symbol` in a range to `series`, a page at a time.
@@ -65,7 +63,7 @@ async def download(
     for hole in missing(catalogue, series, source.name, Span(start, end)):
         at = hole.start
         while at < hole.end:
-            page = await _asked(source, symbol, series, Span(at, hole.end), clock)
+            page = await _asked(source, symbol, series, Span(at, hole.end))
             new += _keep(catalogue, source.name, series, Span(at, page.upto), page.rows, grid)
             pages += 1
             at = page.upto
@@ -99,7 +97,7 @@ def missing(catalogue: Catalogue, series: Series, source: str, span: Span) -> li
 
 
 async def _asked(
-    source: PastMarket, symbol: str, series: Series, span: Span, clock: Clock
+    source: PastMarket, symbol: str, series: Series, span: Span
 ) -> Page[MarketData] | Page[FundingRate] | Page[MarketTrade]:
     """Return a page, asked for again after each failure; raises DataError after the last."""
     pause = FIRST_PAUSE
@@ -112,7 +110,7 @@ async def _asked(
                     f"{source.name} does not answer: {error}; what came is kept, the same command "
                     "goes on from there"
                 ) from error
-        await clock.sleep(pause)
+        await source.sleep(pause)
         pause *= 2
     raise AssertionError("the last try returns or raises")
 
@@ -138,10 +136,10 @@ def _keep(
 ) -> int:
     """Keep a page and that it was asked for; returns how many rows were new."""
     asked = Asked(source=source, start=span.start, end=span.end)
-    card = catalogue.card(series).with_asked(asked)
+    columns = _columns(series, rows)
+    card = catalogue.card(series).with_asked(asked).with_seen(columns)
     if grid is not None:
         card = card.model_copy(update={"instrument": _spec(grid)})
-    columns = _columns(series, rows)
     return catalogue.keep(series, columns, card, prefer="catalogue").new
 
 

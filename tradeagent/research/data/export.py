@@ -10,6 +10,7 @@ import numpy as np
 from tradeagent.errors import DataError
 from tradeagent.integrations.duck import asked, duck, named, quoted
 from tradeagent.integrations.recorded.columns import UNITS
+from tradeagent.integrations.recorded.read import Watch, unwatched
 from tradeagent.integrations.recorded.source import LINES, PARQUET
 from tradeagent.messages import TIMEFRAMES, Timeframe
 from tradeagent.research.data.catalogue import WANTED, Catalogue
@@ -35,6 +36,7 @@ def export(
     out: Path,
     span: Span = EVER,
     timeframe: Timeframe | None = None,
+    watch: Watch = unwatched,
 ) -> Exported:
     """Write the rows of a range to `out`: CSV, JSON lines or Parquet, by its suffix.
 
@@ -45,6 +47,7 @@ def export(
         raise DataError(f"{out}: end its name in .csv, .jsonl or .parquet, to say what it is to be")
     rows, partial = _rows(catalogue, series, span, timeframe)
     count = len(rows["time"])
+    watch(0.5)
     if not count:
         raise DataError(
             f"{series}: nothing lies {span}; 'tradeagent data list' tells what is there"

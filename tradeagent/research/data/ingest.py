@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tradeagent.errors import DataError
-from tradeagent.integrations.recorded import InstrumentSpec, RecordedFile
+from tradeagent.integrations.recorded import RecordedFile
 from tradeagent.integrations.recorded.book import rising
 from tradeagent.integrations.recorded.columns import BARS, FUNDING, QUOTE_BARS, TRADES, Layout
-from tradeagent.integrations.recorded.feed import grid
 from tradeagent.integrations.recorded.read import Watch, read, unwatched
 from tradeagent.integrations.recorded.series import (
     each_once,
@@ -70,9 +69,10 @@ def take_in(
         last=table.time[-1],
         faults={one.code: one.count for one in faults if one.code != "gaps"},
     )
-    card = catalogue.card(series).with_taken(taken)
-    if instrument := file.instrument or _told(file, rows):
-        card = card.model_copy(update={"instrument": instrument})
+    turnover = file.volume == "quote"
+    card = catalogue.card(series).with_taken(taken).with_seen(rows, turnover=turnover)
+    if file.instrument is not None:
+        card = card.model_copy(update={"instrument": file.instrument})
     try:
         merged = catalogue.keep(
             series, rows, card, prefer, lambda part: watch(READ + part * (1 - READ))
@@ -113,15 +113,6 @@ def _columns(series: Series, table: Table) -> Columns:
     for name, text in table.texts.items():
         rows[name] = np.array(text, dtype=object)
     return rows
-
-
-def _told(file: RecordedFile, rows: Columns) -> InstrumentSpec | None:
-    """Return the grid of candles whose volume was turnover: their sizes do not show it any more."""
-    if file.volume != "quote" or "close" not in rows:
-        return None
-    prices = [rows[name].tolist() for name in ("open", "high", "low", "close")]
-    tick, lot = grid(prices, [])
-    return InstrumentSpec(tick=tick, lot=lot)
 
 
 def _digest(path: Path) -> str:

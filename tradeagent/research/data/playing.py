@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple, cast
 
 from tradeagent.errors import DataError
@@ -15,7 +16,7 @@ from tradeagent.messages import TIMEFRAMES, Timeframe
 from tradeagent.quant.curve import Prices
 from tradeagent.research.data.catalogue import Catalogue
 from tradeagent.research.data.resample import resample
-from tradeagent.research.data.series import Columns, Series, Taken
+from tradeagent.research.data.series import Card, Columns, Series, Taken
 from tradeagent.research.data.span import EVER, Span, date
 
 MADE = ".resampled"
@@ -48,21 +49,25 @@ def choose(
     files: list[RecordedFile] = []
     warnings: list[str] = []
     for symbol in dict.fromkeys(symbols):
-        for kind in kinds:
-            found, home = _found(catalogue, kind, symbol, timeframe, span)
-            warnings += _covered(home, found, span)
-            before = warmup * (TIMEFRAMES[timeframe] if timeframe else found.length)
+        found = [_found(catalogue, kind, symbol, timeframe, span) for kind in kinds]
+        instrument = _grid([home.card(one) for one, home in found])
+        for one, home in found:
+            warnings += _covered(home, one, span)
+            before = warmup * (TIMEFRAMES[timeframe] if timeframe else one.length)
             wanted = Span(max(span.start - before, 0), span.end)
-            grid = _grid(catalogue, symbol)
-            files += [
-                RecordedFile(
-                    path=path, symbol=symbol, content=kind, timeframe=found.timeframe,
-                    instrument=grid,
-                )
-                for path in home.files(found, wanted)
-            ]  # fmt: skip
+            files += [_file(one, path, instrument) for path in home.files(one, wanted)]
     settings = RecordedSettings(files=tuple(files), start=span.first, end=span.last)
     return Chosen(settings, tuple(warnings))
+
+
+def _file(series: Series, path: Path, instrument: InstrumentSpec | None) -> RecordedFile:
+    return RecordedFile(
+        path=path,
+        symbol=series.symbol,
+        content=series.kind,
+        timeframe=series.timeframe,
+        instrument=instrument,
+    )
 
 
 def candles_of(
@@ -132,10 +137,13 @@ def rows_of(candles: Prices) -> Columns:
     return {name: cast("Columns", {"": getattr(candles, name)})[""] for name in names}
 
 
-def _grid(catalogue: Catalogue, symbol: str) -> InstrumentSpec | None:
-    """Return the venue's grid of a symbol, where any of its series has it."""
-    own = (one for one in catalogue.all_series() if one.symbol == symbol)
-    return next((card.instrument for one in own if (card := catalogue.card(one)).instrument), None)
+def _grid(cards: Sequence[Card]) -> InstrumentSpec | None:
+    """Return the grid of a symbol: as the venue told it, else the finest that its data show."""
+    told = (card.instrument for card in cards if card.instrument is not None)
+    seen = [card.seen for card in cards if card.seen is not None]
+    if (found := next(told, None)) or not seen:
+        return found
+    return InstrumentSpec(tick=min(one.tick for one in seen), lot=min(one.lot for one in seen))
 
 
 def _overlaps(catalogue: Catalogue, series: Series, span: Span) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tradeagent.integrations.recorded.table import Faults
 from tradeagent.quant.curve import Floats
-from tradeagent.research.data.series import Columns, Series, Times
+from tradeagent.research.data.series import PRICES, Columns, Series, Times
 from tradeagent.research.data.span import date
 
 Code = Literal[
@@ -115,7 +115,7 @@ def _gaps(time: Times, series: Series) -> Iterator[Finding]:
 
 
 def _prices(time: Times, rows: Columns) -> Iterator[Finding]:
-    prices = [cast("Floats", rows[name]) for name in _PRICES if name in rows]
+    prices = [cast("Floats", rows[name]) for name in PRICES if name in rows]
     if prices:
         wrong = np.logical_or.reduce([~(price > 0) for price in prices])
         yield from _marked("negative", time, wrong, "no price is 0 or below")
@@ -125,7 +125,6 @@ def _prices(time: Times, rows: Columns) -> Iterator[Finding]:
             yield from _marked("crossed", time, over, f"{low} is above {high}")
 
 
-_PRICES = ("open", "high", "low", "close", "bid", "ask", "bid_close", "ask_close", "price")
 _WITHIN = (
     *(("low", name) for name in ("open", "close")),
     *((name, "high") for name in ("open", "close")),
@@ -164,7 +163,7 @@ def _outliers(series: Series, time: Times, rows: Columns, far: float) -> Iterato
 
 def _logs(rows: Columns) -> Sequence[Floats] | None:
     """Return the log of each row's price, and of candles how long their wicks are."""
-    columns = {name: cast("Floats", column) for name, column in rows.items() if name in _PRICES}
+    columns = {name: cast("Floats", column) for name, column in rows.items() if name in PRICES}
     if any(not (column > 0).all() for column in columns.values()) or "level" in rows:
         return None
     if "close" in columns:

@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict
 
 from tradeagent.integrations.recorded import InstrumentSpec
 from tradeagent.integrations.recorded.columns import Content
+from tradeagent.integrations.recorded.feed import grid
 from tradeagent.messages import TIMEFRAMES, Timeframe
 
 Times: TypeAlias = NDArray[np.int64]
 Columns: TypeAlias = dict[str, NDArray[np.float64] | NDArray[np.int64] | NDArray[np.object_]]
 """Rows by column, `time` (UTC ns) first; words and ids are text."""
 CARD = "series.json"
+PRICES = ("open", "high", "low", "close", "bid", "ask", "bid_close", "ask_close", "price")
+SIZES = ("volume", "size", "bid_size", "ask_size")
 
 
 class Series(NamedTuple):
@@ -92,6 +95,8 @@ class Card(BaseModel):
     columns: tuple[str, ...] = ()
     instrument: InstrumentSpec | None = None
     """The venue's grid, where the source told it."""
+    seen: InstrumentSpec | None = None
+    """The grid that all prices and sizes so far stand on."""
     taken: tuple[Taken, ...] = ()
     asked: tuple[Asked, ...] = ()
 
@@ -107,6 +112,17 @@ class Card(BaseModel):
                 joined.append(each)
         others = [was for was in self.asked if was.source != one.source]
         return self.model_copy(update={"asked": (*others, *joined)})
+
+    def with_seen(self, rows: Columns, *, turnover: bool = False) -> Card:
+        """Return it with the grid that these rows stand on too; `turnover` tells no sizes."""
+        prices = [rows[name].tolist() for name in PRICES if name in rows]
+        if not prices or not prices[0]:
+            return self
+        sizes = [rows[name].tolist() for name in SIZES if name in rows and not turnover]
+        tick, lot = grid(prices, sizes)
+        if self.seen is not None:
+            tick, lot = min(tick, self.seen.tick), min(lot, self.seen.lot)
+        return self.model_copy(update={"seen": InstrumentSpec(tick=tick, lot=lot)})
 
     def with_taken(self, one: Taken) -> Card:
         """Return it with one more file, each once."""
