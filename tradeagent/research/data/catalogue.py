@@ -60,11 +60,7 @@ class Catalogue:
         """Return what there is, by kind, symbol and timeframe."""
         cards = self.root.glob(f"kind=*/**/{CARD}")
         found = (series_at(card.parent.relative_to(self.root)) for card in cards)
-        return sorted((one for one in found if one is not None), key=_order)
-
-    def holds(self, series: Series) -> bool:
-        """Tell whether there is anything of a series."""
-        return (self.root / series.folder / CARD).is_file()
+        return sorted((one for one in found if one is not None and self.files(one)), key=_order)
 
     def card(self, series: Series) -> Card:
         """Return what is known of a series besides its rows; raises DataError."""

@@ -52,7 +52,7 @@ async def download(
     earliest = source.earliest(series.timeframe) if series.timeframe else 0
     start = -(-max(span.start, earliest) // length) * length
     note = ""
-    if span.start < earliest:
+    if 0 < span.start < earliest:
         note = f"{source.name} has no {series.timeframe} candles before {date(start)}"
     if start >= end:
         raise DataError(
@@ -77,13 +77,11 @@ def missing(catalogue: Catalogue, series: Series, source: str, span: Span) -> li
     known = [
         Span(one.start, one.end) for one in catalogue.card(series).asked if one.source == source
     ]
-    if series.length and catalogue.holds(series):
-        time = cast("Times", catalogue.columns(series, span)["time"])
+    if series.length and len(time := cast("Times", catalogue.columns(series, span)["time"])):
         breaks = np.flatnonzero(np.diff(time) != series.length)
-        firsts = time[np.concatenate(([0], breaks + 1))] if len(time) else time
-        lasts = time[np.concatenate((breaks, [len(time) - 1]))] if len(time) else time
-        runs = zip(firsts.tolist(), (lasts + series.length).tolist(), strict=True)
-        known += [Span(first, last) for first, last in runs]
+        firsts = time[np.concatenate(([0], breaks + 1))].tolist()
+        ends = (time[np.concatenate((breaks, [len(time) - 1]))] + series.length).tolist()
+        known += [Span(first, end) for first, end in zip(firsts, ends, strict=True)]
     holes, at = [], span.start
     for one in sorted(known):
         if one.start > at:

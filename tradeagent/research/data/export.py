@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -52,19 +53,19 @@ def export(
         raise DataError(
             f"{series}: nothing lies {span}; 'tradeagent data list' tells what is there"
         )
-    aside = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with duck(WANTED) as connection:
+        with (
+            TemporaryDirectory(dir=out.parent, prefix=".export-") as folder,
+            duck(WANTED) as connection,
+        ):
+            aside = Path(folder) / out.name
             connection.register("came", rows)
-            asked(
-                connection, f"COPY ({_shown(rows, out)}) TO {quoted(aside)} {_how(out)}", out.name
-            )
-        aside.replace(out)
+            copy = f"COPY ({_shown(rows, out)}) TO {quoted(aside)} {_how(out)}"
+            asked(connection, copy, out.name)
+            aside.replace(out)
     except OSError as error:
         raise DataError(f"{out}: cannot be written: {error.strerror}; choose another") from error
-    finally:
-        aside.unlink(missing_ok=True)
     return Exported(count, partial)
 
 

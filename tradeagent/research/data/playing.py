@@ -188,7 +188,7 @@ def _remedy(kind: Content, symbol: str, timeframe: Timeframe | None) -> str:
     what = f"--timeframe {timeframe or '1m'}" if kind == "bars" else f"--kind {kind}"
     return (
         f"get it by 'tradeagent data import FILE --symbol {symbol}' or 'tradeagent data download "
-        f"--symbol {symbol} {what}'"
+        f"{symbol} {what}'"
     )
 
 

@@ -38,15 +38,15 @@ def resample(candles: Prices, timeframe: Timeframe) -> Resampled:
         time = time[: np.searchsorted(periods, periods[-1])]
         periods = periods[: len(time)]
     firsts = np.flatnonzero(np.diff(periods, prepend=-1))
-    ends = np.append(firsts[1:], len(time)).astype(np.int64)
+    ends = np.append(firsts[1:], len(time))[: len(firsts)].astype(np.int64)
     volumes = candles.volume.tolist()
     made = Prices(
         symbol=candles.symbol,
         length=length,
         time=periods[firsts] * length,
         open=candles.open[firsts],
-        high=np.maximum.reduceat(candles.high[: len(time)], firsts) if len(firsts) else np.zeros(0),
-        low=np.minimum.reduceat(candles.low[: len(time)], firsts) if len(firsts) else np.zeros(0),
+        high=np.maximum.reduceat(candles.high[: len(time)], firsts),
+        low=np.minimum.reduceat(candles.low[: len(time)], firsts),
         close=candles.close[ends - 1],
         # The daemon adds volumes up exactly, so that no Python version differs in the last digit.
         volume=np.array(

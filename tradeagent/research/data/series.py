@@ -137,6 +137,8 @@ def _start(asked: Asked) -> int:
 
 def months_of(time: Times) -> Sequence[tuple[str, slice]]:
     """Return the months of rising times (UTC ns), such as 2022-01, and which rows are theirs."""
+    if not len(time):
+        return []
     months = time.astype("M8[ns]").astype("M8[M]")
     names, firsts = np.unique(months, return_index=True)
     ends = [*firsts[1:].tolist(), len(time)]
