@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -20,7 +20,7 @@ from tradeagent.integrations.hyperliquid.settings import (
     HyperliquidFeedSettings,
     HyperliquidSettings,
 )
-from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
+from tradeagent.integrations.recorded import RecordedSettings
 from tradeagent.plan import Plan
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger
@@ -28,6 +28,9 @@ from tradeagent.simulation.market import GeneratedMarket
 from tradeagent.simulation.scratch import Scratchpad
 from tradeagent.simulation.settings import MarketSettings
 from tradeagent.storage.directory import StateDirectory
+
+if TYPE_CHECKING:
+    from tradeagent.integrations.recorded import RecordedFeed
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 LEDGER_GROUP = 1_000
@@ -43,7 +46,11 @@ class Market(NamedTuple):
 
 def recording(plan: Plan) -> RecordedFeed | None:
     """Return the feed of recorded files, None for another; raises DataError."""
-    return RecordedFeed(plan.feed) if isinstance(plan.feed, RecordedSettings) else None
+    if not isinstance(plan.feed, RecordedSettings):
+        return None
+    from tradeagent.integrations.recorded import RecordedFeed
+
+    return RecordedFeed(plan.feed)
 
 
 def open_clock(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Clock:

@@ -47,6 +47,10 @@ COMMANDS = {
         "exchange:exchange",
         "Serve a simulated venue that speaks Hyperliquid's protocol.",
     ),
+    "data": (
+        "data:data",
+        "Keep market data: import, list, show, check, download, export.",
+    ),
     "archive": ("archive:archive", "Move old entries of the journal into a compressed file."),
     "new": ("new:new", "Write a new strategy or agent to start from."),
 }
