@@ -179,11 +179,12 @@ async def open_daemon(
     serve: Sequence[str] = SERVICES,
     unlock: Unlock | None = None,
     key: SecretStr | None = None,
+    feed: MarketFeed | None = None,
 ) -> AsyncIterator[Daemon]:
     """Open every part of a run in `state` and close what is open afterwards.
 
-    With `unlock` it may leave LOCKED; `key` signs what a real exchange is asked. Raises an
-    OperatorError with one line for whatever is not there or not usable.
+    With `unlock` it may leave LOCKED; `key` signs what a real exchange is asked; `feed` is played
+    in place of the plan's. Raises an OperatorError with one line for what is not usable.
     """
     settings = plan.settings
     if unlock is not None and not plan.runs("risk"):
@@ -192,7 +193,7 @@ async def open_daemon(
         directory = stack.enter_context(StateDirectory(state))
         directory.claim(plan.identity)
         crashes = stack.enter_context(counted_crashes(plan, directory))
-        recorded = recording(plan)
+        recorded = feed or recording(plan)
         _furnish(plan, directory)
         daemons: list[Daemon] = []
 
@@ -207,8 +208,8 @@ async def open_daemon(
         _refuse_unclaimed(plan, past, directory)
         clock = open_clock(plan, past.ts, recorded)
         plan, own_key = await stack.enter_async_context(housed(plan, directory, clock))
-        feed = connected(plan, open_feed(plan, clock, recorded))
-        market = Market(clock, await stack.enter_async_context(feed))
+        opened = connected(plan, open_feed(plan, clock, recorded))
+        market = Market(clock, await stack.enter_async_context(opened))
         most = settings.supervisor.safe_mode_after
         words = opening(past, crashes, most, unlock, clock.now()) if plan.runs("risk") else ()
         daemon = _assemble(plan, directory, store, market, own_key or key)

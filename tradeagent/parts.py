@@ -44,6 +44,16 @@ class Market(NamedTuple):
     feed: MarketFeed | LiveFeed
 
 
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where it is installed, None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return made
+
+
 def recording(plan: Plan) -> RecordedFeed | None:
     """Return the feed of recorded files, None for another; raises DataError."""
     if not isinstance(plan.feed, RecordedSettings):
@@ -53,7 +63,7 @@ def recording(plan: Plan) -> RecordedFeed | None:
     return RecordedFeed(plan.feed)
 
 
-def open_clock(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Clock:
+def open_clock(plan: Plan, ended: int, recorded: MarketFeed | None) -> Clock:
     """Return the clock, from where the last run `ended` (UTC ns); raises DataError."""
     chosen = plan.settings.clock
     first = next(recorded.events(0), None) if recorded is not None else None
@@ -67,7 +77,7 @@ def open_clock(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Clock:
     return WallClock()
 
 
-def open_feed(plan: Plan, clock: Clock, recorded: RecordedFeed | None) -> MarketFeed | LiveFeed:
+def open_feed(plan: Plan, clock: Clock, recorded: MarketFeed | None) -> MarketFeed | LiveFeed:
     """Return the feed; a live one is not connected yet, see `connected`."""
     settings = plan.feed
     if recorded is not None:

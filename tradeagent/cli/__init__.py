@@ -38,6 +38,10 @@ COMMANDS = {
         "Cancel entries at the venue when the daemon gives no sign of life.",
     ),
     "doctor": ("doctor:doctor", "Check the journal and what was derived from it."),
+    "backtest": (
+        "backtest:backtest",
+        "Trade recorded data on a simulated exchange, and report how it went.",
+    ),
     "replay": (
         "replay:replay",
         "Prove that a journal follows from its inputs, or step through it.",

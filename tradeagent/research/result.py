@@ -43,6 +43,8 @@ class Origin(BaseModel):
     journal: str
     """The hash of the journal's last entry."""
     version: str
+    terms: dict[str, str] = {}
+    """What trading cost and what orders met, in words, by name."""
     fills: Literal["bars", "quotes", "book"] = "bars"
     """What fills are made from: candles, the touch, or the levels of a book."""
 

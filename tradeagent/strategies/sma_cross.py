@@ -10,12 +10,15 @@ from tradeagent.messages import Direction, MarketData, Timeframe, TradeSignal
 from tradeagent.quant.indicators import ATR, SMA
 from tradeagent.strategies.base import Event, Inputs, Strategy, StrategyParams, View, stop_price
 
+ROUNDING = 1e-12
+"""Averages that differ by no more than this part are equal: rounding decides no trade."""
+
 
 class SmaCross(Strategy):
     """Be long while the fast average is above the slow one, else short, or flat without shorts."""
 
     class Params(StrategyParams):
-        """Periods in bars; the stop stands `stop_atr` average ranges away."""
+        """Periods in bars; the stop stands `stop_atr` average ranges away, none when 0."""
 
         timeframe: Timeframe = Field(default="1h", description="The candles it looks at.")
         fast: int = Field(
@@ -31,7 +34,10 @@ class SmaCross(Strategy):
             default=14, ge=1, le=200, description="The period of the average range, in bars."
         )
         stop_atr: float = Field(
-            default=2.0, gt=0, le=20, description="How far away the stop is, in average ranges."
+            default=2.0,
+            ge=0,
+            le=20,
+            description="How far away the stop is, in average ranges; 0 for none.",
         )
         even_atr: float = Field(
             default=0.0,
@@ -67,7 +73,7 @@ class SmaCross(Strategy):
             return None
         fast, slow = self.fast.update(event.close), self.slow.update(event.close)
         atr = self.atr.update(event.high, event.low, event.close)
-        if not (self.slow.ready and self.atr.ready) or fast == slow:
+        if not (self.slow.ready and self.atr.ready) or abs(fast - slow) <= ROUNDING * slow:
             return None
         before, self.above = self.above, fast > slow
         if before is None or before == self.above:
@@ -75,13 +81,14 @@ class SmaCross(Strategy):
         below: Direction = "short" if self.params.shorts else "flat"
         direction: Direction = "long" if self.above else below
         gain = self.params.even_atr * atr * (1 if direction == "long" else -1)
+        distance = self.params.stop_atr * atr
         return self.signal(
             event,
             direction,
             break_even=max(event.close + gain, event.close / 100)
             if gain and direction != "flat"
             else None,
-            stop=stop_price(event.close, direction, self.params.stop_atr * atr),
+            stop=stop_price(event.close, direction, distance) if self.params.stop_atr else None,
             values={"fast": fast, "slow": slow, "atr": atr},
             rationale=f"SMA({self.params.fast}) {fast:.6g} crossed"
             f" {'above' if self.above else 'below'} SMA({self.params.slow}) {slow:.6g}",

@@ -157,6 +157,11 @@ class RecordedFeed:
         first = max(start, chosen.start_ns + length)
         return series.events(first, chosen.end_ns + bool(length))
 
+    def candles(self, symbol: str) -> Sequence[Bars]:
+        """Return the columns of the shortest candles of `symbol`, file by file, oldest first."""
+        shortest = self.shortest(symbol)
+        return () if shortest is None else self._bars[symbol, shortest]
+
     def status(self) -> Sequence[DataStatus]:
         """Return how whole each file is."""
         return [recording.status for recording in self._recordings]
