@@ -1,4 +1,4 @@
-"""Write the reference pages: messages, configuration and commands, from the code itself.
+"""Write the reference pages: messages, configuration, commands and figures, from the code.
 
 Usage: python docs/generate.py            (a test fails when a page is not what this would write)
 """
@@ -83,6 +83,24 @@ def commands_page() -> str:
     return MADE + "\n".join(lines)
 
 
+def metrics_page() -> str:
+    """Return the reference of every figure of a backtest."""
+    from tradeagent.quant.meanings import GROUPS
+
+    lines = [
+        "# Figures of a backtest\n",
+        "Every figure of `summary.json` (under `metrics`) and of the [report](reports.md), with",
+        "its definition. A year has 365 days; days are in UTC; money is in quote currency. A ratio",
+        "of 0.01 is printed as 1 %. What is undefined is `null`, and `-` in print.",
+    ]
+    for heading, group in GROUPS.items():
+        lines += [f"\n## {heading}\n", "| field | title | unit | definition |", "|---|---|---|---|"]
+        for field, meaning in group.items():
+            definition = meaning.definition.replace("|", "\\|")
+            lines.append(f"| `{field}` | {meaning.title} | {meaning.unit} | {definition} |")
+    return MADE + "\n".join(lines) + "\n"
+
+
 def _paragraphs(text: str) -> str:
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
@@ -120,6 +138,7 @@ PAGES = {
     "messages.md": messages_page,
     "configuration.md": configuration_page,
     "commands.md": commands_page,
+    "metrics.md": metrics_page,
 }
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ.setdefault(
+    "TRADEAGENT_STRICT", "1"
+)  # before ours is imported: every message is validated
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

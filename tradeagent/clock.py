@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sized
+from typing import Any, Generic, Protocol, TypeVar
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -121,6 +121,24 @@ class AcceleratedClock(WallClock):
         await asyncio.sleep(seconds / self.speed)
 
 
+class _Stream(Generic[T]):
+    """Events still to come, the next at `when` (UTC ns); at one time the lower rank leads."""
+
+    __slots__ = ("deliver", "event", "events", "rank", "when")
+
+    def __init__(
+        self,
+        rank: int,
+        events: Iterator[tuple[int, T]],
+        deliver: Callable[[T], None],
+        first: tuple[int, T],
+    ) -> None:
+        self.rank = rank
+        self.events = events
+        self.deliver = deliver
+        self.when, self.event = first
+
+
 class SimulatedClock:
     """Time that jumps from event to event, and only when nothing is left to do.
 
@@ -136,11 +154,13 @@ class SimulatedClock:
         self._now = origin
         self._busy = 0
         self._scheduled = 0
-        self._streams = 0
-        self._open_streams = 0
-        self._heap: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._added = 0
+        self._streams: list[_Stream[Any]] = []
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._idle: asyncio.Future[None] | None = None
         self.on_idle: Callable[[], bool] = lambda: False
+        self.left: Sized = (None,)
+        """What `on_idle` releases: it is not asked while this is empty."""
         self.crowded: Callable[[], bool] = lambda: False
         """Whether what leaves the process is so far behind that time had better wait."""
         self.stopped = False
@@ -182,30 +202,15 @@ class SimulatedClock:
     def call_at(self, when: int, call: Callable[[], None]) -> None:
         """Run `call` when the clock reaches `when`."""
         self._scheduled += 1
-        heapq.heappush(self._heap, (when, NEVER, self._scheduled, call))
+        heapq.heappush(self._heap, (when, self._scheduled, call))
 
     def add_stream(self, events: Iterator[tuple[int, T]], deliver: Callable[[T], None]) -> None:
         """Hand each event to `deliver` at its time; the run lasts as long as a stream does."""
-        self._streams += 1
-        rank = self._streams
-        heap = self._heap
-
-        upcoming: list[T] = []
-
-        def advance() -> None:
-            following = next(events, None)
-            if following is None:
-                self._open_streams -= 1
-                return
-            upcoming.append(following[1])
-            heapq.heappush(heap, (max(following[0], self._now), rank, 0, play))
-
-        def play() -> None:
-            deliver(upcoming.pop())
-            advance()
-
-        self._open_streams += 1
-        advance()
+        self._added += 1
+        first = next(events, None)
+        if first is not None:
+            first = (max(first[0], self._now), first[1])
+            self._streams.append(_Stream(self._added, events, deliver, first))
 
     async def settled(self) -> None:
         """Return when no work is in progress and nothing was left to release."""
@@ -216,16 +221,33 @@ class SimulatedClock:
 
     async def run(self, until: int = NEVER, pause_every: int = 256) -> None:
         """Run events up to and including `until`, or until the last stream has ended."""
-        heap = self._heap
+        heap, streams = self._heap, self._streams
         played = 0
-        while heap and self._open_streams and heap[0][0] <= until and not self.stopped:
-            if self._busy or self.on_idle():
+        while streams and not self.stopped:
+            if self._busy or (self.left and self.on_idle()):
                 await self.settled()
                 continue
-            when, _, _, call = heapq.heappop(heap)
-            if when > self._now:
+            stream = streams[0] if len(streams) == 1 else min(streams, key=_turn)
+            when = stream.when
+            if heap and heap[0][0] < when:
+                when, _, call = heap[0]
+                if when > until:
+                    break
+                heapq.heappop(heap)
+                if when > self._now:
+                    self._now = when
+                call()
+            else:
+                if when > until:
+                    break
                 self._now = when
-            call()
+                stream.deliver(stream.event)
+                following = next(stream.events, None)
+                if following is None:
+                    streams.remove(stream)
+                else:
+                    due, stream.event = following
+                    stream.when = due if due > when else when
             played += 1
             if played % pause_every == 0:
                 await asyncio.sleep(0)
@@ -234,3 +256,7 @@ class SimulatedClock:
         await self.settled()
         if until != NEVER and not self.stopped:
             self._now = max(self._now, until)
+
+
+def _turn(stream: _Stream[Any]) -> tuple[int, int]:
+    return stream.when, stream.rank

@@ -25,6 +25,7 @@ from tradeagent.plan import Plan
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger
 from tradeagent.simulation.market import GeneratedMarket
+from tradeagent.simulation.scratch import Scratchpad
 from tradeagent.simulation.settings import MarketSettings
 from tradeagent.storage.directory import StateDirectory
 
@@ -131,7 +132,12 @@ def open_exchange(
         assert key is not None
         credentials = Credentials(account=settings.account, key=key)
         return HyperliquidExchange(settings, credentials, clock, spawn, directory.path)
-    ledger = Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
+    passing = clock.simulated and plan.settings.store.fresh
+    ledger = (
+        Scratchpad()
+        if passing
+        else Ledger(directory.ledger, LEDGER_GROUP if clock.simulated else 1)
+    )
     return SimulatedExchange(settings, market.feed.instruments(), ledger, clock.now)
 
 

@@ -95,7 +95,7 @@ class Tally:
         self.audit: AuditReport | None = None
         self.peak = self.day_open = ZERO
         self.positions: dict[str, PositionUpdate] = {}
-        self.marks: dict[str, tuple[float, int]] = {}
+        self._prices: dict[str, MarketData | TickerUpdate] = {}
         self.decided: dict[str, int] = {}
         self.beats: dict[str, Heartbeat] = {}
         self.agents: dict[str, AgentStatus] = {}
@@ -139,18 +139,29 @@ class Tally:
         hand = self._inlet.hand if self._inlet is not None else None
         return hand.ts if hand is not None else 0
 
+    @property
+    def marks(self) -> dict[str, tuple[float, int]]:
+        """Return the last mark of each symbol, and of when it is (UTC ns)."""
+        return {
+            symbol: (one.close, one.close_time)
+            if isinstance(one, MarketData)
+            else (one.mark or one.mid, one.time)
+            for symbol, one in self._prices.items()
+        }
+
     def _note(self, message: Message) -> None:
         self.events.append((self.now, message))
 
     def _bar(self, bar: MarketData) -> None:
-        hand = self._inlet.hand if self._inlet is not None else None
+        inlet = self._inlet
         # A candle that Data builds from those of the feed is derived, and no data of its own.
-        self.bars += hand is None or hand.origin is not Origin.DERIVED
-        self.marks[bar.symbol] = (bar.close, bar.close_time)
+        if inlet is None or inlet.hand is None or inlet.hand.origin is not Origin.DERIVED:
+            self.bars += 1
+        self._prices[bar.symbol] = bar
 
     def _tick(self, tick: TickerUpdate) -> None:
         self.ticks += 1
-        self.marks[tick.symbol] = (tick.mark or tick.mid, tick.time)
+        self._prices[tick.symbol] = tick
 
     def _signal(self, signal: TradeSignal) -> None:
         self.signals += 1

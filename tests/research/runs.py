@@ -85,14 +85,19 @@ def curve_of(trades: tuple[Trade, ...], prices: Prices, start: float = 10_000.0)
     """Return the equity at the close of each candle that the trades give, marked to market."""
     closes = prices.time + prices.length
     equity, exposure = np.full(len(prices), start), np.zeros(len(prices))
+    booked = np.zeros(len(prices) + 1)
     for one in trades:
-        until = one.exit_time if one.exit_time is not None else int(closes[-1]) + 1
-        inside = (closes > one.entry_time) & (closes < until)
-        sign = 1 if one.side == "long" else -1
-        size, paid = float(one.size), float(one.fees + one.funding)
-        open_profit = sign * size * (prices.close - float(one.entry_price)) - paid
-        equity += np.where(inside, open_profit, np.where(closes >= until, float(one.pnl), 0.0))
-        exposure += np.where(inside, size * prices.close, 0.0)
+        first = int(np.searchsorted(closes, one.entry_time, side="right"))
+        last = len(prices)
+        if one.exit_time is not None:
+            last = int(np.searchsorted(closes, one.exit_time))
+            booked[last] += float(one.pnl)
+        sign, size = 1 if one.side == "long" else -1, float(one.size)
+        close = prices.close[first:last]
+        paid = float(one.fees + one.funding)
+        equity[first:last] += sign * size * (close - float(one.entry_price)) - paid
+        exposure[first:last] += size * close
+    equity += np.cumsum(booked)[:-1]
     time = np.concatenate((prices.time[:1], closes))
     return Curve(time, _after(start, equity), _after(0.0, exposure))
 

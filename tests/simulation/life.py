@@ -17,7 +17,7 @@ from .reference_books import MINUTE, SECOND
 
 SEEN = (
     *("bid", "ask", "mark", "_stated", "_depth", "_tick"),
-    *("_hears_trades", "_before", "_bar", "_bar_end"),
+    *("_hears_trades", "_before", "_bar", "ended"),
 )
 """What a book has seen of the market, which shows it again: no ledger keeps it."""
 

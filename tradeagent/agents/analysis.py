@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from tradeagent.agents.base import AgentSettings, BaseAgent, on
-from tradeagent.messages import Analysis as Opinion
 from tradeagent.messages import (
+    TIMEFRAMES,
     History,
     HistoryRequest,
     MarketData,
@@ -16,8 +17,9 @@ from tradeagent.messages import (
     Timeframe,
     TradeSignal,
 )
+from tradeagent.messages import Analysis as Opinion
 from tradeagent.storage.base import Past
-from tradeagent.strategies.base import Event, Strategy, View
+from tradeagent.strategies.base import Decision, Event, Strategy, View
 
 MEMORY = 25
 """How many times its warm-up a strategy is shown: by then 1e-9 is left of Wilder's first value."""
@@ -34,22 +36,71 @@ class Hosted:
         self.ready = not self.inputs.bars or self.inputs.warmup == 0
 
     def show(self, event: Event, now: int) -> Sequence[TradeSignal]:
-        """Show the strategy an event; returns its signals once it is warm."""
+        """Show the strategy what is no candle; returns its signals once it is warm."""
         view = self.view
         view.observe(event, now)
         decision = self.strategy.decide(event, view)
         if not self.ready:
-            self._count(event)
             return ()
         if decision is None:
             return ()
         return (decision,) if isinstance(decision, TradeSignal) else decision
 
-    def _count(self, event: Event) -> None:
-        if isinstance(event, MarketData) and event.symbol == self.strategy.symbol:
-            self.seen[event.timeframe] += 1
+    def count(self, bar: MarketData) -> None:
+        """Count a candle of its own symbol towards its warm-up."""
+        if bar.symbol == self.strategy.symbol:
+            self.seen[bar.timeframe] += 1
             warmup = self.inputs.warmup
             self.ready = all(count >= warmup for count in self.seen.values())
+
+
+class Seat(NamedTuple):
+    """One strategy before one row of candles: its view, that row in it, and how it decides."""
+
+    hosted: Hosted
+    view: View
+    add: Callable[[MarketData], None]
+    decide: Callable[[Event, View], Decision]
+
+
+class Audience:
+    """The strategies that look at one symbol's candles of one timeframe.
+
+    Until the history they asked for has come, candles are `waiting`.
+    """
+
+    __slots__ = ("_key", "_last", "_length", "_seats", "waiting")
+
+    def __init__(self, symbol: str, timeframe: Timeframe) -> None:
+        self.waiting: list[MarketData] | None = None
+        self._key = (symbol, timeframe)
+        self._length = TIMEFRAMES[timeframe]
+        self._last = -1
+        self._seats: list[Seat] = []
+
+    def seat(self, hosted: Hosted) -> None:
+        """Let a strategy look, after those that came before it."""
+        symbol, timeframe = self._key
+        add = hosted.view.bars(timeframe, symbol).append
+        self._seats.append(Seat(hosted, hosted.view, add, hosted.strategy.decide))
+
+    def show(self, bar: MarketData) -> list[TradeSignal] | None:
+        """Show a candle to all, once; returns what they signal, if they do."""
+        if bar.time <= self._last:
+            return None
+        self._last = bar.time
+        signals: list[TradeSignal] | None = None
+        now = bar.time + self._length
+        for hosted, view, add, decide in self._seats:
+            view.now = now
+            add(bar)
+            decision = decide(bar, view)
+            if not hosted.ready:
+                hosted.count(bar)
+            elif decision is not None:
+                found = (decision,) if isinstance(decision, TradeSignal) else decision
+                signals = [*(signals or ()), *found]
+        return signals
 
 
 class Analysis(BaseAgent[AgentSettings]):
@@ -66,11 +117,9 @@ class Analysis(BaseAgent[AgentSettings]):
     ) -> None:
         super().__init__(settings, name)
         self.hosted = [Hosted(strategy) for strategy in strategies]
-        self._bars: dict[tuple[str, str], list[Hosted]] = {}
+        self._bars: dict[tuple[str, str], Audience] = {}
         self._quotes: dict[str, list[Hosted]] = {}
         self._opinions: dict[str, list[Hosted]] = {}
-        self._waiting: dict[tuple[str, str], list[MarketData]] = {}
-        self._last: dict[tuple[str, str], int] = {}
         self._parts: dict[tuple[str, str], list[Hosted]] = {}
         for hosted in self.hosted:
             self._enter(hosted)
@@ -80,7 +129,8 @@ class Analysis(BaseAgent[AgentSettings]):
         self._parts.setdefault((strategy.name, strategy.symbol), []).append(hosted)
         for symbol in (strategy.symbol, *inputs.symbols):
             for timeframe in inputs.bars:
-                self._bars.setdefault((symbol, timeframe), []).append(hosted)
+                key = (symbol, timeframe)
+                self._bars.setdefault(key, Audience(symbol, timeframe)).seat(hosted)
             if inputs.quotes:
                 self._quotes.setdefault(symbol, []).append(hosted)
             if inputs.analyses or inputs.sentiment:
@@ -104,41 +154,30 @@ class Analysis(BaseAgent[AgentSettings]):
                     wish = (symbol, timeframe)
                     wishes[wish] = max(wishes.get(wish, 0), hosted.inputs.warmup)
         for (symbol, timeframe), count in sorted(wishes.items()):
-            self._waiting[symbol, timeframe] = []
+            self._bars[symbol, timeframe].waiting = []
             self.publish(HistoryRequest(symbol=symbol, timeframe=timeframe, count=MEMORY * count))
 
     @on(History)
     def warm_up(self, history: History) -> list[TradeSignal]:
         """Show the past, then the candles that came while it was fetched."""
-        key = (history.symbol, history.timeframe)
-        waited = self._waiting.pop(key, None)
-        if waited is None:
+        audience = self._bars.get((history.symbol, history.timeframe))
+        if audience is None or audience.waiting is None:
             return []
+        waited, audience.waiting = audience.waiting, None
         for bar in history.bars:
-            self._show(bar)
-        return [signal for bar in waited for signal in self._show(bar)]
+            audience.show(bar)
+        return [signal for bar in waited for signal in audience.show(bar) or ()]
 
     @on(MarketData)
     def bar(self, bar: MarketData) -> Sequence[TradeSignal] | None:
         """Show a closed candle to those that asked for it."""
-        key = (bar.symbol, bar.timeframe)
-        if key not in self._bars:
+        audience = self._bars.get((bar.symbol, bar.timeframe))
+        if audience is None:
             return None
-        if self._waiting and (waiting := self._waiting.get(key)) is not None:
-            waiting.append(bar)
+        if audience.waiting is not None:
+            audience.waiting.append(bar)
             return None
-        return self._show(bar) or None
-
-    def _show(self, bar: MarketData) -> list[TradeSignal]:
-        key = (bar.symbol, bar.timeframe)
-        if bar.time <= self._last.get(key, -1):
-            return []
-        self._last[key] = bar.time
-        signals: list[TradeSignal] = []
-        now = bar.close_time
-        for hosted in self._bars[key]:
-            signals.extend(hosted.show(bar, now))
-        return signals
+        return audience.show(bar)
 
     @on(TickerUpdate)
     def quote(self, tick: TickerUpdate) -> list[TradeSignal] | None:
@@ -146,7 +185,12 @@ class Analysis(BaseAgent[AgentSettings]):
         hosts = self._quotes.get(tick.symbol)
         if not hosts:
             return None
-        return [signal for hosted in hosts for signal in hosted.show(tick, self.now())]
+        signals: list[TradeSignal] | None = None
+        now = self.now()
+        for hosted in hosts:
+            if found := hosted.show(tick, now):
+                signals = [*(signals or ()), *found]
+        return signals
 
     @on(Opinion)
     def analysis(self, view: Opinion) -> list[TradeSignal] | None:

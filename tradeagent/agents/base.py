@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeAlias, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypeVar
@@ -42,11 +42,24 @@ def on(kind: type[M]) -> Callable[[Callable[[A, M], R]], Callable[[A, M], R]]:
     return tag
 
 
-def every(seconds: float) -> Callable[[Callable[[A], R]], Callable[[A], R]]:
-    """Tag a method to run each `seconds` of the clock; what it returns is published."""
+class Beat(NamedTuple):
+    """How often a timer fires, in seconds of the clock, and the method that tells whether it must.
+
+    Without one it always fires; a beat that is left out costs no message.
+    """
+
+    seconds: float
+    when: str = ""
+
+
+def every(seconds: float, when: str = "") -> Callable[[Callable[[A], R]], Callable[[A], R]]:
+    """Tag a method to run each `seconds` of the clock; what it returns is published.
+
+    `when` names a method that tells at each beat whether there is anything to do.
+    """
 
     def tag(method: Callable[[A], R]) -> Callable[[A], R]:
-        method.__every__ = seconds  # type: ignore[attr-defined]
+        method.__every__ = Beat(float(seconds), when)  # type: ignore[attr-defined]
         return method
 
     return tag
@@ -101,6 +114,12 @@ class Runtime(Protocol):
         """Return after `seconds` of the clock; for operations."""
         ...
 
+    def remind(
+        self, agent: str, method: str, seconds: float, unless: Callable[[], bool] | None = None
+    ) -> None:
+        """Fire a timer once, in `seconds` of the clock; one that is to come stays as it is."""
+        ...
+
     def play(
         self, agent: str, events: Iterator[tuple[int, E]], deliver: Callable[[E], None]
     ) -> None:
@@ -117,8 +136,9 @@ class BaseAgent(Generic[S]):
     gives it.
     """
 
-    handles: ClassVar[dict[type[Message], str]] = {}
-    timers: ClassVar[dict[str, float]] = {}
+    handles: dict[type[Message], str] = {}
+    """The handler of each class of messages it hears, by name; one agent may leave some out."""
+    timers: ClassVar[dict[str, Beat]] = {}
     settings_type: ClassVar[type[AgentSettings]] = AgentSettings
     essential: ClassVar[bool] = False
     """Whether the order path needs this agent: its inbox never drops, its failure halts."""
@@ -165,7 +185,8 @@ class BaseAgent(Generic[S]):
 
     def now(self) -> int:
         """Return the time of the message in hand, UTC ns: the only clock a handler has."""
-        hand = self.hand
+        inlet = self._inlet
+        hand = inlet.hand if inlet is not None else None
         return hand.ts if hand is not None else self.runtime.time()
 
     def publish(self, message: Message) -> None:
@@ -183,6 +204,15 @@ class BaseAgent(Generic[S]):
     def attend(self, work: Coroutine[Any, Any, None]) -> None:
         """Start an operation that goes on until the daemon stops; it publishes as it goes."""
         self.runtime.attend(self.name, work)
+
+    def remind(self, method: str, seconds: float, unless: Callable[[], bool] | None = None) -> None:
+        """Run a method once, in `seconds` of the clock, as a timer does.
+
+        A reminder of it that is to come already stays as it is. It comes to nothing where `unless`
+        then says that there is nothing to do. An agent that is made anew has none.
+        """
+        if self._runtime is not None:
+            self._runtime.remind(self.name, method, seconds, unless)
 
     def committed(self) -> Awaitable[None]:
         """Return what resolves when the message in hand is durable."""
@@ -215,10 +245,10 @@ class BaseAgent(Generic[S]):
         return self._runtime
 
 
-def _tags(cls: type[BaseAgent[Any]]) -> tuple[dict[type[Message], str], dict[str, float]]:
+def _tags(cls: type[BaseAgent[Any]]) -> tuple[dict[type[Message], str], dict[str, Beat]]:
     """Collect and check the tagged methods of a class; raises TypeError for a wrong one."""
     handles: dict[type[Message], str] = {}
-    timers: dict[str, float] = {}
+    timers: dict[str, Beat] = {}
     kinds: dict[str, type[Message]] = {}
     seen: dict[str, object] = {}
     for base in reversed(cls.__mro__):
@@ -232,13 +262,15 @@ def _tags(cls: type[BaseAgent[Any]]) -> tuple[dict[type[Message], str], dict[str
                 _check_override(cls, name, member, seen[name])
             if name in kinds:
                 seen[name] = member
-            if (seconds := getattr(member, "__every__", None)) is not None:
-                if seconds <= 0:
-                    raise TypeError(f"{cls.__name__}.{name}: @every({seconds}) is not above 0")
+            if (beat := getattr(member, "__every__", None)) is not None:
+                if beat.seconds <= 0:
+                    raise TypeError(f"{cls.__name__}.{name}: @every({beat.seconds}) is not above 0")
+                if beat.when and not callable(getattr(cls, beat.when, None)):
+                    raise TypeError(f"{cls.__name__}.{name}: there is no method {beat.when}")
                 if inspect.iscoroutinefunction(member):
                     where = f"{cls.__name__}.{name}"
                     raise TypeError(f"{where}: a timer is a def method; `start` what has to wait")
-                timers[name] = float(seconds)
+                timers[name] = beat
             elif name in timers and not callable(member):
                 raise TypeError(f"{cls.__name__}.{name} is a timer and cannot be {member!r}")
     return handles, timers

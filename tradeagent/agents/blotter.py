@@ -25,11 +25,11 @@ from tradeagent.messages import (
     PositionUpdate,
     Severity,
 )
-from tradeagent.messages.build import changed, checked
+from tradeagent.messages.build import changed, typed
 from tradeagent.quant.portfolio import Books
 from tradeagent.storage.base import Past
 
-_new_fill = checked(Fill)
+_new_fill = typed(Fill)
 
 S = OrderStatus
 TAKEN = frozenset(

@@ -214,10 +214,14 @@ class Compliance(BaseAgent[ComplianceSettings]):
         done = TaskResult(task_id=task.task_id, outcome="succeeded", results=results)
         return [report, done]
 
-    @every(3600)
+    @every(3600, when="day_is_over")
     def look(self) -> list[Message]:
         """Report when a UTC day is over."""
         return self._turn()
+
+    def day_is_over(self) -> bool:
+        """Tell whether a day that was begun has ended."""
+        return not self._since or self.runtime.time() // DAY != self._since // DAY
 
     def _turn(self) -> list[Message]:
         """Return the report of the day that is over, if one is."""

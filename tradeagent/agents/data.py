@@ -8,7 +8,7 @@ from math import fsum
 
 from pydantic import Field
 
-from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
+from tradeagent.agents.base import AgentSettings, BaseAgent, on
 from tradeagent.clock import MILLISECOND
 from tradeagent.errors import VenueUnavailable
 from tradeagent.integrations.base import LiveFeed, MarketEvent, MarketFeed, Remembering
@@ -24,6 +24,8 @@ from tradeagent.messages import (
     Timeframe,
 )
 
+REPORT = 300.0
+"""Seconds between two reports on how whole the data is."""
 PAUSE = 5.0
 """Seconds before a feed that does not answer is asked again."""
 
@@ -116,10 +118,16 @@ class Data(BaseAgent[DataSettings]):
             base = feed.shortest(symbol)
             if base and timeframe not in feed.timeframes(symbol):
                 self._resamplers.setdefault((symbol, base), []).append(Resampler(timeframe))
+        if not self._resamplers:  # then it need not hear its own candles
+            self.handles = {
+                kind: how for kind, how in self.handles.items() if kind is not MarketData
+            }
 
     async def setup(self) -> None:
         """Publish what the feed covers, then play it, or listen to it."""
         runtime, feed = self.runtime, self.feed
+        if isinstance(feed, LiveFeed) or not feed.recorded:
+            self.remind("report", REPORT)
         if isinstance(feed, LiveFeed):
             self.attend(self._listen(feed))
             return
@@ -173,7 +181,8 @@ class Data(BaseAgent[DataSettings]):
     def take(self, event: MarketEvent) -> None:
         """Publish one event of the feed; a ticker only when it is news."""
         if type(event) is not TickerUpdate or self._is_news(event):
-            self.runtime.publish(self.name, event, None, self._origin)
+            assert self._runtime is not None
+            self._runtime.publish(self.name, event, None, self._origin)
 
     @on(MarketData)
     def resample(self, bar: MarketData) -> list[MarketData] | None:
@@ -220,9 +229,9 @@ class Data(BaseAgent[DataSettings]):
         built = [longer for bar in shorter for longer in resampler.add(bar)]
         return built[-wish.count :]
 
-    @every(300)
     def report(self) -> None:
-        """Tell how whole the data is."""
+        """Tell how whole the data is, which a file that was read as a whole stays."""
+        self.remind("report", REPORT)
         self.start(self._report())
 
     async def _report(self) -> Sequence[Message]:

@@ -20,9 +20,9 @@ from tradeagent.messages import (
     TradeSignal,
     Vote,
 )
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import typed
 
-_new_vote = checked(Vote)
+_new_vote = typed(Vote)
 
 Conflict = Literal["net", "strongest", "agree"]
 SIGNS = {"long": 1.0, "short": -1.0, "flat": 0.0}
@@ -95,7 +95,8 @@ class Desk:
     `held` are the weights the position was asked for, `adopted` those of them that no strategy
     looks after. `legs` are the working stops and targets, `managed` those that follow the price.
     `closed_by` is the stop or target that filled last, `ended` the request that ended last. `alarm`
-    is when something falls due by itself (ns).
+    is when something falls due by itself (ns), and `stirred` tells of a change of which nobody has
+    asked yet what follows.
     """
 
     __slots__ = (
@@ -117,6 +118,7 @@ class Desk:
         "refused",
         "released",
         "size",
+        "stirred",
         "symbol",
         "work",
     )
@@ -144,6 +146,7 @@ class Desk:
         self.released = False
         """Whether the operator gave up what he holds, until that is closed."""
         self.alarm = NEVER
+        self.stirred = True
 
     # -- what happens -----------------------------------------------------------------------------
 
@@ -156,6 +159,7 @@ class Desk:
 
         Until a price is known, its entry stands for one.
         """
+        self.stirred = True
         if not self.price and held.size:
             self.mark(float(held.entry_price), held.time)
         self.size, self.entry_price = held.size, held.entry_price
@@ -222,6 +226,7 @@ class Desk:
 
     def guard(self, leg: OrderUpdate, *, managed: bool) -> None:
         """Keep a working stop or target in its newest state; forget one that has ended."""
+        self.stirred = True
         name = leg.order.cloid
         before = self.legs.pop(name, None)
         self.managed.pop(name, None)

@@ -18,7 +18,8 @@ class Desks:
 
     def __init__(self, mandates: Mapping[str, Mandate], settings: TradingSettings) -> None:
         """Hear each strategy within its mandate."""
-        self._desks: dict[str, Desk] = {}
+        self.known: dict[str, Desk] = {}
+        """Every desk there is, by symbol."""
         self._mandates = dict(mandates)
         self._weights = {name: one.weight for name, one in mandates.items()}
         self._voices = {name: one.agent for name, one in mandates.items() if one.agent}
@@ -29,14 +30,14 @@ class Desks:
 
     def __getitem__(self, symbol: str) -> Desk:
         """Return the desk of a symbol."""
-        found = self._desks.get(symbol)
+        found = self.known.get(symbol)
         if found is None:
-            found = self._desks[symbol] = Desk(symbol, self._paused)
+            found = self.known[symbol] = Desk(symbol, self._paused)
         return found
 
     def __iter__(self) -> Iterator[Desk]:
         """Yield every desk, in the order of their first mention."""
-        return iter(self._desks.values())
+        return iter(self.known.values())
 
     # -- what is said -----------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ from tradeagent.messages import (
     StopPlan,
     TradeSignal,
 )
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import typed
 
-_new_order_request = checked(OrderRequest)
+_new_order_request = typed(OrderRequest)
 
 SLICED = ("twap", "iceberg")
 

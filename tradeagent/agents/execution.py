@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
+from tradeagent.agents.base import AgentSettings, BaseAgent, on
 from tradeagent.agents.blotter import Blotter
 from tradeagent.agents.catchup import CatchUp, hold_dead_man
 from tradeagent.agents.identity import sealed
@@ -21,6 +21,7 @@ from tradeagent.agents.reconcile import ReconcileSettings, Reconciliation
 from tradeagent.agents.router import ALL, OrderRouter
 from tradeagent.agents.sendgate import SendGate
 from tradeagent.agents.venue import Venue
+from tradeagent.clock import SECOND
 from tradeagent.crash import crashpoint
 from tradeagent.errors import Fenced, JournalError, NotSent, VenueUnavailable
 from tradeagent.integrations.base import Exchange, Unsubscribe, VenueEvent
@@ -28,7 +29,6 @@ from tradeagent.messages import (
     AgentState,
     CancelRequest,
     ExecutionReport,
-    Fill,
     FundingPayment,
     Incident,
     Message,
@@ -45,14 +45,17 @@ from tradeagent.messages import (
     VenueStatement,
     VenueStatus,
 )
-from tradeagent.messages.build import changed, checked
+from tradeagent.messages.build import changed, typed
 from tradeagent.storage.base import Past
 
-_new_order_update = checked(OrderUpdate)
+_new_order_update = typed(OrderUpdate)
 
 S = OrderStatus
 RECONCILE = "reconcile"
 """The task that an operator asks for."""
+DAY = 86_400 * SECOND
+IN_STEP, AT_HOME = 300.0, 3600.0
+"""Seconds between two comparisons with a remote venue, and with one in this process."""
 
 
 class ExecutionSettings(AgentSettings):
@@ -123,6 +126,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         self._asked_for: set[str] = set()
         """The orders that are being asked for, by cloid."""
         self._key = seal_key
+        self._compared = -1
         self._leave: Unsubscribe | None = None
 
     # -- start ------------------------------------------------------------------------------------
@@ -151,6 +155,7 @@ class Execution(BaseAgent[ExecutionSettings]):
             self.attend(self._keep_calling())
         for message in self._called_back():
             self.publish(message)
+        self._remind()
         if self.venue.remote:
             pace, horizon = self.settings.reconcile, self.settings.dead_man_s
             self.attend(self._follow(pace.statement_s, self.catch_up.state))
@@ -308,8 +313,8 @@ class Execution(BaseAgent[ExecutionSettings]):
             if isinstance(told, OrderUpdate) and told.status is S.UNKNOWN:
                 self._inquire(told)
         messages.extend(self.recall.once_seen(report.cloid))
-        if any(isinstance(message, Fill) for message in messages):
-            self.start(self.venue.account())
+        if report.execution is not None and (self.venue.remote or not self.runtime.exact):
+            self.start(self.venue.account())  # for those who look; the hour tells a simulation
         return messages
 
     def _look_after(self, cloid: str) -> None:
@@ -340,11 +345,25 @@ class Execution(BaseAgent[ExecutionSettings]):
 
     # -- keeping in step --------------------------------------------------------------------------
 
-    @every(300)
+    def _remind(self) -> None:
+        if self.venue.remote:
+            self.remind("keep_in_step", IN_STEP)
+        else:  # at the full hour, so that a day's first account is that of midnight
+            self.remind("keep_in_step", AT_HOME - self.runtime.time() / SECOND % AT_HOME)
+
     def keep_in_step(self) -> None:
-        """Compare with the venue on schedule, and ask again for cancels without an answer."""
+        """Compare with the venue on schedule, and ask again for cancels without an answer.
+
+        One in this process is compared with daily; in between it tells what the account is worth.
+        """
+        self._remind()
         self.recall.again()
-        self.start(self.catch_up.try_reconcile(), lane="reconcile")
+        day = self.now() // DAY
+        if self.venue.remote or day != self._compared:
+            self._compared = day
+            self.start(self.catch_up.try_reconcile(), lane="reconcile")
+        else:
+            self.start(self.venue.account())
 
     @on(TaskRequest)
     def compare_now(self, wish: TaskRequest) -> None:

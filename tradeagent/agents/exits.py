@@ -16,10 +16,10 @@ from tradeagent.messages import (
     Side,
     StopPlan,
 )
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import typed
 from tradeagent.quant.portfolio import tidy
 
-_new_order_request = checked(OrderRequest)
+_new_order_request = typed(OrderRequest)
 
 EXIT_VALID = 60 * SECOND
 

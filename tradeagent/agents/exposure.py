@@ -38,6 +38,10 @@ class Exposure:
         self.limits = limits = limits if limits is not None else Limits()
         self.balance = ZERO
         self.heard = 0
+        self.calm_until = 0
+        """Until when (UTC ns) the account is in order while the marks stay where they may be."""
+        self.stands = False
+        """Whether the account stands until it is told again, however long ago that was."""
         self.venue_margin = ZERO
         self.high_water = ZERO
         self.instruments: dict[str, InstrumentUpdate] = {}
@@ -87,29 +91,39 @@ class Exposure:
         standing.rates = margin_rates(instrument.max_leverage, self.limits.max_leverage)
         self.totals.moved(instrument.symbol, standing)
 
-    def price(self, bar: MarketData) -> bool:
-        """Take the close of a candle; False where a ticker gives the mark."""
-        length = TIMEFRAMES[bar.timeframe]
-        standing = self[bar.symbol]
-        standing.bar = min(standing.bar or length, length)
-        if bar.close_time < standing.heard:
-            return False  # a longer candle that was completed late
-        standing.heard = bar.close_time
-        if standing.tick is not None and bar.close_time - standing.tick.time > self._tick_age:
+    def price(self, bar: MarketData) -> Standing | None:
+        """Take the close of a candle; returns whom it marks, None where a ticker gives the mark."""
+        length, symbol = TIMEFRAMES[bar.timeframe], bar.symbol
+        standing = self._standings.get(symbol) or self[symbol]
+        if length != standing.bar:
+            standing.bar = min(standing.bar or length, length)
+        closed = bar.time + length
+        if closed < standing.heard:
+            return None  # a longer candle that was completed late
+        standing.heard = closed
+        if standing.quoted:
+            if standing.tick is not None and closed - standing.tick.time <= self._tick_age:
+                return None
             standing.quoted = False
-        if not standing.quoted:
-            standing.mark = bar.close
-            self.totals.moved(bar.symbol, standing)
-        return not standing.quoted
+        standing.mark = bar.close
+        if standing.at_stake:
+            self.totals.moved(symbol, standing)
+        else:
+            standing.moved()
+        return standing
 
-    def quote(self, tick: TickerUpdate) -> None:
-        """Take a ticker: its mark, and what orders meet."""
-        standing = self[tick.symbol]
+    def quote(self, tick: TickerUpdate) -> Standing:
+        """Take a ticker: its mark, and what orders meet; returns whom it marks."""
+        standing = self._standings.get(tick.symbol) or self[tick.symbol]
         standing.quoted = True
         standing.tick = tick
         standing.heard = tick.time
-        standing.mark = tick.mark or tick.mid
-        self.totals.moved(tick.symbol, standing)
+        standing.mark = tick.mark or (tick.bid + tick.ask) / 2
+        if standing.at_stake:
+            self.totals.moved(tick.symbol, standing)
+        else:
+            standing.moved()
+        return standing
 
     def show(self, book: OrderBookUpdate) -> None:
         """Take a book."""
@@ -117,6 +131,7 @@ class Exposure:
 
     def hold(self, update: PositionUpdate) -> None:
         """Take over a position; what it realised changes the balance until the venue tells it."""
+        self.calm_until = 0
         symbol = update.symbol
         before = self._positions.get(symbol, update)
         self.balance += update.realised_pnl - before.realised_pnl
@@ -130,6 +145,8 @@ class Exposure:
             self._held[symbol] = standing
         else:
             self._held.pop(symbol, None)
+        if self.stands:
+            self.high_water = max(self.high_water, self.equity)
 
     def pay(self, fee: Decimal) -> None:
         """Take a fee off the balance."""
@@ -137,7 +154,7 @@ class Exposure:
 
     def account(self, update: AccountUpdate, now: int) -> None:
         """Take over the venue's word; the first of a UTC day is what its loss is measured by."""
-        self.balance, self.heard = update.balance, now
+        self.balance, self.heard, self.stands = update.balance, now, update.stands
         self.venue_margin = update.margin_used
         self.high_water = max(self.high_water, update.equity)
         day = update.time // DAY
@@ -145,6 +162,10 @@ class Exposure:
             self._day, self._day_open = day, update.equity
 
     # -- what follows -----------------------------------------------------------------------------
+
+    def told_at(self, now: int) -> int:
+        """Return as of when the account is known at `now`, UTC ns; 0 when it never was told."""
+        return now if self.stands else self.heard
 
     @property
     def holds(self) -> bool:
@@ -175,8 +196,11 @@ class Exposure:
         """Return what the UTC day has brought so far, down to `equity`."""
         return equity - self._day_open if self._day_open is not None else ZERO
 
-    def vitals(self, now: int) -> Vitals:
-        """Return how the account stands at the marks of now."""
+    def vitals(self, now: int, move: float = 0.0) -> Vitals:
+        """Return how the account stands at the marks of now.
+
+        With `move` each mark has moved by that part against us, in each regard.
+        """
         unrealised = gross = margin = maintenance = blind = bare = 0.0
         wants_stop = self.limits.require_stop
         for standing in self._held.values():
@@ -191,6 +215,9 @@ class Exposure:
             if wants_stop:
                 bare = max(bare, self._bare(standing, now))
         equity = float(self.balance) + unrealised
+        if move:
+            equity -= move * gross
+            gross, margin, maintenance = (one * (1 + move) for one in (gross, margin, maintenance))
         opening, high = float(self._day_open or 0), float(self.high_water)
         safe = equity if equity > 0 else 1e-9
         return Vitals(
@@ -199,13 +226,24 @@ class Exposure:
             gross=gross / safe,
             margin=margin / safe,
             liquidation_distance=(equity - maintenance) / gross if gross else FAR,
-            account_age=(now - self.heard) / SECOND if self.heard else 0.0,
+            account_age=(now - self.told_at(now)) / SECOND if self.heard else 0.0,
             blind=blind,
             unprotected=bare,
             unknown_orders=self.claims.unknown,
             unknown_age=self.claims.unknown_age(now),
             venue_rejects=self.claims.rejected,
         )
+
+    def rest(self, move: float, until: int) -> None:
+        """Note that the account is in order while no mark moves by more than a part of it."""
+        self.calm_until = until
+        for standing in self._held.values():
+            mark = standing.mark or standing.entry
+            standing.low, standing.high = mark * (1 - move), mark * (1 + move)
+
+    def silent_since(self) -> int:
+        """Return when the symbol that was not heard of for longest was, of those held; UTC ns."""
+        return min((one.heard + one.bar for one in self._held.values()), default=1 << 62)
 
     def _bare(self, standing: Standing, now: int) -> float:
         """Return for how long (s) the stops have been smaller than the position."""

@@ -326,7 +326,7 @@ def entry_context(
         price_time=request.price_time,
         valid_until=request.valid_until,
         bar_length=0 if standing.quoted else standing.bar,
-        account_time=exposure.heard,
+        account_time=exposure.told_at(now),
         known_source=known_source,
         immediate=request.type == "market" or request.tif == "IOC",
         mid=standing.mid(),

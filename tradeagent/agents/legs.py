@@ -8,10 +8,10 @@ from decimal import Decimal
 from tradeagent.agents.identity import cloid, epoch_of, intent_id
 from tradeagent.agents.lifecycle import remaining
 from tradeagent.messages import ZERO, Fill, Order, OrderStatus, OrderType, OrderUpdate
-from tradeagent.messages.build import changed, checked
+from tradeagent.messages.build import changed, typed
 
-_new_order = checked(Order)
-_new_order_update = checked(OrderUpdate)
+_new_order = typed(Order)
+_new_order_update = typed(OrderUpdate)
 
 PROTECTIVE = ("stop", "take_profit")
 RESTING = (OrderStatus.OPEN, OrderStatus.PARTIAL)

@@ -7,6 +7,7 @@ from pydantic import Field
 from tradeagent.agents.base import AgentSettings, BaseAgent, every, on
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
+    TIMEFRAMES,
     AgentState,
     AgentStatus,
     DataStatus,
@@ -24,6 +25,9 @@ from tradeagent.messages import (
     TradingState,
 )
 from tradeagent.storage.base import Past
+
+IDLE = ""
+"""The trouble that nobody trades; the others are named by their symbol."""
 
 
 class MonitorSettings(AgentSettings):
@@ -60,7 +64,7 @@ class Monitor(BaseAgent[MonitorSettings]):
         self.last_fill = 0
         self.rejected_in_a_row = 0
         self._started = 0
-        self._told: set[str] = set()
+        self._told: list[str] = []
 
     def restore(self, past: Past) -> None:
         """Take up the trading state."""
@@ -70,7 +74,7 @@ class Monitor(BaseAgent[MonitorSettings]):
     @on(MarketData)
     def bar(self, bar: MarketData) -> None:
         """Note when the symbol was heard of."""
-        self.data[bar.symbol] = bar.close_time
+        self.data[bar.symbol] = bar.time + TIMEFRAMES[bar.timeframe]
 
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> None:
@@ -117,34 +121,41 @@ class Monitor(BaseAgent[MonitorSettings]):
         """Note a change in an agent's life."""
         self.agents[status.agent] = status.state
 
-    @every(300)
+    @every(300, when="sees_change")
     def look(self) -> list[Message]:
         """Speak up once about each thing that is wrong, and again after it was right."""
-        self._started = self._started or self.now()
-        troubles = self._troubles()
-        new = [alert for key, alert in troubles.items() if key not in self._told]
-        self._told = set(troubles)
+        now = self.now()
+        self._started = self._started or now
+        troubles = self._troubles(now)
+        new: list[Message] = [self._alert(name, now) for name in troubles if name not in self._told]
+        self._told = troubles
         return new
 
-    def _troubles(self) -> dict[str, Message]:
-        now, settings = self.now(), self.settings
-        troubles: dict[str, Message] = {}
-        for symbol, last in self.data.items():
-            age = (now - last) / SECOND
-            if age > settings.max_data_age_s:
-                troubles[f"data {symbol}"] = RiskAlert(
-                    code="DATA_STALE",
-                    severity=Severity.WARNING,
-                    symbol=symbol,
-                    evidence=f"nothing was heard of {symbol} for {age:.0f} s",
-                    value=age,
-                    limit=settings.max_data_age_s,
-                )
-        if self.mode is TradingMode.ACTIVE and (text := self._idle(now)):
-            troubles["idle"] = RiskAlert(
-                code="NOT_TRADING", severity=Severity.WARNING, evidence=text
-            )
+    def sees_change(self) -> bool:
+        """Tell whether something went wrong, or was put right, since the last look."""
+        return not self._started or self._troubles(self.runtime.time()) != self._told
+
+    def _troubles(self, now: int) -> list[str]:
+        """Return what is wrong: the symbols that are silent, and nothing for not trading at all."""
+        oldest = now - int(self.settings.max_data_age_s * SECOND)
+        troubles = [symbol for symbol, last in self.data.items() if last < oldest]
+        if self.mode is TradingMode.ACTIVE and self._idle(now):
+            troubles.append(IDLE)
         return troubles
+
+    def _alert(self, trouble: str, now: int) -> RiskAlert:
+        if trouble == IDLE:
+            text = self._idle(now)
+            return RiskAlert(code="NOT_TRADING", severity=Severity.WARNING, evidence=text)
+        age, most = (now - self.data[trouble]) / SECOND, self.settings.max_data_age_s
+        return RiskAlert(
+            code="DATA_STALE",
+            severity=Severity.WARNING,
+            symbol=trouble,
+            evidence=f"nothing was heard of {trouble} for {age:.0f} s",
+            value=age,
+            limit=most,
+        )
 
     def _idle(self, now: int) -> str:
         idle = (now - max(self.last_decision, self._started)) / SECOND / 3600

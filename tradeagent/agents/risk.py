@@ -35,6 +35,7 @@ from tradeagent.messages import (
     Message,
     OrderBookUpdate,
     OrderRequest,
+    OrderStatus,
     OrderUpdate,
     PositionUpdate,
     Release,
@@ -54,10 +55,19 @@ from tradeagent.messages import (
 )
 from tradeagent.quant.protections import REPEATED, Lock, Protections, Trip
 from tradeagent.quant.rules import OrderContext, check_all
-from tradeagent.quant.vitals import Watch
+from tradeagent.quant.vitals import Vitals, Watch
 from tradeagent.storage.base import Past
 
 PASSED = attrgetter("passed")
+FILLING = (OrderStatus.FILLED, OrderStatus.PARTIAL)
+UNSETTLING = (OrderStatus.UNKNOWN, OrderStatus.REJECTED)
+"""What becomes of an order that changes how the account stands."""
+MOVES = (0.02, 0.002)
+"""Parts of a price by which it may have moved before the account is looked at again, if it can."""
+CALM = 3600 * SECOND
+"""For how long that holds at most, ns."""
+OVERDUE = 120 * SECOND
+"""After how long without a look at the account a timer takes one, ns."""
 
 
 class Risk(BaseAgent[RiskSettings]):
@@ -95,8 +105,10 @@ class Risk(BaseAgent[RiskSettings]):
         """Up to which seq the journal was taken up: positions before it are old news."""
         self._missed: list[Message] = []
         """What ended unheard, to be told before the first message."""
+        self._wants_stops = settings.limits.require_stop
+        self._measures = settings.sizing == "volatility_target"
         self._ttl = int(settings.approval_ttl_s * SECOND)
-        self._tried_since = 0
+        self._tried_since = self._looked = 0
         self._patience = int(settings.watch.flatten_within_s * SECOND)
 
     def restore(self, past: Past) -> None:
@@ -143,16 +155,24 @@ class Risk(BaseAgent[RiskSettings]):
     @on(MarketData)
     def bar(self, bar: MarketData) -> list[Message] | None:
         """Mark the symbol at a candle's close, unless it has a ticker."""
-        exposure = self.exposure
-        marked = exposure.price(bar)
-        self.histories.bar(bar)
-        return self.monitor_risk() if marked and exposure.holds else None
+        standing = self.exposure.price(bar)
+        if self._measures:
+            self.histories.bar(bar)
+        if standing is None or not standing.units or self._is_quiet(standing, standing.heard):
+            return None
+        return self.monitor_risk()
 
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:
         """Mark the symbol at its ticker."""
-        self.exposure.quote(tick)
-        return self.monitor_risk() if self.exposure.holds else None
+        standing = self.exposure.quote(tick)
+        if not standing.units or self._is_quiet(standing, tick.time):
+            return None
+        return self.monitor_risk()
+
+    def _is_quiet(self, standing: Standing, now: int) -> bool:
+        """Tell whether a mark is where the account was found in order not long ago."""
+        return now < self.exposure.calm_until and standing.low <= standing.mark <= standing.high
 
     @on(OrderBookUpdate)
     def shown(self, book: OrderBookUpdate) -> None:
@@ -180,23 +200,26 @@ class Risk(BaseAgent[RiskSettings]):
         return [record, *(alerts.locked(lock) for lock in locks if lock.until > now)]
 
     @on(Fill)
-    def filled(self, fill: Fill) -> list[Message]:
-        """Look at the account again after each fill."""
+    def filled(self, fill: Fill) -> None:
+        """Take a fill's fee off; what it made of the position follows."""
         self.exposure.pay(fill.fee)
         self.trips.fill(fill)
-        return self.monitor_risk()
 
     @on(OrderUpdate)
-    def ordered(self, update: OrderUpdate) -> None:
-        """Keep what may still fill."""
+    def ordered(self, update: OrderUpdate) -> list[Message]:
+        """Keep what may still fill, and look at the account once the position of a fill is known."""
+        if update.status in UNSETTLING or self._wants_stops or self.exposure.claims.unknown:
+            self.exposure.calm_until = 0
         self.exposure.claims.order(update, self.now())
         self.trips.order(update)
+        return self.monitor_risk() if update.status in FILLING else []
 
     @on(AccountUpdate)
     def account(self, update: AccountUpdate) -> list[Message]:
         """Take over the venue's balance."""
+        news = not update.stands or update.balance != self.exposure.balance
         self.exposure.account(update, self.now())
-        return self.monitor_risk()
+        return self.monitor_risk() if news else []
 
     @on(VenueStatus)
     def reached(self, status: VenueStatus) -> None:
@@ -311,6 +334,7 @@ class Risk(BaseAgent[RiskSettings]):
     @on(RiskOverride)
     def override(self, change: RiskOverride) -> list[Message]:
         """Take an operator's word: a state to go to, or a rule to lift for a while."""
+        self.exposure.calm_until = 0
         if change.rule != "STATE" or change.mode is None:
             wrong = objection(change)
             if wrong:
@@ -373,19 +397,43 @@ class Risk(BaseAgent[RiskSettings]):
 
     # -- the continuous checks --------------------------------------------------------------------
 
-    @every(300)
+    @every(300, when="is_overdue")
     def look(self) -> list[Message]:
-        """Check the account now and then, and forget approvals that came to nothing."""
+        """Check the account where nothing else asked for it, and forget lost approvals."""
         self.exposure.claims.expire(self.now())
         return self.monitor_risk()
 
+    def is_overdue(self) -> bool:
+        """Tell whether time alone may have changed how the account stands since the last look."""
+        now, exposure = self.runtime.time(), self.exposure
+        if now - self._looked < OVERDUE:
+            return False
+        if exposure.holds and now < exposure.calm_until:
+            return now - exposure.silent_since() > OVERDUE
+        waits = exposure.holds or exposure.claims or not exposure.stands
+        return bool(waits) or self.mode is TradingMode.FLATTENING
+
     def monitor_risk(self) -> list[Message]:
         """Check the account as it stands; each crossing of a limit is told once."""
-        now, lets = self.now(), self.overrides.lets
+        now, lets, exposure = self.now(), self.overrides.lets, self.exposure
+        self._looked = now
         if self.mode is TradingMode.FLATTENING and (over := self._end_flattening(now)):
             return over
-        vitals = self.exposure.vitals(now)
-        return [*self.watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))]
+        vitals = exposure.vitals(now)
+        told = self.watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))
+        if exposure.holds and exposure.stands and self.mode is not TradingMode.FLATTENING:
+            self._rest(now, vitals)
+        return [*told]
+
+    def _rest(self, now: int, vitals: Vitals) -> None:
+        """Work out how far marks may move until the account must be looked at again."""
+        if vitals.blind > 0 or vitals.unprotected or vitals.unknown_orders:
+            return
+        move = next(
+            (one for one in MOVES if self.watch.is_quiet(self.exposure.vitals(now, one))), None
+        )
+        if move is not None:
+            self.exposure.rest(move, now + CALM)
 
     def _end_flattening(self, now: int) -> list[Message]:
         """Halt once the account is flat, or after trying for long enough; outages do not count."""

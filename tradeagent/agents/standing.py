@@ -55,13 +55,16 @@ class Standing:
     long the shortest candles are, ns. `resting` are limit orders by name, with side and price, and
     `limits` the limits of orders that can raise |position|. `asked` is the highest price that any
     order named.
-    `rates` are initial and maintenance margin of one unit of notional; `heard` is when the symbol
+    Between the marks `low` and `high` the account was found in order. `at_stake` tells that a
+    position or orders may be worth something here. `rates` are initial and maintenance margin of
+    one unit of notional; `heard` is when the symbol
     was last heard of, and `bare` since when its stops do not cover it, 0 while they do (UTC ns).
     """
 
     __slots__ = (
         "_price",
         "asked",
+        "at_stake",
         "bar",
         "bare",
         "book",
@@ -70,7 +73,9 @@ class Standing:
         "exits",
         "group",
         "heard",
+        "high",
         "limits",
+        "low",
         "mark",
         "quoted",
         "rates",
@@ -88,7 +93,8 @@ class Standing:
         self.size = self.buys = self.sells = self.exits = self.stops = self.targets = ZERO
         self.units = self.entry = self.mark = 0.0
         self.bar = self.heard = self.bare = 0
-        self.quoted = False
+        self.low = self.high = 0.0
+        self.quoted = self.at_stake = False
         self.asked = ZERO
         self.tick: TickerUpdate | None = None
         self.book: OrderBookUpdate | None = None
@@ -138,6 +144,7 @@ class Standing:
             _WIDE.quantize(gross * initial, _STEP),
             _WIDE.quantize(gross * maintenance, _STEP),
         )
+        self.at_stake = bool(longest or shortest)
         return self.worst_case
 
     def touch(self, side: Side) -> Decimal | None:

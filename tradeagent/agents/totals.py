@@ -20,6 +20,7 @@ class Totals:
     def moved(self, symbol: str, standing: Standing) -> None:
         """Note that the mark, the position or the orders of a symbol changed."""
         standing.moved()
+        standing.at_stake = True
         self._moved[symbol] = standing
 
     def others(self, symbol: str, own: Standing) -> Worst:

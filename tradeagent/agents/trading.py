@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from math import fsum
 
-from tradeagent.agents.base import BaseAgent, every, on
+from tradeagent.agents.base import BaseAgent, on
 from tradeagent.agents.desk import LEAST, NEVER, Desk, Mandate, Work
 from tradeagent.agents.desks import Desks
 from tradeagent.agents.entries import Entries
@@ -17,6 +17,7 @@ from tradeagent.agents.tickets import Tickets, TradingSettings
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
     TERMINAL,
+    TIMEFRAMES,
     CancelRequest,
     InstrumentUpdate,
     MarketData,
@@ -38,6 +39,8 @@ from tradeagent.storage.base import Past
 TOLERANCE = 0.05
 """A change of the target weight below this is not worth an order."""
 LOST_AFTER = 120 * SECOND
+AGAIN = 60.0
+"""Seconds after which what changed is looked at once more."""
 FLATTENED = "the account is being flattened"
 OPENING = (TradingMode.ACTIVE, TradingMode.REDUCE_ONLY)
 
@@ -77,25 +80,50 @@ class Trading(BaseAgent[TradingSettings]):
             for desk in self.desks:
                 desk.alarm = 0  # goes on at the first price
 
+    async def setup(self) -> None:
+        """Look at once more, soon, what was under way."""
+        self._remind()
+
+    def _remind(self) -> None:
+        self.remind("look_again", AGAIN, unless=self.is_calm)
+
+    def _stir(self) -> None:
+        for desk in self.desks:
+            desk.stirred = True
+        self._remind()
+
+    def is_calm(self) -> bool:
+        """Tell whether nothing is under way that time alone can change, and nothing is left."""
+        if self.mode is TradingMode.FLATTENING:
+            return False
+        return not any(desk.stirred or self._is_busy(desk) for desk in self.desks)
+
+    def _is_busy(self, desk: Desk) -> bool:
+        if desk.work is not None or desk.managed or desk.alarm < NEVER:
+            return True
+        return self.entries.is_entering(desk)
+
     # -- what is known ----------------------------------------------------------------------------
 
     @on(InstrumentUpdate)
     def listed(self, instrument: InstrumentUpdate) -> None:
         """Learn an instrument's grid."""
         self.tickets.instruments[instrument.symbol] = instrument
+        self.desks[instrument.symbol].stirred = True
+        self._remind()
 
     @on(MarketData)
     def handle_market_data(self, bar: MarketData) -> list[Message] | None:
         """Keep the newest price of each symbol, and do what it or the hour calls for."""
-        desk = self.desks[bar.symbol]
-        desk.mark(bar.close, bar.close_time)
+        desk = self.desks.known.get(bar.symbol) or self.desks[bar.symbol]
+        desk.price, desk.price_time = bar.close, bar.time + TIMEFRAMES[bar.timeframe]
         return self._look(desk) if desk.managed or desk.alarm < NEVER else None
 
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:
         """Keep the newest price of each symbol, and do what it or the hour calls for."""
-        desk = self.desks[tick.symbol]
-        desk.mark(tick.last, tick.time)
+        desk = self.desks.known.get(tick.symbol) or self.desks[tick.symbol]
+        desk.price, desk.price_time = tick.last, tick.time
         return self._look(desk) if desk.managed or desk.alarm < NEVER else None
 
     @on(TradeSignal)
@@ -104,6 +132,7 @@ class Trading(BaseAgent[TradingSettings]):
         hand = self.hand
         if not self.desks.hears(signal, hand.source if hand is not None else ""):
             return []
+        self._remind()
         desk = self.desks[signal.symbol]
         if signal.price and signal.time > desk.price_time:
             desk.mark(signal.price, signal.time)
@@ -113,6 +142,7 @@ class Trading(BaseAgent[TradingSettings]):
     @on(StrategyState)
     def direct(self, word: StrategyState) -> list[Message]:
         """Pause a strategy, take it up again, or give up what it holds."""
+        self._stir()
         self.desks.heed(word)
         if word.mode == "active":
             return []
@@ -202,6 +232,8 @@ class Trading(BaseAgent[TradingSettings]):
         if verdict.approved:
             desk.work.approved = True
         elif not desk.work.approved:  # else it was refused because it is on its way already
+            desk.stirred = True
+            self._remind()
             desk.work = None
             desk.refuse(verdict.strategy)
 
@@ -209,10 +241,12 @@ class Trading(BaseAgent[TradingSettings]):
     def positioned(self, held: PositionUpdate) -> None:
         """Take over the position and each strategy's part of it."""
         self.desks[held.symbol].hold(held)
+        self._remind()
 
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:
         """Look at the target again when an order has ended."""
+        self._remind()
         desk = self.desks[update.symbol]
         work = desk.work
         ended = update.status in TERMINAL
@@ -223,6 +257,7 @@ class Trading(BaseAgent[TradingSettings]):
             if desk.size and is_missing(update):
                 desk.doubt(update)
                 return self.generate_signals(desk)
+        desk.stirred = desk.stirred or ended
         if work is not None and mine:
             work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
             if not ended:
@@ -247,7 +282,9 @@ class Trading(BaseAgent[TradingSettings]):
                 for one in useless
             )
             gone.extend(self._shrink_legs(desk, {one.order.cloid for one in useless}))
-        return gone + self.generate_signals(desk)
+        wishes = gone + self.generate_signals(desk)
+        desk.stirred = bool(wishes)
+        return wishes
 
     def _shrink_legs(self, desk: Desk, going: Collection[str]) -> list[Message]:
         """Make stops and targets as small as what their strategies have left.
@@ -298,6 +335,7 @@ class Trading(BaseAgent[TradingSettings]):
     def obey(self, state: TradingState) -> list[Message]:
         """Take over the trading state; FLATTENING closes every position."""
         self.mode = state.mode
+        self._stir()
         return self._flatten() if state.mode is TradingMode.FLATTENING else []
 
     def _flatten(self) -> list[Message]:
@@ -308,9 +346,11 @@ class Trading(BaseAgent[TradingSettings]):
             for message in self.generate_signals(desk)
         ]
 
-    @every(60)
     def look_again(self) -> list[Message]:
-        """Take up what got lost: orders without an end, and positions still to be flattened."""
+        """Take up what got lost: orders without an end, and positions still to be flattened.
+
+        Once nothing is under way, and nothing came of it, only a new event can change that.
+        """
         messages: list[Message] = []
         for desk in self.desks:
             work = desk.work
@@ -321,9 +361,13 @@ class Trading(BaseAgent[TradingSettings]):
                 messages.extend(self._give_up(desk, work))
             elif desk.size or desk.legs or self.entries.is_entering(desk):
                 messages.extend(self.manage_positions(desk))
+            else:
+                desk.stirred = False
             desk.managed.update((n, one) for n, one in desk.legs.items() if is_managed(one))
         if self.mode is TradingMode.FLATTENING:
             messages.extend(self._flatten())
+        if messages or not self.is_calm():
+            self._remind()
         return messages
 
     def _is_late(self, desk: Desk, work: Work, lost_after: int) -> bool:

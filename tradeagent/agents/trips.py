@@ -15,8 +15,12 @@ from tradeagent.messages import (
     PositionUpdate,
     TrackRecord,
 )
+from tradeagent.messages.build import typed
 from tradeagent.quant.protections import Trip
 from tradeagent.storage.base import Closing
+
+_new_track_record = typed(TrackRecord)
+_new_closed = typed(Closed)
 
 KEPT = 20
 """How many round trips a record tells one by one."""
@@ -108,7 +112,7 @@ class Trips:
             old = TrackRecord(strategy=strategy, symbol=symbol, time=0)
         pnl = net - old.net
         won, lost = max(pnl, ZERO), max(-pnl, ZERO)
-        record = TrackRecord(
+        record = _new_track_record(
             strategy=strategy,
             symbol=symbol,
             time=time,
@@ -117,7 +121,7 @@ class Trips:
             won=old.won + won,
             lost=old.lost + lost,
             net=net,
-            recent=(*old.recent, Closed(time=time, pnl=pnl, stopped=stopped))[-KEPT:],
+            recent=(*old.recent[1 - KEPT :], _new_closed(time=time, pnl=pnl, stopped=stopped)),
         )
         self.records[strategy, symbol] = record
         edge = self.edge(strategy)

@@ -6,9 +6,9 @@ from tradeagent.agents.desk import whole
 from tradeagent.agents.gate import Sized
 from tradeagent.agents.identity import cloid, seal
 from tradeagent.messages import InstrumentUpdate, Order, OrderRequest, RiskAssessment, RuleVerdict
-from tradeagent.messages.build import checked, trusted
+from tradeagent.messages.build import trusted, typed
 
-_new_order = checked(Order)
+_new_order = typed(Order)
 _new_risk_assessment = trusted(RiskAssessment)
 """What an assessment is made of is typed already: validating 30 verdicts costs twice the rules."""
 

@@ -84,6 +84,7 @@ class DaemonCollector(Collector):
         )
         spent: Counter[str] = Counter()
         spread: dict[str, list[int]] = {}
+        bus.routes.tell()
         for (agent, kind), route in bus.routes.measured.items():
             messages.add_metric([kind, agent], route.count)
             spent[agent] += route.nanoseconds

@@ -9,7 +9,7 @@ from typing import Any
 
 from tradeagent.bus.base import Host, Out, Recorder, Subscriber, Unsubscribe
 from tradeagent.bus.options import BusOptions
-from tradeagent.bus.routes import Route, Routes
+from tradeagent.bus.routes import Plan, Route, Routes
 from tradeagent.clock import Clock, monotonic
 from tradeagent.messages import Attendance, Delivery, Envelope, Message, Origin, Timer, Trace
 
@@ -20,7 +20,7 @@ CHAIN = 10_000
 REMEMBERED = 100_000
 SAMPLE = 63
 LATEST, URGENT = Delivery.LATEST, Delivery.URGENT
-DERIVED = Origin.DERIVED
+DERIVED, RECORDED = Origin.DERIVED, Origin.RECORDED
 Key = tuple[type[Message], str, bool]
 
 
@@ -54,6 +54,7 @@ class MemoryBus:
         self._plans = self.routes.plans
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._draining = False
+        self._unsettled = False
         self._instant = 0
         self._instant_seq = 0
 
@@ -105,8 +106,8 @@ class MemoryBus:
                     self._drain()
                 else:
                     self._draining = False
-                    if self._record is not None:
-                        self._record.settle()
+                    if self._unsettled:
+                        self._round_off()
             return
         chain = cause.chain
         if chain is None:
@@ -186,8 +187,14 @@ class MemoryBus:
                 asyncio.get_running_loop().call_soon(self._drain)
             else:
                 self._draining = False
-                if self._record is not None:
-                    self._record.settle()
+                if self._unsettled:
+                    self._round_off()
+
+    def _round_off(self) -> None:
+        """Tell the record that an input and all that followed from it are whole."""
+        assert self._record is not None
+        self._unsettled = False
+        self._record.settle()
 
     def _dispatch(self, envelope: Envelope[Message]) -> None:
         payload = envelope.payload
@@ -203,34 +210,41 @@ class MemoryBus:
             self._instant_seq = seq
             self._host.ran_away(envelope)
             return
-        if plan.recorded and self._record is not None:
+        if plan.recorded and envelope.origin is not RECORDED and self._record is not None:
             self._record.append(envelope)
+            self._unsettled = True
         if plan.expires and payload.valid_until < now:  # type: ignore[attr-defined]
             self.dropped["expired"] += 1
             return
         self.current = envelope
-        sampled = not seq & SAMPLE
-        for route in plan.routes if kind is not Timer else self.routes.timer(payload.agent):  # type: ignore[attr-defined]
-            subscriber = route.subscriber
-            if subscriber.idle and route.slow is None:
-                if sampled:
-                    self._deliver_timed(route, envelope)
-                    continue
+        if not seq & SAMPLE or kind is Timer:
+            self._dispatch_timed(plan, envelope)
+            return
+        plan.count += 1
+        for subscriber, handler, route in plan.steps:
+            if subscriber.idle and handler is not None:
                 subscriber.hand = envelope
-                route.count += 1
                 try:
-                    out = route.handler(payload)  # type: ignore[misc]
-                    if out is not None:
+                    out = handler(payload)
+                    if out:
                         self._emit(out, subscriber, envelope)
                 except Exception as error:
                     self._host.failed(subscriber, envelope, error)
             else:
+                route.count -= 1  # it is counted once it is handed over
                 self._hold(subscriber, envelope)
 
-    def _deliver_timed(self, route: Route, envelope: Envelope[Message]) -> None:
-        started = monotonic()
-        self._deliver(route, envelope)
-        route.measure(monotonic() - started)
+    def _dispatch_timed(self, plan: Plan, envelope: Envelope[Message]) -> None:
+        """Deliver a message and measure how long each handler takes; a timer goes to its agent."""
+        payload = envelope.payload
+        routes = self.routes.timer(payload.agent) if type(payload) is Timer else plan.routes
+        for route in routes:
+            if route.subscriber.idle and route.slow is None:
+                started = monotonic()
+                self._deliver(route, envelope)
+                route.measure(monotonic() - started)
+            else:
+                self._hold(route.subscriber, envelope)
 
     def _deliver(self, route: Route, envelope: Envelope[Message]) -> None:
         """Call one handler here and now."""
@@ -239,7 +253,7 @@ class MemoryBus:
         route.count += 1
         try:
             out = route.handler(envelope.payload)
-            if out is not None:
+            if out:
                 self._emit(out, route.subscriber, envelope)
         except Exception as error:
             self._host.failed(route.subscriber, envelope, error)
@@ -279,8 +293,9 @@ class MemoryBus:
             self._instant_seq = envelope.seq
         if self._record is not None:
             self._record.append(envelope)
+            self._unsettled = True
             if not self._draining:
-                self._record.settle()
+                self._round_off()
 
     def resume(self, subscriber: Subscriber) -> None:
         """Hand an agent that is free again what waited for it; from when on is put on record."""

@@ -39,12 +39,18 @@ class Route:
 
 
 class Plan:
-    """All routes of one message class, and whether its messages are recorded."""
+    """All routes of one message class, and whether its messages are recorded.
 
-    __slots__ = ("expires", "recorded", "routes")
+    `steps` are the same routes with what a delivery needs at hand, and `count` is how many messages
+    went by them since their routes were told.
+    """
+
+    __slots__ = ("count", "expires", "recorded", "routes", "steps")
 
     def __init__(self, kind: type[Message], routes: tuple[Route, ...]) -> None:
         self.routes = routes
+        self.steps = tuple((route.subscriber, route.handler, route) for route in routes)
+        self.count = 0
         self.expires = kind.expires
         self.recorded = kind.delivery in KEPT or any(
             not route.subscriber.observer and route.handler is not None for route in routes
@@ -74,8 +80,16 @@ class Routes:
 
     def forget(self) -> None:
         """Work the plans out anew, as somebody's handlers have changed."""
+        self.tell()
         self.plans.clear()
         self._timers.clear()
+
+    def tell(self) -> None:
+        """Bring the counts of the routes up to date."""
+        for plan in self.plans.values():
+            for route in plan.routes:
+                route.count += plan.count
+            plan.count = 0
 
     def rebind(self, subscriber: Subscriber) -> None:
         """Let go of a subscriber's old handlers, and so of the agent they are bound to."""

@@ -50,9 +50,14 @@ COMMANDS = {
         "replay:replay",
         "Prove that a journal follows from its inputs, or step through it.",
     ),
+    "compare": ("compare:compare", "Show the figures of several backtests side by side."),
     "exchange": (
         "exchange:exchange",
         "Serve a simulated venue that speaks Hyperliquid's protocol.",
+    ),
+    "data": (
+        "data:data",
+        "Keep market data: import, list, show, check, download, export.",
     ),
     "archive": ("archive:archive", "Move old entries of the journal into a compressed file."),
     "new": ("new:new", "Write a new strategy or agent to start from."),

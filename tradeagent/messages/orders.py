@@ -292,7 +292,8 @@ class AccountUpdate(Message):
     """The account as the venue shows it, in quote currency.
 
     `margin_used` is the initial margin of all positions; when equity falls below
-    `maintenance_margin` the venue liquidates.
+    `maintenance_margin` the venue liquidates. One that `stands` holds until the next, as that of an
+    exchange in this process, which tells of each change at once.
     """
 
     balance: Amount
@@ -301,3 +302,4 @@ class AccountUpdate(Message):
     maintenance_margin: Amount = ZERO
     unrealised_pnl: Amount = ZERO
     time: Time
+    stands: bool = False

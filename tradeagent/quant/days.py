@@ -85,11 +85,8 @@ def shape(returns: Floats) -> Shape | None:
     """Return skewness and raw kurtosis, of the days as they are (no correction for bias)."""
     if deviation(returns) is None:
         return None
-    centred = returns - returns.mean()
-    variance = float((centred**2).mean())
-    return Shape(
-        float((centred**3).mean()) / variance**1.5, float((centred**4).mean()) / variance**2
-    )
+    standard = (returns - returns.mean()) / returns.std()
+    return Shape(float((standard**3).mean()), float((standard**4).mean()))
 
 
 def tails(returns: Floats) -> dict[str, float | None]:

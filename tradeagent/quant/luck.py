@@ -93,7 +93,8 @@ def minimum_track_record(
     """
     if sharpe <= against:
         return None
-    needed = (_NORMAL.inv_cdf(confidence) / (sharpe - against)) ** 2 * max(shape.spread(sharpe), 0)
+    far = _NORMAL.inv_cdf(confidence) / (sharpe - against)
+    needed = far * far * max(shape.spread(sharpe), 0.0)
     return ceil(1 + needed) if isfinite(needed) else None
 
 

@@ -127,10 +127,11 @@ GROUPS: dict[str, dict[str, Meaning]] = {
         ),
         "calmar": Meaning("Calmar", _N, "CAGR / max drawdown.", _UP),
         "sharpe_freqtrade": Meaning(
-            "Sharpe as freqtrade prints it",
+            "sharpe_freqtrade",
             _N,
-            "(sum of trade profits / start equity / whole days) / std(trade profit / start "
-            "equity, ddof 0) * sqrt(365). It mixes days with trades; for comparison only.",
+            "The Sharpe ratio as freqtrade prints it: (sum of trade profits / start equity / "
+            "whole days) / std(trade profit / start equity, ddof 0) * sqrt(365). It mixes days "
+            "with trades; for comparison only, and undefined where freqtrade prints -100.",
         ),
         "psr": Meaning(
             "Probabilistic Sharpe",

@@ -45,8 +45,18 @@ def measure(
     `market` is what the run is compared with: the candles of its symbol, or what holding several
     came to (`hold`). `traded` is the value of all fills (without it that of the trades' entries and
     exits), `slippage` what the fills cost against the prices decided on, both in money; `rejected`
-    how many orders were refused. What is undefined is None; `Metrics` says how each is defined.
+    how many orders were refused. What is undefined, or beyond all numbers, is None; `MEANINGS`
+    says how each is defined.
     """
+    with np.errstate(all="ignore"):
+        figures = _figures(curve, trades, market)
+        figures |= _costs(figures, curve, _traded(trades) if traded is None else float(traded))
+    figures["slippage"] = None if slippage is None else float(slippage)
+    figures["rejected"] = rejected
+    return Metrics.model_validate({name: _finite(value) for name, value in figures.items()})
+
+
+def _figures(curve: Curve, trades: Sequence[Trade], market: Prices | Curve | None) -> Figures:
     found = days(curve)
     closed = outcomes(trades)
     figures: Figures = {
@@ -62,8 +72,6 @@ def measure(
         **_stakes(curve),
         "fees": float(sum((one.fees for one in trades), ZERO)),
         "funding": float(sum((one.funding for one in trades), ZERO)),
-        "slippage": None if slippage is None else float(slippage),
-        "rejected": rejected,
     }
     if len(curve):
         start, end = float(curve.equity[0]), float(curve.equity[-1])
@@ -71,9 +79,8 @@ def measure(
         figures["sharpe_freqtrade"] = sharpe_freqtrade(closed, start, span)
         held = _held(market, curve)
         figures |= versus(held, found, (start, end)) if held is not None else {}
-    figures |= _costs(figures, curve, _traded(trades) if traded is None else float(traded))
     figures["calmar"] = _over(figures["cagr"], figures["max_drawdown"])
-    return Metrics.model_validate({name: _finite(value) for name, value in figures.items()})
+    return figures
 
 
 def _finite(value: float | int | None) -> float | int | None:

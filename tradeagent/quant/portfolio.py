@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradeagent.messages import ZERO, PositionPart, PositionUpdate, Share, Side
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import typed
 
-_new_position_update = checked(PositionUpdate)
-_new_position_part = checked(PositionPart)
+_new_position_update = typed(PositionUpdate)
+_new_position_part = typed(PositionPart)
 
 QUANTUM = Decimal("1e-12")
 """Costs and parts of fills are kept to this step, so that sums below 1e16 are exact."""

@@ -174,6 +174,16 @@ class Watch:
             place = Vitals._fields.index(check.measure)
             self._checks.append((check, place, bound))
 
+    def is_quiet(self, vitals: Vitals) -> bool:
+        """Tell whether no number is beyond its limit, and no alert is to be taken back."""
+        if self.told:
+            return False
+        for check, place, bound in self._checks:
+            value = vitals[place]
+            if value < bound if check.at_least else value > bound:
+                return False
+        return True
+
     def look(
         self, vitals: Vitals, lifted: Callable[[str, float, float], bool] | None = None
     ) -> list[RiskAlert]:

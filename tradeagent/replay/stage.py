@@ -215,6 +215,15 @@ class ReplayRuntime:
     async def sleep(self, seconds: float) -> None:
         """Return at once."""
 
+    def remind(
+        self,
+        agent: str,
+        method: str,
+        seconds: float,
+        unless: Callable[[], bool] | None = None,
+    ) -> None:
+        """Remind nobody: a timer that fired stands in the journal."""
+
     def play(
         self,
         agent: str,

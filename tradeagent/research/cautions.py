@@ -141,7 +141,7 @@ def _still_open(case: Case) -> str | None:
 
 def _deep(case: Case) -> str | None:
     depth = case.metrics.max_drawdown
-    if depth is None or depth < DEEP:
+    if depth is None or not DEEP <= depth < 1:
         return None
     return f"At its worst {percent(depth)} of the account was gone; few would have traded on."
 

@@ -17,9 +17,7 @@ def number(value: float, digits: int = 2) -> str:
     size = abs(value)
     if value and not 1e-3 <= size < 1e7:
         return f"{value:.2e}"
-    if 0 < size < 0.1:
-        return f"{value:.{digits + 2}f}"
-    return f"{value:,.{digits}f}"
+    return _signed(f"{value:,.{digits + 2 if 0 < size < 0.1 else digits}f}")
 
 
 def money(value: float) -> str:
@@ -29,16 +27,37 @@ def money(value: float) -> str:
         return f"{value:.3e}"
     if size >= 1e5:
         return f"{value:,.0f}"
-    return f"{value:,.2f}" if size >= 1 or size < 5e-5 else f"{value:,.4f}"
+    return _signed(f"{value:,.2f}" if size >= 1 or size < 5e-5 else f"{value:,.4f}")
 
 
 def percent(value: float) -> str:
-    """Write a fraction as a percentage; hundredths of a percent below 0.1 % keep two more."""
+    """Write a fraction as a percentage; below 0.1 % with two digits more."""
     scaled = value * 100
     size = abs(scaled)
     if size >= 1e7:
         return f"{scaled:.2e} %"
-    return f"{scaled:,.{4 if 0 < size < 0.1 else 2 if size < 1_000 else 0}f} %"
+    digits = 4 if 5e-5 < size < 0.1 else 2 if size < 1_000 else 0
+    return f"{_signed(f'{scaled:,.{digits}f}')} %"
+
+
+def basis_points(value: float) -> str:
+    """Write a fraction in hundredths of a percent."""
+    return f"{_signed(f'{value * 10_000:,.2f}')} bp"
+
+
+def _signed(text: str) -> str:
+    """Return a number without the sign that rounding left on nothing."""
+    return text if text.strip("-0.") else text.lstrip("-")
+
+
+def axis(value: float) -> str:
+    """Write a round value beside an axis."""
+    return f"{value:,.9g}"
+
+
+def axis_percent(value: float) -> str:
+    """Write a round fraction beside an axis."""
+    return f"{value * 100:,.9g} %"
 
 
 def length(seconds: float) -> str:

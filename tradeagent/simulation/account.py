@@ -58,14 +58,15 @@ class Position:
         elif closed != abs(self.size):
             cost = (cost * closed / abs(self.size)).quantize(CENT)
             margin = (margin * closed / abs(self.size)).quantize(CENT)
-        return replace(
-            self,
-            size=self.size + sign * size,
-            cost=self.cost - cost + sign * (size - closed) * price,
-            realised=self.realised - sign * closed * price - cost,
-            fees=self.fees + fee,
-            margin=self.margin - margin,
-            time=time,
+        return Position(
+            self.symbol,
+            self.size + sign * size,
+            self.cost - cost + sign * (size - closed) * price,
+            self.realised - sign * closed * price - cost,
+            self.fees + fee,
+            time,
+            self.funding,
+            self.margin - margin,
         )
 
     def paid(self, payment: Decimal) -> Position:

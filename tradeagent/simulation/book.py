@@ -63,7 +63,7 @@ class Book:
         self._tick: TickerUpdate | None = None
         self._hears_trades = False
         self._before: float | None = None
-        self._bar_end = 0
+        self.ended = 0
         self._bar: MarketData | None = None
 
     @property
@@ -150,7 +150,7 @@ class Book:
         """
         if not self.hears(bar):
             return ()
-        self._bar, self._bar_end = bar, bar.close_time
+        self._bar, self.ended = bar, bar.close_time
         if self.page.entry is not None:
             self._enter(None)
         self._before, self.mark = self.last_mark, bar.close
@@ -158,9 +158,15 @@ class Book:
             return ()
         return self._barred(bar)
 
+    def pass_by(self, bar: MarketData, closed: int) -> None:
+        """Take in a bar that no order and no margin minds, as most are; it closed at UTC ns."""
+        mark = self.mark
+        self._before = self.page.mark if mark is None else mark
+        self.mark, self._bar, self.ended = bar.close, bar, closed
+
     def hears(self, bar: MarketData) -> bool:
         """Tell whether a bar is news."""
-        return self.bid is None and bar.time >= self._bar_end
+        return self.bid is None and bar.time >= self.ended
 
     def entered(self) -> None:
         """Note that a fill has just raised the position; its first stop is still to come."""

@@ -21,7 +21,7 @@ from tradeagent.messages import (
     Order,
     OrderStatus,
 )
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import typed
 from tradeagent.messages.orders import Liquidity
 from tradeagent.simulation.account import CENT, Account, Position
 from tradeagent.simulation.book import Book
@@ -32,7 +32,8 @@ from tradeagent.simulation.matching import Match, Page, Resting
 from tradeagent.simulation.record import Record
 from tradeagent.simulation.settings import ExchangeSettings
 
-_new_execution_report = checked(ExecutionReport)
+_new_execution_report = typed(ExecutionReport)
+_new_execution = typed(Execution)
 
 NOTHING_TO_REDUCE = "reduce-only: there is no position it would reduce"
 CUT = "reduce-only: cut to the position"
@@ -243,7 +244,7 @@ class Clearing:
             position = self.margin.backed(position, opened, price)
         self._book(position)
         self.record.trade(*self._fees.add(price * size, time))
-        execution = Execution(
+        execution = _new_execution(
             tid=str(self.record.number()),
             price=price,
             size=size,

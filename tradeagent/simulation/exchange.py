@@ -9,6 +9,7 @@ from contextlib import suppress
 from tradeagent.errors import StateError
 from tradeagent.integrations.base import Unsubscribe, VenueEvent
 from tradeagent.messages import (
+    TIMEFRAMES,
     AccountUpdate,
     ExecutionReport,
     FundingPayment,
@@ -21,12 +22,15 @@ from tradeagent.messages import (
     Submission,
     VenueStatement,
 )
+from tradeagent.messages.build import typed
 from tradeagent.simulation.admission import refusal
 from tradeagent.simulation.clearing import SIBLING_FILLED, Clearing, standing
-from tradeagent.simulation.ledger import Ledger
+from tradeagent.simulation.ledger import OwnDaybook
 from tradeagent.simulation.matching import Resting
 from tradeagent.simulation.pit import Pit, PriceEvent
 from tradeagent.simulation.settings import ExchangeSettings
+
+_new_account_update = typed(AccountUpdate)
 
 NEVER_PLACED = "the order was never placed"
 NOT_RESTING = "the order to be replaced does not rest"
@@ -51,7 +55,7 @@ class SimulatedExchange:
         self,
         settings: ExchangeSettings,
         instruments: Sequence[InstrumentUpdate],
-        ledger: Ledger,
+        ledger: OwnDaybook,
         now: Callable[[], int],
     ) -> None:
         """Stand where `ledger` stood; `now` tells the time in UTC ns. Raises StateError."""
@@ -192,13 +196,14 @@ class SimulatedExchange:
         """Return balance, equity at the marks and the margins of all positions."""
         account, margin = self._clearing.account, self._clearing.margin
         unrealised = account.unrealised(margin.marks())
-        return AccountUpdate(
+        return _new_account_update(
             balance=account.balance,
             equity=account.balance + unrealised,
             margin_used=margin.used(),
             maintenance_margin=margin.maintenance(),
             unrealised_pnl=unrealised,
             time=self._now(),
+            stands=True,
         )
 
     async def get_positions(self) -> Sequence[PositionUpdate]:
@@ -227,12 +232,18 @@ class SimulatedExchange:
 
         A book with both sides moves the touch and leaves the mark of the last ticker.
         """
-        time = event.close_time if isinstance(event, MarketData) else event.time
         clearing = self._clearing
+        if type(event) is MarketData:
+            time = event.time + TIMEFRAMES[event.timeframe]
+            if time >= clearing.opened and self._pit.passes(event, time):
+                return
+        else:
+            time = event.close_time if isinstance(event, MarketData) else event.time
         clearing.missed = missed = time < clearing.opened
         self._time = max(self._time, time if missed else self._now())
         self._pit.take(event, self._time)
-        self._publish()
+        if not clearing.record.written:
+            self._publish()
 
     def _land(self) -> int:
         """Let what is due reach the market before anything else is decided; returns the time."""

@@ -104,6 +104,35 @@ class Daybook(Protocol):
         ...
 
 
+class OwnDaybook(Daybook, Protocol):
+    """The book of an exchange for one account, which can be asked what was told of it.
+
+    `latest` is the time of the last event there was on opening (UTC ns).
+    """
+
+    latest: int
+
+    def find(self, cloid: str) -> ExecutionReport | None:
+        """Return how an order stands, None when it was never seen."""
+        ...
+
+    def group_filled(self, name: str) -> bool:
+        """Tell whether an order of the group has filled."""
+        ...
+
+    def fills(self, since: int) -> list[ExecutionReport]:
+        """Return every fill whose time is at or after `since` (UTC ns), in order of events."""
+        ...
+
+    def funding(self, since: int) -> list[FundingPayment]:
+        """Return every funding payment at or after `since` (UTC ns), in order of events."""
+        ...
+
+    def close(self) -> None:
+        """Keep no more."""
+        ...
+
+
 class Ledger:
     """The exchange's own book of events, in a file or, without a path, in memory.
 

@@ -21,10 +21,10 @@ from random import Random
 from typing import NamedTuple
 
 from tradeagent.messages import OrderBookUpdate, TickerUpdate
-from tradeagent.messages.build import checked
+from tradeagent.messages.build import typed
 from tradeagent.simulation.settings import Listing
 
-_new_ticker_update = checked(TickerUpdate)
+_new_ticker_update = typed(TickerUpdate)
 
 DAY = 86_400 * 1_000_000_000
 MINUTES = 1440

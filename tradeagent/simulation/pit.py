@@ -93,6 +93,30 @@ class Pit:
             else:
                 self._arrive(resting, landing.due)
 
+    def passes(self, bar: MarketData, closed: int) -> bool:
+        """Take in a bar, `closed` at (UTC ns), that does nothing to orders and the account.
+
+        False, with nothing taken in, where it may do something.
+        """
+        book = self._books.get(bar.symbol)
+        if book is None:
+            return True
+        if self._landings or self._clearing.unbraced or closed >= book.page.hour:
+            return False
+        low, high = bar.low, bar.high
+        if (
+            low <= book.floor
+            or high >= book.ceiling
+            or low < book.brink_low
+            or high > book.brink_high
+            or bar.time < book.ended
+            or book.bid is not None
+            or book.page.entry is not None
+        ):
+            return False
+        book.pass_by(bar, closed)
+        return True
+
     def take(self, event: PriceEvent, now: int) -> None:
         """Take in what the market shows at `now` (UTC ns), and all that follows from it.
 
@@ -155,7 +179,8 @@ class Pit:
 
     def _call_all(self, first: Book, now: int) -> None:
         """Look at every position, now that the account has changed."""
-        self._brace()
+        if self._clearing.unbraced:
+            self._brace()
         for book in (first, *self._books.values()):
             mark = book.mark
             if mark is not None and not book.brink_low <= mark <= book.brink_high:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -71,14 +71,12 @@ class Inputs:
 class Bars:
     """The last closed candles of one symbol and timeframe, oldest first; `[-1]` is the newest."""
 
-    __slots__ = ("_candles",)
+    __slots__ = ("_candles", "append")
 
     def __init__(self, capacity: int) -> None:
         self._candles: deque[MarketData] = deque(maxlen=capacity)
-
-    def append(self, candle: MarketData) -> None:
+        self.append: Callable[[MarketData], None] = self._candles.append
         """Add the newest candle; the oldest goes when the history is full."""
-        self._candles.append(candle)
 
     @property
     def close(self) -> list[float]:

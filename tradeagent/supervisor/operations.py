@@ -88,6 +88,7 @@ class Operations:
         self._held: list[tuple[int, str, Message, Envelope[Message] | None]] = []
         if isinstance(clock, SimulatedClock):
             clock.on_idle = self.release
+            clock.left = self._held
 
     def start(self, operation: Operation) -> None:
         """Run an operation now, or after those before it in its lane."""
@@ -185,7 +186,8 @@ class Operations:
         """Publish what was held, in the order of the operations' start; False if nothing was."""
         if not self._held:
             return False
-        held, self._held = self._held, []
+        held = self._held.copy()
+        self._held.clear()
         if len(held) > 1:
             held.sort(key=lambda entry: entry[0])
         for _, owner, message, cause in held:

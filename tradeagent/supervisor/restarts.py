@@ -70,6 +70,7 @@ class Restarts:
             return
         life.lie_down()
         self._runtime.operations.cancel(life.name)
+        self._runtime.forget(life.name)
         if self.over:
             return
         pause = life.spend(self._patience)

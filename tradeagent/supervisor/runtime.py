@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from tradeagent.bus.base import Bus, Out
-from tradeagent.clock import Clock, SimulatedClock, WallClock, breathe
-from tradeagent.messages import Envelope, Message, Origin
+from tradeagent.clock import SECOND, Clock, SimulatedClock, WallClock, breathe
+from tradeagent.messages import Envelope, Message, Origin, Timer
 from tradeagent.supervisor.operations import Operation, Operations
 
 E = TypeVar("E")
@@ -16,6 +16,23 @@ PAUSE = 0.005
 """Seconds between two looks at whether the journal has caught up."""
 BREATH = 64
 """Events of a feed that is behind its clock, after which it lets the event loop turn."""
+
+
+class Reminder:
+    """A timer that fires once: of which agent, which method, and what makes it needless."""
+
+    __slots__ = ("agent", "method", "task", "unless")
+
+    def __init__(self, agent: str, method: str, unless: Callable[[], bool] | None) -> None:
+        self.agent = agent
+        self.method = method
+        self.unless = unless
+        self.task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        """Wait no longer for its time."""
+        if self.task is not None:
+            self.task.cancel()
 
 
 class AgentRuntime:
@@ -36,6 +53,8 @@ class AgentRuntime:
         self.operations = Operations(clock, spawn, self._say, ended)
         self._bus: Bus | None = None
         self._lasting: list[Operation] = []
+        self._spawn = spawn
+        self._reminders: dict[tuple[str, str], Reminder] = {}
 
     @property
     def bus(self) -> Bus:
@@ -65,8 +84,11 @@ class AgentRuntime:
         origin: Origin = Origin.INPUT,
     ) -> None:
         """Send a message on behalf of an agent."""
-        if not self.operations.holds(agent, message, cause):
-            self.bus.publish(message, agent, cause, origin)
+        operations = self.operations
+        if operations.running and operations.holds(agent, message, cause):
+            return
+        assert self._bus is not None
+        self._bus.publish(message, agent, cause, origin)
 
     def _say(self, agent: str, message: Message, cause: Envelope[Message] | None) -> None:
         self.bus.publish(message, agent, cause)
@@ -113,8 +135,41 @@ class AgentRuntime:
                 await breathe()
             deliver(event)
 
+    def remind(
+        self, agent: str, method: str, seconds: float, unless: Callable[[], bool] | None = None
+    ) -> None:
+        """Fire a timer of `agent` once, unless it is to fire already."""
+        key = (agent, method)
+        if key in self._reminders:
+            return
+        reminder = self._reminders[key] = Reminder(agent, method, unless)
+        if isinstance(self.clock, SimulatedClock):
+            due = self.clock.now() + int(seconds * SECOND)
+            self.clock.call_at(due, lambda: self._fire(reminder))
+        else:
+            reminder.task = self._spawn(self._fire_in(reminder, seconds), f"{agent}.{method}")
+
+    async def _fire_in(self, reminder: Reminder, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        self._fire(reminder)
+
+    def _fire(self, reminder: Reminder) -> None:
+        key = (reminder.agent, reminder.method)
+        if self._reminders.get(key) is not reminder:
+            return  # of an agent that is no more
+        del self._reminders[key]
+        if reminder.unless is None or not reminder.unless():
+            self.bus.publish(Timer(agent=reminder.agent, method=reminder.method), "timer")
+
+    def forget(self, agent: str) -> None:
+        """Let no reminder fire that an agent asked for."""
+        for key in [key for key in self._reminders if key[0] == agent]:
+            self._reminders.pop(key).cancel()
+
     def end_feeds(self) -> None:
         """Play no further, and end all else that would go on."""
+        for reminder in self._reminders.values():
+            reminder.cancel()
         for one in self._lasting:
             self.operations.end(one)
         self._lasting.clear()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from tradeagent.agents.base import Beat
 from tradeagent.clock import SECOND, SimulatedClock
 from tradeagent.messages import Timer
 from tradeagent.supervisor.life import Life
@@ -29,36 +30,57 @@ class Timers:
         self._spawn = spawn
         self._heartbeat = heartbeat
         self._tasks: list[asyncio.Task[None]] = []
+        self._choirs: dict[tuple[int, int], list[tuple[Life, Timer, Beat]]] = {}
 
     def start(self, life: Life) -> None:
         """Begin all timers of an agent; done once, whatever becomes of it."""
         clock = self._runtime.clock
-        for method, seconds in life.agent.timers.items():
+        for method, beat in life.agent.timers.items():
             if isinstance(clock, SimulatedClock):
-                self._schedule(clock, Timer(agent=life.name, method=method), int(seconds * SECOND))
+                self._schedule(clock, life, method, beat)
             else:
-                self._begin(life, method, seconds)
+                self._begin(life, method, beat)
         if not clock.simulated:
-            self._begin(life, "heartbeat", self._heartbeat * clock.speed)
+            self._begin(life, "heartbeat", Beat(self._heartbeat * clock.speed))
 
     def stop(self) -> None:
         """Fire no more."""
         for task in self._tasks:
             task.cancel()
 
-    def _schedule(self, clock: SimulatedClock, timer: Timer, period: int) -> None:
+    def _schedule(self, clock: SimulatedClock, life: Life, method: str, beat: Beat) -> None:
+        """Let a timer beat together with all others of its period and phase."""
+        period = int(beat.seconds * SECOND)
+        key = (period, clock.now() % period)
+        timer = Timer(agent=life.name, method=method)
+        if key in self._choirs:
+            self._choirs[key].append((life, timer, beat))
+            return
+        choir = self._choirs[key] = [(life, timer, beat)]
+
         def fire() -> None:
             clock.call_at(clock.now() + period, fire)
-            self._runtime.bus.publish(timer, "timer")
+            for life, timer, beat in choir:
+                if _is_due(life, beat):
+                    self._runtime.bus.publish(timer, "timer")
 
         clock.call_at(clock.now() + period, fire)
 
-    def _begin(self, life: Life, method: str, seconds: float) -> None:
+    def _begin(self, life: Life, method: str, beat: Beat) -> None:
         timer = Timer(agent=life.name, method=method)
-        self._tasks.append(self._spawn(self._tick(life, timer, seconds), f"{life.name}.{method}"))
+        self._tasks.append(self._spawn(self._tick(life, timer, beat), f"{life.name}.{method}"))
 
-    async def _tick(self, life: Life, timer: Timer, seconds: float) -> None:
+    async def _tick(self, life: Life, timer: Timer, beat: Beat) -> None:
         while True:
-            await self._runtime.clock.sleep(seconds)
-            if life.inlet.up:
+            await self._runtime.clock.sleep(beat.seconds)
+            if life.inlet.up and _is_due(life, beat):
                 self._runtime.bus.publish(timer, "timer")
+
+
+def _is_due(life: Life, beat: Beat) -> bool:
+    if not beat.when:
+        return True
+    try:
+        return bool(getattr(life.agent, beat.when)())
+    except Exception:  # it fails as an agent does: where the supervisor looks after it
+        return True

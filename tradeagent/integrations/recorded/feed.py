@@ -189,14 +189,20 @@ class RecordedFeed:
             return spec.of(symbol)
         prices = [column for one in own for column in one.series.prices()]
         sizes = [column for one in own for column in one.series.sizes()]
-        # Without sizes the lot is the power of ten that is worth between 0.1 and 1 of the quote.
-        by_worth = max(floor(log10(max(map(max, prices)))) + 1, 0)
-        digits = decimals(sizes, SIZE_DECIMALS) if sizes else by_worth
-        return InstrumentUpdate(
-            symbol=symbol,
-            tick=Decimal(1).scaleb(-decimals(prices, PRICE_DECIMALS)),
-            lot=Decimal(1).scaleb(-digits),
-        )
+        tick, lot = grid(prices, sizes)
+        return InstrumentUpdate(symbol=symbol, tick=tick, lot=lot)
+
+
+def grid(
+    prices: Sequence[Sequence[float]], sizes: Sequence[Sequence[float]]
+) -> tuple[Decimal, Decimal]:
+    """Return the tick and the lot that columns of prices and sizes show.
+
+    Without sizes the lot is the power of ten that is worth between 0.1 and 1 of the quote.
+    """
+    by_worth = max(floor(log10(max(map(max, prices)))) + 1, 0)
+    digits = decimals(sizes, SIZE_DECIMALS) if sizes else by_worth
+    return Decimal(1).scaleb(-decimals(prices, PRICE_DECIMALS)), Decimal(1).scaleb(-digits)
 
 
 def _strands(series: Sequence[Series]) -> list[list[Series]]:

@@ -22,11 +22,11 @@ from tradeagent.messages import (
     TickerUpdate,
     Timeframe,
 )
-from tradeagent.messages.build import trusted
+from tradeagent.messages.build import put, trusted
 
 _SIDES: tuple[Side, Side] = ("sell", "buy")
 
-_candle = trusted(MarketData)
+_CANDLE = set(MarketData.model_fields)
 _ticker = trusted(TickerUpdate)
 _trade = trusted(MarketTrade)
 
@@ -88,21 +88,22 @@ class Bars:
 
     def candles(self, first: int, end: int) -> Iterator[MarketData]:
         """Yield the candles from place `first` up to, not including, `end`."""
-        symbol, timeframe, build = self.symbol, self.timeframe, _candle
+        symbol, timeframe, new = self.symbol, self.timeframe, MarketData.__new__
         columns = (self.time, self.open, self.high, self.low, self.close, self.volume)
         for time, start, high, low, close, volume in zip(
             *(memoryview(column)[first:end] for column in columns), strict=True
         ):
-            yield build(
-                symbol=symbol,
-                timeframe=timeframe,
-                time=time,
-                open=start,
-                high=high,
-                low=low,
-                close=close,
-                volume=volume,
-            )
+            fields: dict[str, object] = {
+                "symbol": symbol,
+                "timeframe": timeframe,
+                "time": time,
+                "open": start,
+                "high": high,
+                "low": low,
+                "close": close,
+                "volume": volume,
+            }
+            yield put(new(MarketData), fields, _CANDLE)
 
     def prices(self) -> Sequence[Sequence[float]]:
         """Return all four prices of every candle."""
