@@ -14,10 +14,11 @@ import pytest
 from tests.research import peekers
 from tests.research.plain import FREE, MINUTE, START, write_bars
 from tradeagent.messages import TradeSignal
-from tradeagent.research.backtest import prepare, span_of
+from tradeagent.research.backtest import prepare
 from tradeagent.research.decisions import Ear
 from tradeagent.research.lookahead import LookAhead, look_ahead
 from tradeagent.research.play import Listening, play, scratch, wait_for
+from tradeagent.research.prices import span_of
 from tradeagent.research.spec import Backtest
 from tradeagent.research.warmup import WarmUp, warm_up
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
-from tradeagent.messages import TIMEFRAMES
-from tradeagent.messages.market import MINUTE
 from tradeagent.plan import Plan
 from tradeagent.research.decisions import Decision, Ear
 from tradeagent.research.lookahead import look_ahead
+from tradeagent.research.operator import mornings
 from tradeagent.research.outcome import result_of
 from tradeagent.research.play import Call, Listening, play, scratch, wait_for
+from tradeagent.research.prices import span_of, step_of
 from tradeagent.research.result import Result
 from tradeagent.research.spec import Backtest, plan_of
 from tradeagent.research.warmup import warm_up
@@ -39,6 +39,7 @@ def backtest(
     data: str | Path | Sequence[str | Path] = (),
     config: str | Path | Sequence[str | Path] = (),
     settings: Mapping[str, object] | None = None,
+    resume_daily: bool = False,
     catalogue: str | Path | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -59,6 +60,7 @@ def backtest(
         data=_several(data),
         config=tuple(map(Path, _several(config))),
         settings=dict(settings or {}),
+        resume_daily=resume_daily,
         catalogue=None if catalogue is None else Path(catalogue),
     )
     state = None if out is None else Path(out) / "state"
@@ -131,7 +133,10 @@ async def _play(
 ) -> Result:
     witness, feed = Witness(), prepared.feed
     ears = [witness.subscriber] if ear is None else [witness.subscriber, ear.subscriber]
-    listening = Listening(ears, _milestones(feed, progress))
+    calls = _milestones(feed, progress)
+    if prepared.spec.resume_daily:
+        calls += mornings(*span_of(feed))
+    listening = Listening(ears, calls)
     started, summary = await play(prepared.plan, state, feed, listening)
     if progress is not None:
         progress(1.0)
@@ -149,16 +154,3 @@ def _milestones(feed: RecordedFeed, progress: Progress | None) -> list[Call]:
 
 def _note(progress: Progress, part: float, _: object) -> None:
     progress(part)
-
-
-def span_of(feed: RecordedFeed) -> tuple[int, int]:
-    """Return the times of the first event played and of the last (UTC ns)."""
-    first = next(feed.events(0))[0]
-    last = max(one.last_time for one in feed.status())
-    return first, min(last, feed.settings.end_ns)
-
-
-def step_of(feed: RecordedFeed) -> int:
-    """Return the length of the longest candles that are played, ns; a minute without any."""
-    played = (feed.shortest(one.symbol) for one in feed.instruments())
-    return max((TIMEFRAMES[one] for one in played if one is not None), default=MINUTE)

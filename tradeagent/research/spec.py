@@ -44,7 +44,9 @@ class Backtest(BaseModel):
     without any, all of the files' are played. `params` sets their parameters, of one alone as
     `name.parameter`. `data` are files, `SYMBOL=FILE` where the name does not tell the symbol;
     without any, `catalogue` or the files' own feed is played. `settings` are dotted paths of the
-    configuration. `timerange` is written 20220101-20220201, in UTC.
+    configuration. `timerange` is written 20220101-20220201, in UTC. What halts trading, as the
+    limit on the loss of a day, halts it for good, for a daemon waits for its operator then; with
+    `resume_daily` one resumes it at each midnight.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,7 @@ class Backtest(BaseModel):
     catalogue: Path | None = None
     config: tuple[Path, ...] = ()
     settings: dict[str, object] = {}
+    resume_daily: bool = False
 
 
 class Planned(NamedTuple):
