@@ -42,6 +42,14 @@ COMMANDS = {
         "backtest:backtest",
         "Trade recorded data on a simulated exchange, and report how it went.",
     ),
+    "optimize": (
+        "optimize:optimize",
+        "Try many parameters of a strategy, and say whether the best is luck.",
+    ),
+    "parity": (
+        "parity:parity",
+        "Trade a run's market data again in a backtest, and compare every decision.",
+    ),
     "replay": (
         "replay:replay",
         "Prove that a journal follows from its inputs, or step through it.",

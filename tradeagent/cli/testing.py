@@ -69,13 +69,14 @@ def names(given: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for one in given or () for name in one.split(","))
 
 
-def pairs(given: Sequence[str] | None) -> dict[str, object]:
-    """Return what `-p NAME=VALUE` options say; raises CommandError."""
+def pairs(given: Sequence[str] | None, option: str = "-p") -> dict[str, object]:
+    """Return what options written NAME=VALUE say; raises CommandError."""
     found: dict[str, object] = {}
     for one in given or ():
         name, separator, value = one.partition("=")
         if not (separator and name and value):
-            raise CommandError(f"-p {one}: write it as NAME=VALUE, such as -p fast=10")
+            example = "fast=10" if option == "-p" else "exchange.order_delay_ms=250"
+            raise CommandError(f"{option} {one}: write NAME=VALUE, such as {option} {example}")
         found[name.strip()] = value.strip()
     return found
 

@@ -166,6 +166,13 @@ class MarketFeed(MarketSource, Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A feed whose `history` knows candles that it does not stream."""
+
+    remembers: bool
+
+
+@runtime_checkable
 class LiveFeed(MarketSource, Protocol):
     """A source that speaks when something happens."""
 

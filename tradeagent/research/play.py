@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tradeagent.app import open_daemon
+from tradeagent.app import Daemon, open_daemon
 from tradeagent.bus.base import Subscriber
 from tradeagent.clock import SimulatedClock
 from tradeagent.integrations.base import MarketFeed
@@ -23,18 +24,19 @@ from tradeagent.plan import Plan
 from tradeagent.tally import Summary
 
 T = TypeVar("T")
-Stop = Callable[[], None]
+Call = tuple[int, Callable[[Daemon], None]]
+"""What is done to a run at a moment of it (UTC ns)."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Listening:
-    """Who listens to a run, and what is done at which moment (UTC ns) of it.
-
-    What is done gets the means to stop the run there.
+    """Who listens to a run, what is done at its moments, and when it ends (UTC ns) if not by
+    itself.
     """
 
     ears: Sequence[Subscriber] = ()
-    calls: list[tuple[int, Callable[[Stop], None]]] = field(default_factory=list)
+    calls: Sequence[Call] = ()
+    until: int | None = None
 
 
 async def play(
@@ -51,9 +53,10 @@ async def play(
         clock = daemon.clock
         assert isinstance(clock, SimulatedClock)
         for when, call in listening.calls:
-            clock.call_at(when, lambda call=call: call(daemon.stop))  # type: ignore[misc]
+            clock.call_at(when, partial(call, daemon))
+        left = None if listening.until is None else listening.until - clock.now()
         with _undisturbed():
-            summary = await daemon.run()
+            summary = await daemon.run(left)
         return daemon.started, summary
 
 

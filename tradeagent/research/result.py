@@ -85,6 +85,9 @@ class Result:
     trials: Trials | None = None
     """The tries this one was chosen from, where an optimiser chose it."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.origin.title}: {len(self.trades):,} trades>"
+
     @property
     def summary(self) -> Summary:
         """Return what of it goes into `summary.json`."""

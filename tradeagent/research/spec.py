@@ -21,6 +21,7 @@ from tradeagent.messages import TIMEFRAMES, Timeframe
 from tradeagent.plan import Plan, make_plan
 from tradeagent.research.data.catalogue import Catalogue
 from tradeagent.research.data.playing import Chosen, choose
+from tradeagent.research.data.root import usual_root
 from tradeagent.research.data.span import EVER, Span, parse_span
 from tradeagent.strategies import Inputs, load_strategy, strategy_names
 
@@ -73,7 +74,7 @@ def plan_of(backtest: Backtest) -> Planned:
     before = _loaded(backtest, overrides)
     overrides |= _strategies(backtest, before)
     if backtest.symbols:
-        overrides["watchlist"] = list(backtest.symbols)
+        overrides["watchlist"] = []
     feed, warnings = _feed(backtest, _loaded(backtest, overrides))
     return Planned(make_plan(_loaded(backtest, {**overrides, **feed})), warnings)
 
@@ -138,13 +139,16 @@ def _strategies(backtest: Backtest, before: Loaded) -> dict[str, object]:
         kept: dict[str, object] = {} if entry is None else entry.model_dump(mode="json")
         kept |= {"type": type_, "enabled": True}
         if backtest.symbols:
-            kept["symbols"] = list(backtest.symbols)
+            kept.pop("symbols", None)
         copies = _copies(name, type_, backtest)
         if name not in copies and entry is not None:
             overrides[f"strategies.{name}"] = None
         for copy, params in copies.items():
             before_params = cast("dict[str, object]", kept.get("params", {}))
             overrides[f"strategies.{copy}"] = {**kept, "params": {**before_params}}
+            if backtest.symbols:
+                symbols = Option(list(backtest.symbols), "--symbol")
+                overrides[f"strategies.{copy}.symbols"] = symbols
             for key, value in params.items():
                 overrides[f"strategies.{copy}.params.{key}"] = value
     _check_params(backtest, chosen)
@@ -247,8 +251,7 @@ def _chosen(backtest: Backtest, loaded: Loaded, span: Span) -> Chosen:
 
 def catalogue_root() -> Path:
     """Return where market data is kept by default."""
-    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return Path(os.environ.get("TRADEAGENT_DATA") or home / "tradeagent" / "data")
+    return usual_root(os.environ)
 
 
 def _inputs(loaded: Loaded, name: str) -> Iterator[Inputs]:
