@@ -54,7 +54,7 @@ class Lookout:
 
         It `rests` afterwards where nothing is amiss.
         """
-        self._looked = now
+        self._looked, self._calm_until = now, 0
         lets, vitals = self._overrides.lets, self._exposure.vitals(now)
         told = self._watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))
         if rests and self._exposure.holds and self._exposure.stands:
