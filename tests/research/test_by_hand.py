@@ -17,7 +17,6 @@ from tradeagent.research import Result, backtest
 
 MONTH = "btc-perp_1m_2021-12-31_2022-02-01.csv"
 COINS = ("btc", "eth", "ltc")
-COINS = ("btc", "eth", "ltc")
 THREE = [f"{coin}usd-coinbase-spot_1m_trade_2018-04-04_2018-04-05.csv" for coin in COINS]
 WEEK = 1_641_600_000 * 1_000_000_000
 """2022-01-08, UTC ns."""

@@ -246,7 +246,6 @@ class Trading(BaseAgent[TradingSettings]):
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:
         """Look at the target again when an order has ended."""
-        self._remind()
         desk = self.desks[update.symbol]
         work = desk.work
         ended = update.status in TERMINAL
@@ -257,7 +256,9 @@ class Trading(BaseAgent[TradingSettings]):
             if desk.size and is_missing(update):
                 desk.doubt(update)
                 return self.generate_signals(desk)
-        desk.stirred = desk.stirred or ended
+        if ended or update.order.type in PROTECTIVE:
+            desk.stirred = True
+            self._remind()
         if work is not None and mine:
             work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
             if not ended:

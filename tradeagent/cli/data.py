@@ -72,16 +72,17 @@ def take(
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take files into the catalogue, in order and each row once, and say what is wrong with them.
+    """Take files into the catalogue, and say what is wrong with them.
 
-    What a file holds is told by its header. Rows that are there already change nothing; rows that
-    differ from those are refused, unless --prefer says whose to keep.
+    What a file holds is told by its header. Rows are kept in order and each once: those that are
+    there already change nothing, and those that differ from them are refused, unless --prefer says
+    whose to keep.
     """
     from tradeagent.cli.data_tables import tell_intakes
     from tradeagent.log import setup
     from tradeagent.research.data.ingest import take_in
 
-    setup("console", "ERROR")
+    setup("console", "WARNING")
     settings = {
         "symbol": symbol,
         "content": kind,
@@ -108,7 +109,7 @@ def take(
 
 @data.command("list")
 def list_series(root: Root = None, as_json: AsJson = False) -> None:
-    """List every series: how many rows, from when to when, how many candles are missing."""
+    """List every series: how much of it there is, and what is missing."""
     from tradeagent.cli.data_tables import tell_series
 
     tell_series(open_catalogue(root), as_json=as_json)
@@ -124,7 +125,7 @@ def show(
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one series: its first rows, its range, statistics and what is wrong with it."""
+    """Show one series: first rows, statistics, findings."""
     from tradeagent.cli.data_tables import tell_one
 
     catalogue = open_catalogue(root)
@@ -148,8 +149,9 @@ def check(
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check what is kept: gaps, repeated and late rows, zero volume, outliers, impossible prices.
+    """Check what is kept, and say what is wrong with it.
 
+    Gaps, repeated and late rows, candles without volume, outliers and impossible prices are found.
     The exit status is 1 when something is found that --allow does not name.
     """
     from tradeagent.cli.data_tables import tell_findings
@@ -192,10 +194,11 @@ def get(
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download candles, funding rates or trades: only what the catalogue does not have yet.
+    """Download what the catalogue does not have yet.
 
-    It keeps to the exchange's limits, asks again what got no answer, and keeps each page as it
-    comes: interrupted, the same command goes on. Hyperliquid tells the last 5,000 candles.
+    Candles, funding rates and trades, from Hyperliquid or by ccxt. It keeps to the exchange's
+    limits, asks again what got no answer, and keeps each page as it comes: interrupted, the same
+    command goes on. Hyperliquid tells the last 5,000 candles.
     """
     from tradeagent.cli.data_tables import tell_downloads
     from tradeagent.log import setup
@@ -277,10 +280,10 @@ def put(
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a series to a file; candles of a longer timeframe are made of shorter ones.
+    """Write a series to a file.
 
-    A period in which shorter candles are missing is made of those that are there, and counted; the
-    last one is left out while its end is missing.
+    Candles of a longer timeframe are made of shorter ones. A period in which some are missing is
+    made of those that are there, and counted; the last one is left out while its end is missing.
     """
     from tradeagent.research.data.export import export
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tradeagent.errors import DataError
@@ -17,9 +15,11 @@ MEMORY = "384MB"
 THREADS = 2
 
 
-@contextmanager
-def duck(wanted_for: str) -> Iterator[DuckDBPyConnection]:
-    """Open a database in memory; raises DataError, naming what it is for, without duckdb."""
+def duck(wanted_for: str) -> DuckDBPyConnection:
+    """Open a database in memory; raises DataError, naming what it is for, without duckdb.
+
+    Each caller opens its own: the threads of one that was kept would be missing after a fork.
+    """
     try:
         import duckdb
     except ImportError as error:
@@ -31,8 +31,7 @@ def duck(wanted_for: str) -> Iterator[DuckDBPyConnection]:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    with duckdb.connect(config=options) as connection:
-        yield connection
+    return duckdb.connect(config=options)
 
 
 def asked(connection: DuckDBPyConnection, sql: str, file: str) -> DuckDBPyConnection:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
 from tradeagent.messages import Direction, MarketData, Timeframe, TradeSignal
 from tradeagent.quant.indicators import ATR, SMA
-from tradeagent.strategies.base import Event, Inputs, Strategy, StrategyParams, View, stop_price
+from tradeagent.strategies.base import (
+    Event,
+    Inputs,
+    Opinions,
+    Strategy,
+    StrategyParams,
+    View,
+    stop_price,
+)
+
+if TYPE_CHECKING:
+    from tradeagent.quant.curve import Prices
 
 ROUNDING = 1e-12
 """Averages that differ by no more than this part are equal: rounding decides no trade."""
@@ -66,6 +77,25 @@ class SmaCross(Strategy):
         """Ask for candles of one timeframe."""
         p = self.params
         return Inputs(bars=(p.timeframe,), warmup=max(p.slow, p.atr + 1))
+
+    def screen(self, candles: Prices) -> Opinions | None:
+        """Return where the averages cross, worked out over columns; None with stops."""
+        import numpy as np
+
+        from tradeagent.quant.columns import rolling_mean
+
+        p = self.params
+        if p.stop_atr or p.even_atr:
+            return None
+        begun = max(p.slow - 1, p.atr)
+        if len(candles) <= begun:
+            return Opinions(np.empty(0, np.int64), np.empty(0, np.int8))
+        fast, slow = (rolling_mean(candles.close, one)[begun:] for one in (p.fast, p.slow))
+        apart = np.flatnonzero(np.abs(fast - slow) > ROUNDING * slow)
+        above = fast[apart] > slow[apart]
+        crossed = np.flatnonzero(above[1:] != above[:-1]) + 1
+        below = -1 if p.shorts else 0
+        return Opinions(apart[crossed] + begun, np.where(above[crossed], 1, below).astype(np.int8))
 
     def decide(self, event: Event, _: View) -> TradeSignal | None:
         """Signal when the averages cross."""

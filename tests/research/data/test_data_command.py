@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,23 @@ def test_the_catalogue_is_where_it_is_said_to_be() -> None:
     assert usual_root({"TRADEAGENT_DATA": "/d"}) == Path("/d")
     assert usual_root({"XDG_DATA_HOME": "/x"}) == Path("/x/tradeagent/data")
     assert usual_root({}) == Path.home() / ".local" / "share" / "tradeagent" / "data"
+
+
+def test_a_month_of_the_catalogue_plays_like_any_file(quant: Quant) -> None:
+    """The daemon plays its Parquet to the end, says nothing else, and the journal is proven."""
+    (month,) = Path(quant.folder / "kept").rglob("*.parquet")
+    state = quant.folder / "state"
+    run = [sys.executable, "-m", "tradeagent"]
+    played = subprocess.run(
+        [*run, "--profile", "replay", "--data", month, "--state", state],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    proven = subprocess.run(
+        [*run, "replay", "--verify", "--state", state], capture_output=True, text=True, check=False
+    )
+
+    assert (played.returncode, proven.returncode) == (0, 0), played.stderr + proven.stdout
+    assert "290 bars" in played.stdout
+    assert "leaked" not in played.stderr + proven.stderr

@@ -233,8 +233,7 @@ async def fetched(catalogue: Catalogue, tape: Tape, kind: str, span: Span) -> Do
     return await download(catalogue, source, "X", series, span)
 
 
-@pytest.mark.parametrize("kind", ["bars", "funding", "trades"])
-@pytest.mark.parametrize("cut", [1, 3, 4])
+@pytest.mark.parametrize(("kind", "cut"), [("bars", 1), ("bars", 4), ("funding", 3), ("trades", 2)])
 async def test_an_interrupted_download_goes_on_where_it_was(
     tmp_path: Path, kind: str, cut: int
 ) -> None:

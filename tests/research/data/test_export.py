@@ -27,7 +27,6 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
         "btcusd-coinbase-spot_1m_trade_2018-04-04_2018-04-05.csv",
         "btcusdt-binance-perp_ticks_2024-08-08_trades.csv",
         "hyperliquid-btc-perp_l2book_2025-01-26.csv",
-        "hyperliquid-btc-perp_funding_1h_2023.csv",
     ],
 )
 def test_a_round_trip_changes_nothing(tmp_path: Path, name: str, suffix: str) -> None:

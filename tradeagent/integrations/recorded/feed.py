@@ -11,6 +11,8 @@ from itertools import chain, pairwise
 from math import floor, log10
 from operator import itemgetter
 
+import numpy as np
+
 from tradeagent.errors import DataError
 from tradeagent.integrations.base import MarketEvent
 from tradeagent.integrations.recorded.book import Books
@@ -25,7 +27,7 @@ from tradeagent.integrations.recorded.columns import (
 from tradeagent.integrations.recorded.read import read
 from tradeagent.integrations.recorded.series import Bars, Quotes, Series, Trades
 from tradeagent.integrations.recorded.settings import EPOCH, RecordedFile, RecordedSettings
-from tradeagent.integrations.recorded.table import Table, decimals
+from tradeagent.integrations.recorded.table import Floats, Table, decimals
 from tradeagent.messages import (
     TIMEFRAMES,
     DataReference,
@@ -194,13 +196,14 @@ class RecordedFeed:
 
 
 def grid(
-    prices: Sequence[Sequence[float]], sizes: Sequence[Sequence[float]]
+    prices: Sequence[Sequence[float] | Floats], sizes: Sequence[Sequence[float] | Floats]
 ) -> tuple[Decimal, Decimal]:
     """Return the tick and the lot that columns of prices and sizes show.
 
     Without sizes the lot is the power of ten that is worth between 0.1 and 1 of the quote.
     """
-    by_worth = max(floor(log10(max(map(max, prices)))) + 1, 0)
+    highest = max(float(np.max(column)) for column in prices)
+    by_worth = max(floor(log10(highest)) + 1, 0)
     digits = decimals(sizes, SIZE_DECIMALS) if sizes else by_worth
     return Decimal(1).scaleb(-decimals(prices, PRICE_DECIMALS)), Decimal(1).scaleb(-digits)
 

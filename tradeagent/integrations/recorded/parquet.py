@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tradeagent.errors import DataError
 from tradeagent.integrations.duck import asked, duck, named, quoted
 from tradeagent.integrations.recorded.source import Block
 from tradeagent.integrations.recorded.table import TEXTS, WHOLE, WORDS, Raw
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 ROWS = 122_880
 """Rows read at once, so that memory stays small."""
@@ -26,10 +30,10 @@ class ParquetSource:
     def __init__(self, path: Path) -> None:
         """Read the names and types of the columns; raises DataError."""
         self._path = path
-        with duck(f"{path.name}: Parquet") as connection:
-            if not path.is_file():
-                raise DataError(f"{path}: cannot be read: there is no such file; correct path")
-            rows = asked(connection, f"DESCRIBE FROM {self._table()}", path.name).fetchall()
+        self._duck = duck(f"{path.name}: Parquet")
+        if not path.is_file():
+            raise DataError(f"{path}: cannot be read: there is no such file; correct path")
+        rows = self._asked(f"DESCRIBE FROM {self._table()}").fetchall()
         self._types = {str(name): str(kind) for name, kind, *_ in rows}
         self.header = list(self._types)
 
@@ -43,18 +47,15 @@ class ParquetSource:
             f"{self._converted(ours, column)} AS c{place}"
             for place, (ours, column) in enumerate(columns.items())
         )
-        with duck(f"{self._path.name}: Parquet") as connection:
-            count_all = f"FROM {self._table()} SELECT count(*)"
-            rows = int(asked(connection, count_all, self._path.name).fetchall()[0][0])
-            for first in range(0, rows, ROWS):
-                part = self._part(read, first, ROWS)
-                found = asked(connection, part, self._path.name).fetchnumpy()
-                every: list[Raw] = [
-                    one if (one := found[f"c{place}"]).dtype != object else one.tolist()
-                    for place in range(len(columns))
-                ]
-                count = len(every[0])
-                yield Block(every, count, 0, (first + count) / rows)
+        rows = int(self._asked(f"FROM {self._table()} SELECT count(*)").fetchall()[0][0])
+        for first in range(0, rows, ROWS):
+            found = self._asked(self._part(read, first, ROWS)).fetchnumpy()
+            every: list[Raw] = [
+                one if (one := found[f"c{place}"]).dtype != object else one.tolist()
+                for place in range(len(columns))
+            ]
+            count = len(every[0])
+            yield Block(every, count, 0, (first + count) / rows)
 
     def rows(self, columns: Sequence[str], first: int) -> Iterator[Block]:
         """Yield rows one by one, as Python's values; times as they are read."""
@@ -62,10 +63,12 @@ class ParquetSource:
             f"epoch_ns({named(column)})" if self.unit(column) else named(column)
             for column in columns
         )
-        with duck(f"{self._path.name}: Parquet") as connection:
-            found = asked(connection, self._part(read, first, ROWS), self._path.name)
-            while row := found.fetchmany(1):
-                yield Block([[value] for value in row[0]], 1)
+        found = self._asked(self._part(read, first, ROWS))
+        while row := found.fetchmany(1):
+            yield Block([[value] for value in row[0]], 1)
+
+    def _asked(self, sql: str) -> DuckDBPyConnection:
+        return asked(self._duck, sql, self._path.name)
 
     def _table(self, numbered: bool = False) -> str:
         options = f"hive_partitioning = false, file_row_number = {numbered}"

@@ -207,7 +207,7 @@ def _words(raw: Raw, known: dict[str, int]) -> array[int]:
     return array("q", [spelt[one] for one in raw])
 
 
-def decimals(columns: Iterable[Sequence[float]], most: int) -> int:
+def decimals(columns: Iterable[Sequence[float] | Floats], most: int) -> int:
     """Return how many decimals it takes to write every value, at most `most`.
 
     What differs in the thirteenth digit only is noise: some venues publish 0.8159000000000001.

@@ -11,7 +11,7 @@ import numpy as np
 from tradeagent.errors import DataError
 from tradeagent.integrations.duck import asked, duck, named, quoted
 from tradeagent.integrations.recorded.read import Watch, unwatched
-from tradeagent.quant.curve import Floats, Prices
+from tradeagent.quant.curve import Floats, Prices, Times
 from tradeagent.research.data.commit import STAGED, alone, finish, staging
 from tradeagent.research.data.merge import Merge, Prefer, merge, write
 from tradeagent.research.data.series import (
@@ -19,7 +19,6 @@ from tradeagent.research.data.series import (
     Card,
     Columns,
     Series,
-    Times,
     months_of,
     series_at,
 )

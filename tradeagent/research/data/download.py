@@ -12,8 +12,9 @@ from tradeagent.integrations.base import FundingRate, Page, PastMarket
 from tradeagent.integrations.recorded import InstrumentSpec
 from tradeagent.integrations.recorded.read import Watch, unwatched
 from tradeagent.messages import InstrumentUpdate, MarketData, MarketTrade
+from tradeagent.quant.curve import Times
 from tradeagent.research.data.catalogue import Catalogue
-from tradeagent.research.data.series import Asked, Columns, Series, Times
+from tradeagent.research.data.series import Asked, Columns, Series
 from tradeagent.research.data.span import Span, date
 
 TRIES = 6

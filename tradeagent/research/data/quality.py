@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradeagent.integrations.recorded.table import Faults
-from tradeagent.quant.curve import Floats
-from tradeagent.research.data.series import PRICES, Columns, Series, Times
+from tradeagent.quant.curve import Floats, Times
+from tradeagent.research.data.series import PRICES, Columns, Series
 from tradeagent.research.data.span import date
 
 Code = Literal[

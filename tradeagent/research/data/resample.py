@@ -9,8 +9,7 @@ import numpy as np
 
 from tradeagent.errors import DataError
 from tradeagent.messages import TIMEFRAMES, Timeframe
-from tradeagent.quant.curve import Prices
-from tradeagent.research.data.series import Times
+from tradeagent.quant.curve import Prices, Times
 
 
 class Resampled(NamedTuple):

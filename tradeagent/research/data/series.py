@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -15,8 +15,8 @@ from tradeagent.integrations.recorded import InstrumentSpec
 from tradeagent.integrations.recorded.columns import Content
 from tradeagent.integrations.recorded.feed import grid
 from tradeagent.messages import TIMEFRAMES, Timeframe
+from tradeagent.quant.curve import Floats, Times
 
-Times: TypeAlias = NDArray[np.int64]
 Columns: TypeAlias = dict[str, NDArray[np.float64] | NDArray[np.int64] | NDArray[np.object_]]
 """Rows by column, `time` (UTC ns) first; words and ids are text."""
 CARD = "series.json"
@@ -115,10 +115,11 @@ class Card(BaseModel):
 
     def with_seen(self, rows: Columns, *, turnover: bool = False) -> Card:
         """Return it with the grid that these rows stand on too; `turnover` tells no sizes."""
-        prices = [rows[name].tolist() for name in PRICES if name in rows]
-        if not prices or not prices[0]:
+        numbers = cast("dict[str, Floats]", rows)
+        prices = [numbers[name] for name in PRICES if name in rows]
+        if not prices or not len(prices[0]):
             return self
-        sizes = [rows[name].tolist() for name in SIZES if name in rows and not turnover]
+        sizes = [numbers[name] for name in SIZES if name in rows and not turnover]
         tick, lot = grid(prices, sizes)
         if self.seen is not None:
             tick, lot = min(tick, self.seen.tick), min(lot, self.seen.lot)
