@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -96,24 +97,27 @@ class Prepared:
         state: Path | None = None,
         progress: Progress | None = None,
         checks: Sequence[Check] = (),
+        executor: Executor | None = None,
     ) -> Result:
         """Play it; its journal stays in the folder `state`, if there is one.
 
-        `progress` hears how much is done, from 0 to 1. What `checks` find stands first among the
-        warnings. Raises an OperatorError.
+        `progress` hears how much is done, from 0 to 1. What `checks` find, in fresh processes or
+        those of `executor`, stands first among the warnings. Raises an OperatorError.
         """
         ear = Ear() if checks else None
         with scratch() if state is None else nullcontext(state) as place:
             result = wait_for(_play(self, place, progress, ear))
-        found = [*self._found(ear.decisions, checks)] if ear is not None else []
+        found = [*self._found(ear.decisions, checks, executor)] if ear is not None else []
         return replace(result, warnings=(*found, *self.warnings, *result.warnings))
 
-    def _found(self, decisions: Sequence[Decision], checks: Sequence[Check]) -> Iterator[str]:
+    def _found(
+        self, decisions: Sequence[Decision], checks: Sequence[Check], executor: Executor | None
+    ) -> Iterator[str]:
         span = span_of(self.feed)
         if "lookahead" in checks:
-            yield from look_ahead(self.spec, self.files, span, decisions).told()
+            yield from look_ahead(self.spec, self.files, span, decisions, executor).told()
         if "warmup" in checks:
-            yield from warm_up(self.spec, span, decisions, step_of(self.feed)).told()
+            yield from warm_up(self.spec, span, decisions, step_of(self.feed), executor).told()
 
 
 def prepare(spec: Backtest) -> Prepared:
