@@ -23,8 +23,9 @@ from tradeagent.quant.luck import trials
 from tradeagent.quant.metrics import Metrics
 from tradeagent.quant.overfitting import overfitting
 from tradeagent.research import Backtest, Optimization, Search, optimize
+from tradeagent.research.asking import Asker, Sampler
 from tradeagent.research.search import front_of
-from tradeagent.research.space import Choice, Range, key_of, read_space
+from tradeagent.research.space import Choice, Params, Range, key_of, read_space
 from tradeagent.research.trial import Job, run_trial
 from tradeagent.research.tries import Tries, Try, luck_of, returns_of
 from tradeagent.research.verdict import judge
@@ -158,6 +159,36 @@ def test_another_search_does_not_mix_with_it(day: Path, noise: Path, tmp_path: P
         go(searched(day, params=one, objectives=("sortino",)), tmp_path)
     wider = go(searched(day, params={**one, "fast": "4:8:4"}), tmp_path)
     assert [one.params["fast"] for one in wider.tries] == [4, 8]
+
+
+def asked(place: Path, sampler: Sampler, params: dict[str, object]) -> list[str]:
+    """Return every combination that a sampler asks for; the higher `a`, the better."""
+    space, _ = read_space(params)
+    asker, known = Asker(place, "study", space, sampler, (1,), 0), list[str]()
+
+    def check(found: Params) -> None:
+        if found["a"] == found["b"]:
+            raise ConfigError("equal")
+
+    while (one := asker.ask(known.__contains__, check)) is not None:
+        known.append(key_of(one.params))
+        asker.tell(one, made(len(known), one.params, float(one.params["a"])))
+    return known
+
+
+def made(number: int, params: Params, value: float) -> Try:
+    """Return a complete try."""
+    return Try(number=number, params=params, state="complete", values=(value,))
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
+def test_every_combination_that_makes_sense_is_asked_for_once(
+    tmp_path: Path, sampler: Sampler
+) -> None:
+    """A sampler that would rather ask again is shown what is left, to the last of it."""
+    found = asked(tmp_path / "log", sampler, {"a": "1:6", "b": "1:6"})
+
+    assert len(found) == len(set(found)) == 30
 
 
 def test_what_is_far_behind_is_given_up(trends: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tradeagent.errors import CommandError, ConfigError
-from tradeagent.research.space import Choice, Params, Range, Space, key_of
+from tradeagent.research.space import MOST, Choice, Params, Range, Space, key_of
 from tradeagent.research.tries import Try
 
 Sampler = Literal["grid", "random", "tpe"]
 VAIN = 200
 """Combinations in a row that are known or make no sense, after which a space counts as tried."""
+PATIENCE = 5
+"""Known combinations in a row that a sampler may ask for."""
 HOPELESS = 25
 """Combinations that make no sense, after which the first of them is told as a mistake."""
 
@@ -64,6 +67,10 @@ class Asker:
                 sampler=chosen,
                 directions=["maximize" if sign > 0 else "minimize" for sign in signs],
             )
+        self._space = space
+        self._finite = space.size is not None and space.size <= MOST
+        self._refused: set[str] = set()
+        self._chance = random.Random(seed)  # noqa: S311 - no secret
         self._left = self._interrupted()
         self._points: Iterator[Params] | None = space.grid() if sampler == "grid" else None
 
@@ -77,36 +84,54 @@ class Asker:
         return [dict(one.params) for one in left if one.params]
 
     def ask(self, known: Callable[[str], bool], check: Callable[[Params], None]) -> Asked | None:
-        """Return a combination that is not `known` yet, None once there is hardly any left."""
-        vain = 0
-        mistake: ConfigError | None = None
+        """Return a combination that is not `known` yet, None once there is hardly any left.
+
+        Where the sampler keeps asking for what is known, one of the others is taken.
+        """
+        senseless = vain = 0
         while vain < VAIN:
-            params = self._left.pop() if self._left else None
-            if params is None and self._points is not None:
-                params = next(self._points, None)
-                if params is None:
-                    break
-            if params is not None and known(key_of(params)):
-                continue
-            if params is not None:
-                self._study.enqueue_trial(params)
+            wanted = self._next(known, vain)
+            if wanted is None and self._points is not None:
+                return None
+            if wanted is not None:
+                self._study.enqueue_trial(wanted)
             trial = self._study.ask(self._distributions)
             params = dict(trial.params)
+            vain += 1
             try:
                 if not known(key_of(params)):
                     check(params)
                     return Asked(trial, params)
-            except ConfigError as error:
-                mistake = mistake or error
-                if vain >= HOPELESS and not self._study.get_trials(
-                    deepcopy=False, states=(self._states.COMPLETE,)
-                ):
+            except ConfigError:
+                senseless += 1
+                if senseless >= (VAIN if self._hopeful else HOPELESS):
                     raise
+                vain -= self._points is not None
+                self._refused.add(key_of(params))
             self._study.tell(trial, state=self._states.FAIL)
-            vain += self._points is None or mistake is not None
-        if mistake is not None and vain >= VAIN:
-            raise mistake
         return None
+
+    @property
+    def _hopeful(self) -> bool:
+        complete = self._study.get_trials(deepcopy=False, states=(self._states.COMPLETE,))
+        return bool(complete)
+
+    def _next(self, known: Callable[[str], bool], vain: int) -> Params | None:
+        """Return what to try instead of what the sampler would choose, if anything."""
+        while self._left:
+            params = self._left.pop()
+            if not known(key_of(params)):
+                return params
+        if self._points is not None:
+            return next((one for one in self._points if not known(key_of(one))), None)
+        if vain < PATIENCE or not self._finite:
+            return None
+        left = [
+            one
+            for one in self._space.grid()
+            if not known(key_of(one)) and key_of(one) not in self._refused
+        ]
+        return self._chance.choice(left) if left else None
 
     def tell(self, asked: Asked, one: Try) -> None:
         """Tell what came of a combination."""

@@ -7,7 +7,6 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
 from tradeagent.config.layers import Option
 from tradeagent.errors import ConfigError
@@ -30,7 +29,7 @@ from tradeagent.research.walkforward import Walk
 STAGES = (0.25, 0.5)
 """After which parts of the range a run that is behind is given up."""
 LEARN = 8
-"""Complete tries before any is given up."""
+"""Tries before any is given up."""
 USUAL = 100
 """Tries where none are asked for and there is no grid to exhaust."""
 
@@ -195,11 +194,14 @@ class Hunt:
         )
 
     def _hurdles(self, fold: int) -> tuple[float, ...]:
-        """Return the median of the complete tries after each stage, nothing while they are few."""
-        known = [one.stages for one in self.done(fold) if one.state == "complete" and one.stages]
-        if len(known) < LEARN:
-            return ()
-        return tuple(median(column) for column in zip(*known, strict=True))
+        """Return what a quarter of the tries so far were below, after each stage that enough saw."""
+        hurdles = []
+        for stage in range(len(STAGES)):
+            seen = [one.stages[stage] for one in self.done(fold) if len(one.stages) > stage]
+            if len(seen) < LEARN:
+                break
+            hurdles.append(sorted(seen)[len(seen) // 4])
+        return tuple(hurdles)
 
     def _tell(self, fold: int, wanted: int | None, under_way: dict[Future[Try], Asked]) -> None:
         if self.onlooker is not None:

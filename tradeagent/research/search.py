@@ -28,8 +28,8 @@ class Search(BaseModel):
     """What to optimise: a backtest, what of its parameters varies, and by what measure.
 
     In `backtest.params`, `5:30:5` is a range and `a,b,c` are choices. `objectives` are figures of
-    `Metrics`; which way is better is known. `prune` gives up runs that are behind the median of the
-    others part of the way, where there is one objective. With `folds` above 0 each of so many
+    `Metrics`; which way is better is known. `prune` gives up runs that are among the worst
+    quarter part of the way, where there is one objective. With `folds` above 0 each of so many
     stretches of time is traded with what was best before it.
     """
 

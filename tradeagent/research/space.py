@@ -50,6 +50,16 @@ class Space:
 
     dimensions: dict[str, Range | Choice]
 
+    @property
+    def size(self) -> int | None:
+        """Return how many combinations there are, None where there is no end of them."""
+        count = 1
+        for one in self.dimensions.values():
+            if isinstance(one, Range) and one.step is None:
+                return None
+            count *= len(one.values())
+        return count
+
     def grid(self) -> Iterator[Params]:
         """Yield every combination, the last parameter changing fastest; raises CommandError."""
         count = 1
