@@ -1,0 +1,245 @@
+"""The benchmark of backtests does the work it says it does, and tells where it does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from benchmarks import backtest, walks
+from benchmarks.due import differs, due
+from benchmarks.figures import Ratio, Runs, compared, own, own_lines, table
+from benchmarks.works import OURS, PEERS, QUIET, WORKS
+from tradeagent.errors import IntegrityError
+from tradeagent.plan import Plan, make_plan
+from tradeagent.quant.rules import RULES
+
+ROOT = Path(__file__).parent.parent
+BARS = 2_000
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of seeded candles."""
+    path = tmp_path_factory.mktemp("walks") / "BTC_2k.csv"
+    walks.write(path, walks.BARS, walks.bars(BARS, 1, 30_000.0))
+    return path
+
+
+@pytest.fixture(scope="module")
+def quotes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of seeded quotes."""
+    path = tmp_path_factory.mktemp("walks") / "BTC_quotes.csv"
+    walks.write(path, walks.QUOTES, walks.quotes(BARS, 7, 30_000.0))
+    return path
+
+
+def columns(path: Path, *names: str) -> list[list[float]]:
+    """Return columns of a CSV file as numbers."""
+    header, *rows = (line.split(",") for line in path.read_text("ascii").splitlines())
+    return [[float(row[header.index(name)]) for row in rows] for name in names]
+
+
+def plan_with(path: Path, text: str, place: Path) -> Plan:
+    """Return the benchmark's plan with a file of settings on top."""
+    more = place / "more.yaml"
+    more.write_text(text, encoding="ascii")
+    feeds = [{"type": "recorded", "files": [{"path": str(path)}]}]
+    files = [backtest.OPEN, more]
+    return make_plan(backtest.load("replay", files, {"feeds": feeds}, {}, None, None))
+
+
+async def test_bars_are_traded_as_a_plain_loop_trades_them(bars: Path, tmp_path: Path) -> None:
+    """Every fill is at the open after a cross of the averages, of 1, in turn long and flat."""
+    opens, closes = columns(bars, "open", "close")
+    wanted: list[tuple[str, float]] = []
+    held = 0
+    for at in range(29, BARS - 1):
+        fast, slow = sum(closes[at - 9 : at + 1]) / 10, sum(closes[at - 29 : at + 1]) / 30
+        if (fast > slow) != held:
+            held = 1 - held
+            wanted.append(("buy" if held else "sell", opens[at + 1]))
+
+    played = await backtest.play(backtest.plan_of([bars]), tmp_path, ["BTC"])
+
+    assert len(wanted) > 50
+    assert played.witness.fills == {"BTC": wanted}
+    assert played.summary.bars == BARS
+    assert played.summary.fees == 0
+
+
+async def test_every_rule_judges_every_request(bars: Path, tmp_path: Path) -> None:
+    """An entry has the verdicts of all rules, an exit of those for all orders; none refuses."""
+    played = await backtest.play(backtest.plan_of([bars]), tmp_path, ["BTC"])
+
+    witness, summary = played.witness, played.summary
+    buys = sum(side == "buy" for side, _ in witness.fills["BTC"])
+    for_exits = [rule for rule in RULES if rule.judges == "all"]
+    assert (witness.entries, witness.exits) == (buys, len(witness.fills["BTC"]) - buys)
+    assert witness.rule_evaluations == buys * len(RULES) + witness.exits * len(for_exits)
+    assert summary.requests == summary.approvals == len(witness.fills["BTC"])
+
+
+async def test_quotes_are_traded_at_the_touch(quotes: Path, tmp_path: Path) -> None:
+    """Every quote is seen, and orders fill at the bid or ask that was decided on."""
+    bids, asks = columns(quotes, "bid", "ask")
+    wanted: list[tuple[str, float]] = []
+    fast = slow = (bids[0] + asks[0]) / 2
+    held = 0
+    for at, (bid, ask) in enumerate(zip(bids, asks, strict=True)):
+        fast += ((bid + ask) / 2 - fast) * 2 / 11
+        slow += ((bid + ask) / 2 - slow) * 2 / 31
+        if at >= 29 and (fast > slow) != held:
+            held = 1 - held
+            wanted.append(("buy", ask) if held else ("sell", bid))
+
+    played = await backtest.play(backtest.plan_of([quotes]), tmp_path, ["BTC"])
+
+    assert len(wanted) > 50
+    assert played.witness.fills == {"BTC": wanted}
+    assert played.summary.ticks == BARS
+
+
+async def test_an_onlooker_never_trades(bars: Path, tmp_path: Path) -> None:
+    """The idle run asks for nothing, so it shows what bars cost alone."""
+    played = await backtest.play(backtest.plan_of([bars], quiet=True), tmp_path, ["BTC"])
+
+    assert (played.summary.bars, played.summary.requests) == (BARS, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("risk: {limits: {max_position_notional: 100}}", "refused"),
+        ("risk: {limits: {max_order_qty: {BTC: 2}}}", "not all fills are of 1"),
+    ],
+)
+async def test_a_limit_that_binds_is_told(
+    bars: Path, tmp_path: Path, settings: str, told: str
+) -> None:
+    """No speed is told of a run in which an order was refused or of another size."""
+    with pytest.raises(IntegrityError, match=told):
+        await backtest.play(plan_with(bars, settings, tmp_path), tmp_path / "state", ["BTC"])
+
+
+async def test_a_rule_that_was_not_evaluated_is_told(bars: Path, tmp_path: Path) -> None:
+    """A missing verdict is an error."""
+    played = await backtest.play(backtest.plan_of([bars]), tmp_path, ["BTC"])
+    played.witness.rule_evaluations -= 1
+
+    with pytest.raises(IntegrityError, match="verdicts"):
+        played.witness.check(played.summary)
+
+
+def test_the_plain_reckoning_tells_where_fills_differ(bars: Path) -> None:
+    """A wrong price, a wrong side and a missing fill are found, one at the end is not."""
+    trades = due(bars)
+    fills = [(one.side, one.next) for one in trades if one.next is not None]
+    dearer = [*fills[:3], (fills[3][0], fills[3][1] + 0.01), *fills[4:]]
+
+    assert differs(trades, fills, "next") is None
+    assert differs(trades, fills[:-1], "next") is None
+    assert (
+        differs(trades, fills[:-3], "next") == f"{len(fills) - 3} fills where {len(fills)} are due"
+    )
+    assert "fill 4 is" in str(differs(trades, dearer, "next"))
+    assert "fill 1 is" in str(differs(trades, fills[1:], "none"))
+    assert "fill 1 is" in str(differs(trades, fills, "once"))
+
+
+def test_no_rounding_decides_a_cross() -> None:
+    """No close leaves the two averages equal, and the opens are not the closes before them."""
+    rows = [tuple(map(float, map(str, row))) for row in walks.bars(20_000, 3, 500.0)]
+    closes = [round(row[4] * 100) for row in rows]
+
+    assert not any(
+        3 * sum(closes[at - 9 : at + 1]) == sum(closes[at - 29 : at + 1])
+        for at in range(29, len(closes))
+    )
+    assert all(
+        low <= min(start, end) <= max(start, end) <= high for _, start, high, low, end, _ in rows
+    )
+    assert sum(row[1] != before[4] for before, row in pairwise(rows)) > BARS
+
+
+def test_the_script_tells_one_line(bars: Path, tmp_path: Path) -> None:
+    """Run by hand it prints one line of JSON and leaves its fills in the file it was given."""
+    command = [sys.executable, "-m", "benchmarks.backtest", str(bars)]
+    fills = tmp_path / "fills.json"
+
+    ended = subprocess.run(
+        [*command, "--fills", str(fills)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    (line,) = map(json.loads, ended.stdout.splitlines())
+    kept = json.loads(fills.read_text("ascii"))["BTC"]
+    assert line["fills"] == len(kept) == line["requests"]
+    assert line["rows"] == BARS
+    assert line["journal_bytes"] > 0
+
+
+def test_every_peer_has_a_script_and_its_works_exist() -> None:
+    """What is compared is there: scripts, works, and an entry in the instructions."""
+    told = (ROOT / "benchmarks" / "peers" / "README.md").read_text("utf-8")
+    for peer in PEERS:
+        assert (ROOT / "benchmarks" / "peers" / f"{peer.script}.py").exists()
+        assert f"`{peer.script}.py`" in told
+        assert f"mk {peer.environment} " in told
+        assert set(peer.goals) <= set(WORKS)
+
+
+def line(seconds: float, rows: int = 100_000, **more: object) -> dict[str, object]:
+    """Return the line of a run that took some seconds."""
+    return {
+        "versions": {"program": "1.0"},
+        "rows": rows,
+        "run_s": seconds,
+        "run_cpu_s": seconds,
+        "peak_mb": 100.0,
+        "fills": 10,
+        "requests": 10,
+        "entries": 5,
+        "exits": 5,
+        "rules": (30, 6),
+        "rule_evaluations": 180,
+        "refused": 0,
+        "journal_entries": 1,
+        "journal_bytes": 1,
+        "first_tenth": None,
+        "last_tenth": None,
+        **more,
+    }
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    """Of the ratios of each round the median counts, whatever the machine did between rounds."""
+    runs = Runs()
+    for ours, theirs in ((1.0, 2.0), (10.0, 30.0), (2.0, 8.0)):
+        runs.add("100k", OURS, line(ours))
+        runs.add("100k", "basana", line(theirs))
+
+    found = compared(runs, "100k")["basana"]
+
+    assert found["ratio"] == Ratio(3.0, 2.0, 4.0)
+    assert found["goal"] == 2.0
+    assert any("3.00 [2.00-4.00]" in shown for shown in table(runs, "100k"))
+
+
+def test_the_cost_of_a_fill_is_what_its_bars_do_not_take() -> None:
+    """The rate of the idle run gives what the bars of a tenth cost; the rest is its fills'."""
+    runs = Runs()
+    tenths = {"first_tenth": (0.3, 10_000, 100), "last_tenth": (0.4, 10_000, 100)}
+    runs.add("100k", OURS, line(4.0, **tenths))
+    runs.add("100k", QUIET, line(1.0))
+    runs.add("500k", OURS, line(25.0, 500_000))
+
+    found = own(runs)
+
+    assert found["100k"]["fill_us_first_tenth"] == 2_000
+    assert found["100k"]["fill_growth"] == Ratio(1.5, 1.5, 1.5)
+    assert found["500k"]["to_100k"] == Ratio(0.8, 0.8, 0.8)
+    assert sum("500k:" in shown for shown in own_lines(runs)) == 3
