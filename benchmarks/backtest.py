@@ -44,7 +44,7 @@ class Witness:
     tally: Tally
     fills: dict[str, Fills]
     laps: list[tuple[float, int]] = field(default_factory=list)
-    """At each fill: the work of this process (s), and how many bars or quotes had been played."""
+    """At each fill: CPU time (s), and how many bars or quotes had been played."""
     sizes: set[Decimal] = field(default_factory=set)
     entries: int = 0
     exits: int = 0
@@ -89,7 +89,7 @@ class Witness:
             raise IntegrityError(f"not all fills are of 1: {sorted(self.sizes)}")
 
     def tenth(self, *, last: bool) -> tuple[float, int, int] | None:
-        """Return the work (s), the bars and the fills of the run's first or last tenth.
+        """Return CPU time (s), bars and fills of the run's first or last tenth.
 
         It is reckoned from fill to fill; None where there are too few.
         """

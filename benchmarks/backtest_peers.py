@@ -6,7 +6,8 @@ Usage: python benchmarks/backtest_peers.py [--peers FOLDER] [--rounds 5] [--only
 is not there is named and left out; so is one that fails or takes longer than a quarter of an hour.
 `--only` names works and peers. Every run is a fresh process. In a round each program does a work
 once, ours first; a ratio is ours against theirs in the same round, and the median of all rounds is
-shown with the least and the most. The fills of every run are compared with a plain reckoning
+shown with the least and the most, by time and by CPU time, which other work on the machine disturbs
+less. The fills of every run are compared with a plain reckoning
 before its speed counts: who fills otherwise has none. Prints tables and, last, one line of JSON.
 """
 

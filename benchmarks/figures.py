@@ -61,7 +61,7 @@ class Runs:
         return [name for done, name in self._runs if done == work and self._runs[done, name]]
 
     def rates(self, work: str, name: str, key: str = "run_s") -> list[float]:
-        """Return bars or quotes by second, or by second of work with `run_cpu_s`."""
+        """Return bars or quotes by second, or by second of CPU time with `run_cpu_s`."""
         return [line["rows"] / line[key] for line in self._runs[work, name]]
 
     def middle(self, work: str, name: str, key: str) -> float:
@@ -92,7 +92,7 @@ def table(runs: Runs, work: str) -> Iterator[str]:
     """Yield the lines that compare all programs in a work."""
     unit = f"{WORKS[work].unit}/s"
     yield f"\n{WORKS[work].title}; ours divided by theirs:"
-    heads = f"{'by time':<20}{'by work':<20}{'goal':>4}"
+    heads = f"{'by time':<20}{'by CPU':<20}{'goal':>4}"
     yield f"{'':<24}{unit:>10}  {heads}{'peak MB':>10}{'fills':>8}"
     for name, one in compared(runs, work).items():
         called = name if name == QUIET else f"{name} {next(iter(one['versions'].values()))}"
@@ -129,7 +129,7 @@ def own(runs: Runs) -> dict[str, Any]:
 
 
 def fill_costs(runs: Runs, work: str, part: str) -> list[float]:
-    """Return what a fill cost beyond its bars in one tenth of each run, us of work."""
+    """Return what a fill cost beyond its bars in one tenth of each run, us of CPU time."""
     found = []
     quiet = runs.rates(work, QUIET, "run_cpu_s")
     for line, rate in zip(runs.of(work, OURS), quiet, strict=False):
@@ -152,12 +152,14 @@ def own_lines(runs: Runs) -> Iterator[str]:
             f"{figures['journal_bytes'] / 2**20:,.0f} MB"
         )
         if "to_100k" in figures:
-            yield f"{work}: {figures['to_100k']} of the rate of 100k; {figures['to_100k_goal']}"
+            goal = figures["to_100k_goal"]
+            yield f"{work}: {figures['to_100k']} of the rate of 100k (goal: at least {goal})"
         if "fill_growth" in figures:
             yield (
-                f"{work}: a fill takes {figures['fill_us_first_tenth']} us of work in the first "
-                f"tenth, {figures['fill_us_last_tenth']} in the last: "
-                f"{figures['fill_growth']}; {figures['fill_growth_goal']}"
+                f"{work}: a fill takes {figures['fill_us_first_tenth']} us of CPU in the first "
+                f"tenth, {figures['fill_us_last_tenth']} in the last: {figures['fill_growth']} "
+                f"(goal: at most {figures['fill_growth_goal']})"
             )
         if "peak_mb" in figures:
-            yield f"{work}: {figures['peak_mb']} MB at most; {figures['peak_goal']}"
+            goal = figures["peak_goal"]
+            yield f"{work}: {figures['peak_mb']:.0f} MB of memory (goal: at most {goal})"

@@ -62,7 +62,7 @@ def peak_mb() -> float:
 
 
 class Lap(NamedTuple):
-    """Seconds that passed, and seconds of work of this process in all its threads."""
+    """Seconds that passed, and those of CPU time in all threads of this process."""
 
     wall: float
     cpu: float
