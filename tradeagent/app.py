@@ -63,6 +63,7 @@ from tradeagent.plan import AgentPlan, Plan, unclaimed
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.storage.base import Past
 from tradeagent.storage.directory import StateDirectory
+from tradeagent.storage.memory import MemoryStore
 from tradeagent.storage.sql import SqlStore
 from tradeagent.supervisor import Supervisor
 from tradeagent.tally import Summary, Tally
@@ -91,7 +92,7 @@ class Daemon:
 
     plan: Plan
     directory: StateDirectory
-    store: SqlStore
+    store: SqlStore | MemoryStore
     clock: Clock
     bus: Bus
     supervisor: Supervisor
@@ -142,6 +143,13 @@ class Daemon:
         told, none = self.tally, AccountUpdate(balance=ZERO, equity=ZERO, time=self.started)
         return self._summary(before or told.opening or none, after or told.account or none)
 
+    @property
+    def records(self) -> SqlStore:
+        """Return what can be read of the run meanwhile; raises StateError where none is kept."""
+        if not isinstance(self.store, SqlStore):
+            raise StateError("the journal of this run is not kept")
+        return self.store
+
     def stop(self) -> None:
         """Ask for an orderly stop."""
         self.supervisor.stop()
@@ -179,11 +187,14 @@ async def open_daemon(
     serve: Sequence[str] = SERVICES,
     unlock: Unlock | None = None,
     key: SecretStr | None = None,
+    feed: MarketFeed | None = None,
+    keep: bool = True,
 ) -> AsyncIterator[Daemon]:
     """Open every part of a run in `state` and close what is open afterwards.
 
-    With `unlock` it may leave LOCKED; `key` signs what a real exchange is asked. Raises an
-    OperatorError with one line for whatever is not there or not usable.
+    With `unlock` it may leave LOCKED; `key` signs what a real exchange is asked; `feed` is played
+    in place of the plan's. A simulated run from an empty state need not `keep` its journal, which
+    is then chained in memory. Raises an OperatorError with one line for what is not usable.
     """
     settings = plan.settings
     if unlock is not None and not plan.runs("risk"):
@@ -192,7 +203,7 @@ async def open_daemon(
         directory = stack.enter_context(StateDirectory(state))
         directory.claim(plan.identity)
         crashes = stack.enter_context(counted_crashes(plan, directory))
-        recorded = recording(plan)
+        recorded = feed or recording(plan)
         _furnish(plan, directory)
         daemons: list[Daemon] = []
 
@@ -201,14 +212,16 @@ async def open_daemon(
                 daemon.supervisor.journal_failed(error)
 
         waits = settings.clock.mode != "simulated"
-        store = SqlStore.open(directory.journal, waits=waits, on_failure=journal_failed)
+        store: SqlStore | MemoryStore = MemoryStore()
+        if keep or waits or not settings.store.fresh:
+            store = SqlStore.open(directory.journal, waits=waits, on_failure=journal_failed)
         stack.callback(store.close, clean=False)
         past = store.past()
         _refuse_unclaimed(plan, past, directory)
         clock = open_clock(plan, past.ts, recorded)
         plan, own_key = await stack.enter_async_context(housed(plan, directory, clock))
-        feed = connected(plan, open_feed(plan, clock, recorded))
-        market = Market(clock, await stack.enter_async_context(feed))
+        opened = connected(plan, open_feed(plan, clock, recorded))
+        market = Market(clock, await stack.enter_async_context(opened))
         most = settings.supervisor.safe_mode_after
         words = opening(past, crashes, most, unlock, clock.now()) if plan.runs("risk") else ()
         daemon = _assemble(plan, directory, store, market, own_key or key)
@@ -244,7 +257,7 @@ def _refuse_unclaimed(plan: Plan, past: Past, directory: StateDirectory) -> None
 def _assemble(
     plan: Plan,
     directory: StateDirectory,
-    store: SqlStore,
+    store: SqlStore | MemoryStore,
     market: Market,
     key: SecretStr | None,
 ) -> Daemon:
@@ -324,7 +337,7 @@ def _prices(exchange: SimulatedExchange) -> dict[type[Message], Handler]:
 
 
 def _bus_options(
-    plan: Plan, directory: StateDirectory, store: SqlStore, supervisor: Supervisor
+    plan: Plan, directory: StateDirectory, store: SqlStore | MemoryStore, supervisor: Supervisor
 ) -> BusOptions:
     """Return how this process stands on the bus; only it may speak for what it alone runs."""
     settings = plan.settings.bus
@@ -357,7 +370,7 @@ async def _join(daemon: Daemon, words: Sequence[Spoken]) -> None:
         bus.publish(message, source)
 
 
-def _resume_at(clock: Clock, store: SqlStore) -> int:
+def _resume_at(clock: Clock, store: SqlStore | MemoryStore) -> int:
     """Return from when on a feed is played: after what was played last, UTC ns.
 
     A live feed may have been behind its clock; a simulated one never is, and leaves no rows.

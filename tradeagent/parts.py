@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -20,7 +20,7 @@ from tradeagent.integrations.hyperliquid.settings import (
     HyperliquidFeedSettings,
     HyperliquidSettings,
 )
-from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
+from tradeagent.integrations.recorded import RecordedSettings
 from tradeagent.plan import Plan
 from tradeagent.simulation.exchange import SimulatedExchange
 from tradeagent.simulation.ledger import Ledger
@@ -28,6 +28,9 @@ from tradeagent.simulation.market import GeneratedMarket
 from tradeagent.simulation.scratch import Scratchpad
 from tradeagent.simulation.settings import MarketSettings
 from tradeagent.storage.directory import StateDirectory
+
+if TYPE_CHECKING:
+    from tradeagent.integrations.recorded import RecordedFeed
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 LEDGER_GROUP = 1_000
@@ -41,12 +44,26 @@ class Market(NamedTuple):
     feed: MarketFeed | LiveFeed
 
 
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where it is installed, None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return made
+
+
 def recording(plan: Plan) -> RecordedFeed | None:
     """Return the feed of recorded files, None for another; raises DataError."""
-    return RecordedFeed(plan.feed) if isinstance(plan.feed, RecordedSettings) else None
+    if not isinstance(plan.feed, RecordedSettings):
+        return None
+    from tradeagent.integrations.recorded import RecordedFeed
+
+    return RecordedFeed(plan.feed)
 
 
-def open_clock(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Clock:
+def open_clock(plan: Plan, ended: int, recorded: MarketFeed | None) -> Clock:
     """Return the clock, from where the last run `ended` (UTC ns); raises DataError."""
     chosen = plan.settings.clock
     first = next(recorded.events(0), None) if recorded is not None else None
@@ -60,7 +77,7 @@ def open_clock(plan: Plan, ended: int, recorded: RecordedFeed | None) -> Clock:
     return WallClock()
 
 
-def open_feed(plan: Plan, clock: Clock, recorded: RecordedFeed | None) -> MarketFeed | LiveFeed:
+def open_feed(plan: Plan, clock: Clock, recorded: MarketFeed | None) -> MarketFeed | LiveFeed:
     """Return the feed; a live one is not connected yet, see `connected`."""
     settings = plan.feed
     if recorded is not None:

@@ -180,7 +180,7 @@ class Tally:
 
     def _ordered(self, update: OrderUpdate) -> None:
         self.orders += update.status is OrderStatus.PREPARED
-        self.order_states[update.status.value, update.order.side] += 1
+        self.order_states[update.status, update.order.side] += 1
 
     def _reported(self, report: ExecutionReport) -> None:
         if report.status is OrderStatus.REJECTED:

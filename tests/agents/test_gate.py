@@ -56,6 +56,16 @@ TINY: dict[str, Any] = {
 }
 
 
+def test_a_fixed_quantity_is_asked_for_whatever_equity_and_stop() -> None:
+    """With fixed_quantity a full position is `quantity`, half a weight half of it."""
+    limits = {**FREE, "require_stop": False}
+    risk = desk(limits=limits, sizing="fixed_quantity", quantity="0.5")
+    whole = judge(risk, request())
+    half = judge(risk, request(intent_id="half", weight=0.5, stop_plan=None))
+
+    assert [one.order.size for one in (whole, half) if one.order] == [D("0.5"), D("0.25")]
+
+
 @settings(deadline=None)
 @given(
     held=st.integers(1, 10**6),

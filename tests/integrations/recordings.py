@@ -14,7 +14,7 @@ from tradeagent.integrations.recorded import RecordedFeed, RecordedFile, Recorde
 from tradeagent.messages import DataStatus
 
 PROJECT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("TRADEAGENT_DATA") or PROJECT.parent / "shared" / "data")
+DATA = Path(os.environ.get("TRADEAGENT_RECORDINGS") or PROJECT.parent / "shared" / "data")
 
 MINUTE = 60_000_000_000
 MS = 1_000_000
@@ -25,7 +25,7 @@ def real(name: str) -> Path:
     """Return the path of a real file; skips the test where there is none."""
     path = DATA / name
     if not path.is_file():
-        pytest.skip(f"{name} is not in {DATA}; set TRADEAGENT_DATA to its folder")
+        pytest.skip(f"{name} is not in {DATA}; set TRADEAGENT_RECORDINGS to its folder")
     return path
 
 

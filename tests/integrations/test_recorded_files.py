@@ -285,9 +285,9 @@ def test_a_bar_off_the_grid_is_malformed(tmp_path: Path) -> None:
     [
         (BAR_HEADER[:5], {}, "row 1 has no column for volume, needed for bars"),
         (BAR_HEADER[1:], {}, "row 1 has no column for time, needed for bars"),
-        (("timestamp_ms", "funding_rate"), {}, "row 1 does not tell what the file holds"),
+        (("timestamp_ms", "rates"), {}, "row 1 does not tell what the file holds"),
         (
-            ("timestamp_ms", "funding_rate"),
+            ("timestamp_ms", "rates"),
             {"content": "trades"},
             "no column for price, size, side",
         ),
@@ -307,7 +307,7 @@ def test_a_header_that_does_not_do_is_named(
 
 
 def test_files_that_are_no_recording_are_refused(tmp_path: Path) -> None:
-    """A missing, empty or binary file, a folder and JSON lines each get one line and a remedy."""
+    """A missing, empty or binary file, a folder and odd lines each get one line and a remedy."""
     empty, binary, lines = (tmp_path / name for name in ("e.csv", "b.csv", "j.jsonl"))
     empty.touch()
     binary.write_bytes(b"\x89PNG\xff\xfe\x00\x01")
@@ -325,10 +325,10 @@ def test_files_that_are_no_recording_are_refused(tmp_path: Path) -> None:
 
 
 def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pyarrow a Parquet file says what to install, and CSV goes on working."""
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    """Without duckdb a Parquet file says what to install, and CSV goes on working."""
+    monkeypatch.setitem(sys.modules, "duckdb", None)
 
-    assert "tradeagent[data]" in complaint(tmp_path / "btc.parquet")
+    assert "tradeagent[research]" in complaint(tmp_path / "btc.parquet")
     assert played(feed_of(write(tmp_path / "btc.csv", BAR_HEADER, BARS)))
 
 

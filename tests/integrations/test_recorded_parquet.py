@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pyarrow as pa
+import duckdb
 import pytest
-from pyarrow import parquet
 
 from tests.integrations.recordings import BAR_HEADER, feed_of, real, write
 from tradeagent.errors import DataError
@@ -28,20 +28,32 @@ FILES = [
 ]
 
 
+def save(columns: Mapping[str, tuple[str, Sequence[object]]], path: Path) -> Path:
+    """Write columns, each with its type in SQL, as Parquet; None is a null."""
+    names = ", ".join(f'"{name}" {kind}' for name, (kind, _) in columns.items())
+    marks = ", ".join("?" for _ in columns)
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE made ({names})")
+        rows = list(zip(*(values for _, values in columns.values()), strict=True))
+        connection.execute("BEGIN")
+        connection.executemany(f"INSERT INTO made VALUES ({marks})", rows)
+        connection.execute(f"COPY made TO '{path}' (FORMAT parquet)")
+    return path
+
+
 def as_parquet(path: Path, folder: Path) -> Path:
     """Write a CSV file as Parquet, numbers as numbers and empty cells as nulls."""
     with path.open(newline="") as file:
         header, *rows = csv.reader(file)
-    columns = {}
+    kinds = []
     for name, column in zip(header, zip(*rows, strict=True), strict=True):
-        if name in WORDS:
-            columns[name] = pa.array(column)
-            continue
         whole = all(value.isdigit() or not value for value in column)
-        kind = int if whole else float
-        columns[name] = pa.array([kind(value) if value else None for value in column])
+        kind = "VARCHAR" if name in WORDS else "BIGINT" if whole else "DOUBLE"
+        kinds.append(f"'{name}': '{kind}'")
     written = folder / f"{path.stem}.parquet"
-    parquet.write_table(pa.table(columns), written)
+    read = f"read_csv('{path}', header = true, columns = {{{', '.join(kinds)}}})"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (FROM {read}) TO '{written}' (FORMAT parquet)")
     return written
 
 
@@ -74,8 +86,9 @@ def test_faults_are_the_same_in_parquet(tmp_path: Path) -> None:
     rows.insert(4, [OPEN, 100.0, float("nan"), 99.0, 100.5, 1.0])
     rows.insert(5, [-OPEN, 100.0, 101.0, 99.0, 100.5, 1.0])
     text = [["" if value is None else value for value in row] for row in rows]
-    columns = dict(zip(BAR_HEADER, map(list, zip(*rows, strict=True)), strict=True))
-    parquet.write_table(pa.table(columns), tmp_path / "btc.parquet")
+    kinds = ("BIGINT", *["DOUBLE"] * 5)
+    columns = zip(kinds, zip(*rows, strict=True), strict=True)
+    save(dict(zip(BAR_HEADER, columns, strict=True)), tmp_path / "btc.parquet")
 
     one = feed_of(write(tmp_path / "btc.csv", BAR_HEADER, text))
     other = feed_of(tmp_path / "btc.parquet")
@@ -85,16 +98,16 @@ def test_faults_are_the_same_in_parquet(tmp_path: Path) -> None:
     assert (whole(one).rows, whole(one).malformed, whole(one).disordered) == (7, 4, 2)
 
 
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-@pytest.mark.parametrize("zone", [None, "UTC"])
-def test_timestamps_carry_their_own_unit(tmp_path: Path, unit: str, zone: str | None) -> None:
+@pytest.mark.parametrize(
+    "kind", ["TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMPTZ"]
+)
+def test_timestamps_carry_their_own_unit(tmp_path: Path, kind: str) -> None:
     """A timestamp column is read in its own unit, whatever its name says."""
-    first = datetime.datetime(2022, 1, 1, tzinfo=datetime.UTC)
+    zone = datetime.UTC if kind == "TIMESTAMPTZ" else None
+    first = datetime.datetime(2022, 1, 1, tzinfo=zone)
     times = [first + datetime.timedelta(minutes=slot) for slot in range(3)]
-    kind = pa.timestamp(unit, tz=zone)
-    stamps = pa.array([time if zone else time.replace(tzinfo=None) for time in times], type=kind)
-    columns = {"date": stamps, **{name: [100.0] * 3 for name in BAR_HEADER[1:]}}
-    parquet.write_table(pa.table(columns), tmp_path / "btc.parquet")
+    prices = {name: ("DOUBLE", [100.0] * 3) for name in BAR_HEADER[1:]}
+    save({"date": (kind, times), **prices}, tmp_path / "btc.parquet")
 
     events = list(feed_of(tmp_path / "btc.parquet").events(0))
 
@@ -105,8 +118,7 @@ def test_timestamps_carry_their_own_unit(tmp_path: Path, unit: str, zone: str | 
 
 def test_a_malformed_row_is_named_from_one(tmp_path: Path) -> None:
     """Parquet has no header row: its first row is row 1."""
-    columns = {name: [-1] for name in BAR_HEADER}
-    parquet.write_table(pa.table(columns), tmp_path / "btc.parquet")
+    save({name: ("BIGINT", [-1]) for name in BAR_HEADER}, tmp_path / "btc.parquet")
 
     with pytest.raises(DataError, match="the first in row 1: column timestamp_ms is -1"):
         feed_of(tmp_path / "btc.parquet")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tradeagent.quant.sizing import (
     capped_kelly,
     fixed_fraction,
+    fixed_quantity,
     plain,
     risk_per_trade,
     volatility_target,
@@ -28,6 +29,13 @@ def test_risk_per_trade_explains_itself() -> None:
 
     assert sizing.quantity == D(100) / D(150)
     assert sizing.explanation == "equity 10000 x 1% risk / stop distance 150 = 0.6667"
+
+
+def test_fixed_quantity_is_what_it_says() -> None:
+    """The quantity comes back as given, with its words; none, or less, is refused."""
+    assert fixed_quantity(D("0.25")) == (D("0.25"), "quantity 0.25")
+    with pytest.raises(ValueError, match="quantity must be above 0"):
+        fixed_quantity(D(0))
 
 
 def test_fixed_fraction_explains_itself() -> None:

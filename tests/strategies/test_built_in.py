@@ -41,6 +41,15 @@ def test_sma_cross_without_shorts_goes_flat() -> None:
     assert signals[1][1].stop is None
 
 
+def test_sma_cross_with_no_distance_carries_no_stop() -> None:
+    """With a stop 0 ranges away no signal has a stop, in either direction."""
+    params = SmaCross.Params(fast=2, slow=3, atr=2, stop_atr=0)
+    signals = run(SmaCross("cross", "BTC", params), candles(CROSSING))
+
+    assert [signal.direction for _, signal in signals] == ["long", "short"]
+    assert [signal.stop for _, signal in signals] == [None, None]
+
+
 def test_sma_cross_explains_itself() -> None:
     """The signal carries price, stop two ranges away, values and the numbers in words."""
     _, signal = run(sma_cross(), candles(CROSSING))[0]

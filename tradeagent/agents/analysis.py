@@ -185,7 +185,12 @@ class Analysis(BaseAgent[AgentSettings]):
         hosts = self._quotes.get(tick.symbol)
         if not hosts:
             return None
-        return [signal for hosted in hosts for signal in hosted.show(tick, self.now())]
+        signals: list[TradeSignal] | None = None
+        now = self.now()
+        for hosted in hosts:
+            if found := hosted.show(tick, now):
+                signals = [*(signals or ()), *found]
+        return signals
 
     @on(Opinion)
     def analysis(self, view: Opinion) -> list[TradeSignal] | None:

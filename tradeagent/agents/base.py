@@ -185,7 +185,8 @@ class BaseAgent(Generic[S]):
 
     def now(self) -> int:
         """Return the time of the message in hand, UTC ns: the only clock a handler has."""
-        hand = self.hand
+        inlet = self._inlet
+        hand = inlet.hand if inlet is not None else None
         return hand.ts if hand is not None else self.runtime.time()
 
     def publish(self, message: Message) -> None:

@@ -51,6 +51,8 @@ class Claims:
     def order(self, update: OrderUpdate, now: int) -> None:
         """Keep what may still fill; an approval that became an order is reserved no more."""
         order, status = update.order, update.status
+        if status is OrderStatus.OPEN and self._stands(order, update.filled):
+            return  # it was counted as such when it was prepared
         if self._reserved.pop(order.intent_id, None) is not None:
             self._drop(order.intent_id)
         left = ZERO if status in TERMINAL else order.size - update.filled
@@ -66,6 +68,17 @@ class Claims:
             self._unknown.pop(order.cloid, None)
         if status in TERMINAL:
             self._ended.append(status is OrderStatus.REJECTED)
+
+    def _stands(self, order: Order, filled: Decimal) -> bool:
+        """Tell whether an order is counted for what it may still fill, in the total it belongs to.
+
+        One that was unsure meanwhile, and one that rests at a limit, is looked at as a whole.
+        """
+        known = self._claims.get(order.cloid)
+        if known is None or order.type != "market" or order.cloid in self._unknown:
+            return False
+        wanted = "exits" if order.reduce_only else "sells" if order.side == "sell" else "buys"
+        return known.total == wanted and known.left == order.size - filled
 
     def reserve(self, order: Order, until: int) -> None:
         """Count an approved order as pending until it is seen as one or `until` (UTC ns)."""

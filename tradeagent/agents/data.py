@@ -11,7 +11,7 @@ from pydantic import Field
 from tradeagent.agents.base import AgentSettings, BaseAgent, on
 from tradeagent.clock import MILLISECOND
 from tradeagent.errors import VenueUnavailable
-from tradeagent.integrations.base import LiveFeed, MarketEvent, MarketFeed
+from tradeagent.integrations.base import LiveFeed, MarketEvent, MarketFeed, Remembering
 from tradeagent.messages import (
     TIMEFRAMES,
     Backfill,
@@ -212,7 +212,7 @@ class Data(BaseAgent[DataSettings]):
 
     async def _history(self, wish: HistoryRequest, before: int) -> History:
         streamed = wish.timeframe in self.feed.timeframes(wish.symbol)
-        known = streamed or isinstance(self.feed, LiveFeed)  # which has any timeframe's past
+        known = streamed or isinstance(self.feed, LiveFeed | Remembering)  # any timeframe's past
         base, bars = self.feed.shortest(wish.symbol), list[MarketData]()
         if known:
             bars.extend(await self._candles(wish.symbol, wish.timeframe, before, wish.count))

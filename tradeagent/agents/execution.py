@@ -256,9 +256,11 @@ class Execution(BaseAgent[ExecutionSettings]):
     @on(OrderUpdate)
     def prepared(self, update: OrderUpdate) -> None:
         """Send an order once its own PREPARED has its place in the journal and is durable."""
+        if update.status is not S.PREPARED:
+            return
         hand = self.hand
         own = hand is None or hand.source == self.name
-        if update.status is S.PREPARED and own and self.router.is_prepared(update.order):
+        if own and self.router.is_prepared(update.order):
             work = self.router.send(update, self.now(), self.committed())
             way = "out" if update.order.reduce_only else "in"  # no exit waits for an entry's answer
             self.start(work, lane=f"{update.symbol} {way}")

@@ -28,11 +28,16 @@ from tradeagent.quant.sizing import (
     Sizing,
     capped_kelly,
     fixed_fraction,
+    fixed_quantity,
     risk_per_trade,
     volatility_target,
 )
 from tradeagent.quant.vitals import WatchSettings
 from tradeagent.quant.volatility import Volatility
+
+SizingRule = Literal[
+    "fixed_fraction", "risk_per_trade", "volatility_target", "capped_kelly", "fixed_quantity"
+]
 
 
 class RiskSettings(AgentSettings):
@@ -41,15 +46,20 @@ class RiskSettings(AgentSettings):
     `fraction` of equity makes a full position with `fixed_fraction`; with `risk_per_trade` a full
     position loses `risk` of equity at its stop; with `volatility_target` it moves equity by
     `volatility_target` a year; with `capped_kelly` it is what the strategy's own round trips call
-    for. The last two size by `risk`, or `fraction`, until there is enough history.
+    for. The last two size by `risk`, or `fraction`, until there is enough history. With
+    `fixed_quantity` it is `quantity` of the base currency.
     """
 
-    sizing: Literal["fixed_fraction", "risk_per_trade", "volatility_target", "capped_kelly"] = (
-        Field(
-            default="risk_per_trade",
-            description="How a full position is sized: by `fraction`, by `risk` and the stop, by "
-            "the symbol's volatility, or by the strategy's own results.",
-        )
+    sizing: SizingRule = Field(
+        default="risk_per_trade",
+        description="How a full position is sized: by `fraction`, by `risk` and the stop, by the "
+        "symbol's volatility, by the strategy's own results, or always `quantity`.",
+    )
+    quantity: Decimal = Field(
+        default=Decimal(1),
+        gt=0,
+        allow_inf_nan=False,
+        description="What a full position is with fixed_quantity, in base units of any symbol.",
     )
     fraction: Decimal = Field(
         default=Decimal("0.2"),
@@ -206,6 +216,8 @@ def _full_position(
     history: History,
 ) -> Sizing:
     sizing, lacking = settings.sizing, ""
+    if sizing == "fixed_quantity":
+        return fixed_quantity(settings.quantity)
     if sizing == "volatility_target":
         if history.volatility is not None:
             volatility = Decimal(repr(round(history.volatility, 6)))

@@ -207,7 +207,7 @@ class Risk(BaseAgent[RiskSettings]):
 
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:
-        """Keep what may still fill, and look at the account once the position of a fill is known."""
+        """Keep what may still fill; once the position of a fill is known, look at the account."""
         if update.status in UNSETTLING or self._wants_stops or self.exposure.claims.unknown:
             self.exposure.calm_until = 0
         self.exposure.claims.order(update, self.now())

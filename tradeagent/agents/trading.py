@@ -246,7 +246,6 @@ class Trading(BaseAgent[TradingSettings]):
     @on(OrderUpdate)
     def ordered(self, update: OrderUpdate) -> list[Message]:
         """Look at the target again when an order has ended."""
-        self._remind()
         desk = self.desks[update.symbol]
         work = desk.work
         ended = update.status in TERMINAL
@@ -257,7 +256,9 @@ class Trading(BaseAgent[TradingSettings]):
             if desk.size and is_missing(update):
                 desk.doubt(update)
                 return self.generate_signals(desk)
-        desk.stirred = desk.stirred or ended
+        if ended or update.order.type in PROTECTIVE:
+            desk.stirred = True
+            self._remind()
         if work is not None and mine:
             work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
             if not ended:
@@ -357,7 +358,7 @@ class Trading(BaseAgent[TradingSettings]):
             lost_after = LOST_AFTER
             if work is not None and work.limit is not None:
                 lost_after = max(LOST_AFTER, 2 * self.entries.patience)
-            if work is not None and self.now() - work.since > lost_after:
+            if work is not None and self._is_late(desk, work, lost_after):
                 messages.extend(self._give_up(desk, work))
             elif desk.size or desk.legs or self.entries.is_entering(desk):
                 messages.extend(self.manage_positions(desk))
@@ -369,6 +370,15 @@ class Trading(BaseAgent[TradingSettings]):
         if messages or not self.is_calm():
             self._remind()
         return messages
+
+    def _is_late(self, desk: Desk, work: Work, lost_after: int) -> bool:
+        """Tell whether an order should have ended by now.
+
+        A market order that is known to the venue waits for the next price, as where candles alone
+        are heard: it may be hours away.
+        """
+        waits = work.cloid is not None and work.limit is None and desk.price_time <= work.since
+        return not waits and self.now() - work.since > lost_after
 
     def _give_up(self, desk: Desk, work: Work) -> list[Message]:
         """Cancel an order that does not end, or forget a request that nobody answered."""

@@ -115,13 +115,13 @@ class Control:
         self.methods: dict[str, tuple[type[Params], Method]] = {
             "status": (Nothing, self._status),
             "agents": (Nothing, self._agents),
-            "strategies": (Nothing, lambda _: views.strategies(daemon.store)),
+            "strategies": (Nothing, lambda _: views.strategies(daemon.records)),
             "orders": (
                 Listing,
-                lambda p: views.orders(daemon.store, open_only=p.open_only, limit=p.limit),
+                lambda p: views.orders(daemon.records, open_only=p.open_only, limit=p.limit),
             ),
-            "positions": (Nothing, lambda _: views.positions(daemon.store)),
-            "trades": (Listing, lambda p: views.trades(daemon.store, p.limit)),
+            "positions": (Nothing, lambda _: views.positions(daemon.records)),
+            "trades": (Listing, lambda p: views.trades(daemon.records, p.limit)),
             "halt": (Halt, self._halt),
             "resume": (Reason, lambda p: self._go(TradingMode.ACTIVE, p)),
             "flatten": (Reason, lambda p: self._go(TradingMode.FLATTENING, p)),
@@ -251,13 +251,13 @@ class Control:
             and wish.symbol in (None, order.symbol)
             and wish.strategy in (None, order.strategy)
             and (wish.cloid or wish.protective or order.type not in PROTECTIVE)
-            for order in views.orders(self._daemon.store, open_only=True, limit=MOST)
+            for order in views.orders(self._daemon.records, open_only=True, limit=MOST)
         )
 
     def _direct(self, word: Word) -> dict[str, str]:
         if "trading" not in self._daemon.supervisor.lives:
             raise CommandError("this process has no Trading agent; ask the one that trades")
-        held = (part for held in self._daemon.store.positions() for part in held.parts)
+        held = (part for held in self._daemon.records.positions() for part in held.parts)
         known = {*(one.name for one in self._daemon.plan.strategies), *(p.strategy for p in held)}
         known.update(name for name in self._daemon.supervisor.lives if name not in ORDERING)
         if word.strategy not in known:

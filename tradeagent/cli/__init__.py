@@ -38,6 +38,18 @@ COMMANDS = {
         "Cancel entries at the venue when the daemon gives no sign of life.",
     ),
     "doctor": ("doctor:doctor", "Check the journal and what was derived from it."),
+    "backtest": (
+        "backtest:backtest",
+        "Trade recorded data on a simulated exchange, and report how it went.",
+    ),
+    "optimize": (
+        "optimize:optimize",
+        "Try many parameters of a strategy, and say whether the best is luck.",
+    ),
+    "parity": (
+        "parity:parity",
+        "Trade a run's market data again in a backtest, and compare every decision.",
+    ),
     "replay": (
         "replay:replay",
         "Prove that a journal follows from its inputs, or step through it.",
@@ -46,6 +58,10 @@ COMMANDS = {
     "exchange": (
         "exchange:exchange",
         "Serve a simulated venue that speaks Hyperliquid's protocol.",
+    ),
+    "data": (
+        "data:data",
+        "Keep market data: import, list, show, check, download, export.",
     ),
     "archive": ("archive:archive", "Move old entries of the journal into a compressed file."),
     "new": ("new:new", "Write a new strategy or agent to start from."),

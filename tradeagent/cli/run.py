@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,8 +78,9 @@ def start(
     length = _length(duration) if duration is not None else None
     place = _place(state, plan.identity, only)
     from tradeagent.cli.session import run_session
+    from tradeagent.parts import fast_loop
 
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(run_session(plan, place, length, summary, word, trading_key(plan)))
 
 
@@ -128,13 +128,3 @@ def _length(text: str) -> int:
     if found is None or float(found[1]) <= 0:
         raise ConfigError(f"--for: {text!r} is no duration; write 90s, 15m, 4h, 1d or 2w")
     return int(float(found[1]) * UNITS[found[2]] * SECOND)
-
-
-def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop where it is installed, None for asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return made

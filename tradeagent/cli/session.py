@@ -7,7 +7,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -45,16 +46,29 @@ async def run_session(
     sys.stderr.write(banner(plan))
     async with open_daemon(plan, state, unlock=unlock, key=key) as daemon:
         _on_interrupt(daemon.stop)
-        gc.freeze()  # what was loaded stays: no later collection need walk through it
-        if live:
-            from tradeagent.cli.screen import shown
+        with _frozen():
+            if live:
+                from tradeagent.cli.screen import shown
 
-            with shown(daemon):
+                with shown(daemon):
+                    result = await daemon.run(length)
+            else:
+                _narrate(daemon, GRAVE if simulated else TOLD)
                 result = await daemon.run(length)
-        else:
-            _narrate(daemon, GRAVE if simulated else TOLD)
-            result = await daemon.run(length)
     _report(result, summary)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep what was loaded out of every collection: none need walk through it.
+
+    What stays frozen is not freed at the end of the process either, of which DuckDB complains.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def banner(plan: Plan) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from tradeagent.messages import (
     AccountUpdate,
@@ -165,6 +166,13 @@ class MarketFeed(MarketSource, Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A feed whose `history` knows candles that it does not stream."""
+
+    remembers: bool
+
+
+@runtime_checkable
 class LiveFeed(MarketSource, Protocol):
     """A source that speaks when something happens."""
 
@@ -191,4 +199,70 @@ class LiveFeed(MarketSource, Protocol):
         Candles come closed, once and in order for each symbol and timeframe; what was missed while
         the line was cut is delivered before anything later.
         """
+        ...
+
+
+class FundingRate(NamedTuple):
+    """What holders of a perpetual paid at `time` (UTC ns), as a part of their position's value."""
+
+    time: int
+    rate: float
+
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Page(Generic[R]):
+    """A part of the past: all that there is from what was asked for up to `upto` (UTC ns)."""
+
+    rows: Sequence[R]
+    upto: int
+
+
+class PastMarket(Protocol):
+    """A source that tells the past of a market, a page at a time.
+
+    A page may hold rows from `upto` on, which count for nothing. Every question raises
+    VenueUnavailable when it may be asked again, DataError when that would not help.
+    """
+
+    name: str
+
+    async def open(self) -> None:
+        """Connect, and learn what is listed."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+    def now(self) -> int:
+        """Return up to when everything has settled there, UTC ns."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of its clock."""
+        ...
+
+    def earliest(self, timeframe: Timeframe) -> int:
+        """Return the time before which it has no candles, UTC ns; 0 where that is not known."""
+        ...
+
+    def instrument(self, symbol: str) -> InstrumentUpdate | None:
+        """Return the grid of a symbol, None where it is not told; raises DataError for none."""
+        ...
+
+    async def candles(
+        self, symbol: str, timeframe: Timeframe, start: int, end: int
+    ) -> Page[MarketData]:
+        """Return candles that opened from `start` on and before `end` (UTC ns), oldest first."""
+        ...
+
+    async def funding(self, symbol: str, start: int, end: int) -> Page[FundingRate]:
+        """Return the rates paid from `start` on and before `end` (UTC ns), oldest first."""
+        ...
+
+    async def trades(self, symbol: str, start: int, end: int) -> Page[MarketTrade]:
+        """Return the public trades from `start` on and before `end` (UTC ns), oldest first."""
         ...

@@ -16,6 +16,12 @@ class Sizing(NamedTuple):
     explanation: str
 
 
+def fixed_quantity(quantity: Decimal) -> Sizing:
+    """Hold `quantity` in base units, whatever it is worth; raises ValueError when not above 0."""
+    _positive(quantity=quantity)
+    return Sizing(quantity, f"quantity {plain(quantity)}")
+
+
 def fixed_fraction(equity: Decimal, fraction: Decimal, price: Decimal) -> Sizing:
     """Put `fraction` of equity into the position; raises ValueError on a price not above 0."""
     _positive(price=price)

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from tradeagent.errors import CommandError
 from tradeagent.messages import Fill, OrderUpdate
 from tradeagent.quant.curve import Curve
+from tradeagent.quant.metrics import Metrics
 from tradeagent.quant.trades import Trade
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+    from tradeagent.research.tries import Try
 
 
 def _frame(columns: dict[str, list[object]], times: Sequence[str]) -> DataFrame:
@@ -102,3 +105,19 @@ def equity(curve: Curve) -> DataFrame:
         "exposure": curve.exposure.tolist(),
     }
     return _frame(columns, ("time",)).set_index("time")
+
+
+def tries(found: Sequence[Try], objectives: Sequence[str]) -> DataFrame:
+    """Return the tries of a search, one row each: parameters, objectives and every figure."""
+    names = list(dict.fromkeys(name for one in found for name in one.params))
+    columns: dict[str, list[object]] = {
+        "number": [one.number for one in found],
+        "fold": [one.fold for one in found],
+        "state": [one.state for one in found],
+        **{name: [one.params.get(name) for one in found] for name in names},
+    }
+    for place, name in enumerate(objectives):
+        columns[name] = [one.values[place] if one.values else None for one in found]
+    for name in Metrics.model_fields:
+        columns.setdefault(name, [getattr(one.metrics, name) for one in found])
+    return _frame(columns, ())

@@ -43,6 +43,8 @@ class Origin(BaseModel):
     journal: str
     """The hash of the journal's last entry."""
     version: str
+    terms: dict[str, str] = {}
+    """What trading cost and what orders met, in words, by name."""
     fills: Literal["bars", "quotes", "book"] = "bars"
     """What fills are made from: candles, the touch, or the levels of a book."""
 
@@ -82,6 +84,9 @@ class Result:
     """What the reader must know before believing the rest, in words."""
     trials: Trials | None = None
     """The tries this one was chosen from, where an optimiser chose it."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.origin.title}: {len(self.trades):,} trades>"
 
     @property
     def summary(self) -> Summary:

@@ -242,7 +242,8 @@ class SimulatedExchange:
         clearing.missed = missed = time < clearing.opened
         self._time = max(self._time, time if missed else self._now())
         self._pit.take(event, self._time)
-        self._publish()
+        if not clearing.record.written:
+            self._publish()
 
     def _land(self) -> int:
         """Let what is due reach the market before anything else is decided; returns the time."""

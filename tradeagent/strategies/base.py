@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +23,12 @@ from tradeagent.messages import (
     TradeSignal,
 )
 from tradeagent.messages.build import checked
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tradeagent.quant.curve import Prices
 
 _new_trade_signal = checked(TradeSignal)
 
@@ -128,6 +134,30 @@ class View:
         """Return the newest event of `kind`, if there was one."""
         found = self._latest.get((kind, symbol or self.symbol))
         return found if isinstance(found, kind) else None
+
+
+class Opinions(NamedTuple):
+    """What a strategy signals over a column of candles, without stops: where, and which way.
+
+    `at` are the places of the candles it signals on, rising; `direction` is 1 for long, -1 for
+    short and 0 for flat.
+    """
+
+    at: NDArray[np.int64]
+    direction: NDArray[np.int8]
+
+
+@runtime_checkable
+class Screened(Protocol):
+    """A strategy that can tell its signals over whole columns, the same as one by one."""
+
+    def screen(self, candles: Prices) -> Opinions | None:
+        """Return what it signals on `candles` of its timeframe, its first ones included.
+
+        Signals carry no stop, target or end, rest on candles alone, and change with each: never
+        twice the same direction. None where its parameters make it otherwise.
+        """
+        ...
 
 
 class Strategy(ABC):

@@ -15,6 +15,7 @@ from tradeagent.integrations.hyperliquid.answers import (
     ClearinghouseState,
     ExtraAgent,
     FrontendOrder,
+    FundingRate,
     KnownOrder,
     Meta,
     OrderHistory,
@@ -72,6 +73,18 @@ class MarketQuestions:
         return await self._rest.ask(
             {"type": "candleSnapshot", "req": wanted}, answers.CANDLES, patience
         )
+
+    async def funding(
+        self, coin: str, start_ms: int, end_ms: int, patience: float
+    ) -> Sequence[FundingRate]:
+        """Return the first rates from `start_ms` to `end_ms`, 500 at most, oldest first."""
+        question = {
+            "type": "fundingHistory",
+            "coin": coin,
+            "startTime": start_ms,
+            "endTime": end_ms,
+        }
+        return await self._rest.ask(question, answers.FUNDING_HISTORY, patience)
 
 
 class AccountQuestions:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
-from operator import le
 from typing import NamedTuple
+
+import numpy as np
 
 from tradeagent.integrations.recorded.columns import LEVELS, Schema
 from tradeagent.integrations.recorded.settings import RecordedFile
-from tradeagent.integrations.recorded.table import Faults, Table
+from tradeagent.integrations.recorded.table import Faults, Table, integers
 from tradeagent.messages import OrderBookUpdate
 from tradeagent.messages.build import trusted
 
@@ -79,19 +80,20 @@ class Books:
         that goes back is counted as disordered and played at the one before it.
         """
         self.symbol = file.listed
+        self.length = 0
         self._price = table.numbers["price"]
         self._size = table.numbers["size"]
         self._bids = table.integers["side"]
-        self._time = _rising(table.time, table.faults)
+        self._time = rising(table.time, table.faults)
         if schema is LEVELS:
             pieces = level_snapshots(table)
             self._steps = [Step(self._time[one.end - 1], True, (one[:2],)) for one in pieces]
         else:
             self._steps = follow(messages(table), self._time, table.faults)
         self.rows = len(table)
-        self.last_time = self._time[-1]
+        self.first_time, self.last_time = self._time[0], self._time[-1]
 
-    def events(self, start: int) -> Iterator[tuple[int, OrderBookUpdate]]:
+    def events(self, start: int, end: int) -> Iterator[tuple[int, OrderBookUpdate]]:
         """Yield the ten best levels a side after each message; earlier ones are applied unseen."""
         steps = self._steps
         index = bisect_left(steps, start, key=lambda step: step.time)
@@ -100,23 +102,25 @@ class Books:
         bids, asks = Ladder(), Ladder()
         for place in range(index, len(steps)):
             time, fresh, spans = steps[place]
+            if time >= end:
+                return
             if fresh:
                 bids, asks = Ladder(), Ladder()
-            for first, end in spans:
-                self._apply(bids, asks, first, end)
+            for first, last in spans:
+                self._apply(bids, asks, first, last)
             if time >= start:
                 yield (
                     time,
                     _update(symbol=self.symbol, time=time, bids=bids.highest(), asks=asks.lowest()),
                 )
 
-    def prices(self) -> Iterable[float]:
+    def prices(self) -> Sequence[Sequence[float]]:
         """Return the prices of all levels."""
-        return self._price
+        return (self._price,)
 
-    def sizes(self) -> Iterable[float]:
+    def sizes(self) -> Sequence[Sequence[float]]:
         """Return the sizes of all levels."""
-        return self._size
+        return (self._size,)
 
     def _apply(self, bids: Ladder, asks: Ladder, first: int, end: int) -> None:
         put_bid, put_ask = bids.put, asks.put
@@ -205,13 +209,10 @@ def _catch_up(
     return taken, at, []
 
 
-def _rising(times: array[int], faults: Faults) -> array[int]:
-    if all(map(le, times, memoryview(times)[1:])):
-        return times
-    top = 0
-    rising = array("q")
-    for time in times:
-        faults.disordered += time < top
-        top = max(top, time)
-        rising.append(top)
-    return rising
+def rising(times: array[int], faults: Faults) -> array[int]:
+    """Return the times, none before the one above it; counts those that were."""
+    time = np.asarray(times)
+    top = np.maximum.accumulate(time)
+    late = int((time < top).sum())
+    faults.disordered += late
+    return integers(top) if late else times

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tradeagent.errors import DataError
 
-Content = Literal["bars", "quotes", "trades", "book", "quote_bars"]
+Content = Literal["bars", "quotes", "trades", "book", "quote_bars", "funding"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
 UNITS: dict[str, int] = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -38,6 +38,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "prev_last_update_id": ("prev_last_update_id", "pu"),
     "bid_close": ("bid_close",),
     "ask_close": ("ask_close",),
+    "rate": ("funding_rate", "fundingrate", "rate"),
 }
 """Our name of each column and the names files give it, in lower case, the likeliest first."""
 
@@ -45,6 +46,7 @@ _BAR_TIMES = ("open_time", "timestamp", "time", "date", "datetime", "ts", "t")
 _TICK_TIMES = (
     *("recv", "received", "recv_time", "receive_time", "local_timestamp", "ts_recv", "timestamp"),
     *("exchange_time", "event_time", "exchange", "time", "date", "datetime", "ts", "t"),
+    "fundingtime",
 )
 """What the time of a tick is called: when it was received, else when the venue sent it."""
 
@@ -89,8 +91,10 @@ CHANGES = Schema(
     clash="an update needs prev_last_update_id",
 )
 """Snapshots and the changes to them; LEVELS is one snapshot after another."""
+FUNDING = Schema("funding", ("rate",), ("rate",))
+"""Rates of perpetuals, each paid at its time as a part of the position's value."""
 
-_SCHEMAS = (CHANGES, LEVELS, QUOTE_BARS, BARS, QUOTES, TRADES)
+_SCHEMAS = (CHANGES, LEVELS, QUOTE_BARS, BARS, QUOTES, TRADES, FUNDING)
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from heapq import merge
 from itertools import chain, pairwise
 from math import floor, log10
 from operator import itemgetter
 
+import numpy as np
+
 from tradeagent.errors import DataError
 from tradeagent.integrations.base import MarketEvent
 from tradeagent.integrations.recorded.book import Books
-from tradeagent.integrations.recorded.columns import BARS, QUOTE_BARS, QUOTES, TRADES, Layout
+from tradeagent.integrations.recorded.columns import (
+    BARS,
+    FUNDING,
+    QUOTE_BARS,
+    QUOTES,
+    TRADES,
+    Layout,
+)
 from tradeagent.integrations.recorded.read import read
 from tradeagent.integrations.recorded.series import Bars, Quotes, Series, Trades
-from tradeagent.integrations.recorded.settings import RecordedFile, RecordedSettings
-from tradeagent.integrations.recorded.table import Table, decimals
+from tradeagent.integrations.recorded.settings import EPOCH, RecordedFile, RecordedSettings
+from tradeagent.integrations.recorded.table import Floats, Table, decimals
 from tradeagent.messages import (
     TIMEFRAMES,
     DataReference,
@@ -40,6 +50,11 @@ class Recording:
     def __init__(self, file: RecordedFile) -> None:
         """Load `file`; raises DataError."""
         layout, table = read(file)
+        if layout.schema is FUNDING:
+            raise DataError(
+                f"{file.name}: holds funding rates, which are not played; leave it out of files, "
+                "or keep it with 'tradeagent data import'"
+            )
         faults = table.faults
         self.file = file
         self.symbol = file.listed
@@ -88,6 +103,14 @@ class RecordedFeed:
         for same in self._bars.values():
             same.sort(key=lambda bars: bars.last_time)
         self._refuse_overlaps()
+        self._strands = _strands([one.series for one in self._recordings])
+        if (settings.start or settings.end) and next(self.events(0), None) is None:
+            first = min(one.series.first_time for one in self._recordings)
+            last = max(one.series.last_time for one in self._recordings)
+            raise DataError(
+                f"feeds.recorded: nothing lies between {settings.start or 'the first row'} and "
+                f"{settings.end or 'the last'}; the files hold {_date(first)} to {_date(last)}"
+            )
 
     def instruments(self) -> Sequence[InstrumentUpdate]:
         """Return one instrument for each symbol, as given or as prices and sizes show."""
@@ -121,10 +144,25 @@ class RecordedFeed:
     def events(self, start: int) -> Iterator[tuple[int, MarketEvent]]:
         """Yield (time in UTC ns, message) from `start` on, candles at their close.
 
-        Messages of one instant come in the order of the files.
+        Messages of one instant come in the order of the files. What lies outside the times that
+        the settings choose is not played.
         """
-        streams = [recording.series.events(start) for recording in self._recordings]
+        streams = [
+            chain.from_iterable(self._within(series, start) for series in strand)
+            for strand in self._strands
+        ]
         return streams[0] if len(streams) == 1 else merge(*streams, key=_time_of)
+
+    def _within(self, series: Series, start: int) -> Iterator[tuple[int, MarketEvent]]:
+        """Return what a file plays from `start` on; a candle that closes at the end is within."""
+        chosen, length = self.settings, series.length
+        first = max(start, chosen.start_ns + length)
+        return series.events(first, chosen.end_ns + bool(length))
+
+    def candles(self, symbol: str) -> Sequence[Bars]:
+        """Return the columns of the shortest candles of `symbol`, file by file, oldest first."""
+        shortest = self.shortest(symbol)
+        return () if shortest is None else self._bars[symbol, shortest]
 
     def status(self) -> Sequence[DataStatus]:
         """Return how whole each file is."""
@@ -151,16 +189,43 @@ class RecordedFeed:
         spec = next((one.file.instrument for one in own if one.file.instrument), None)
         if spec is not None:
             return spec.of(symbol)
-        prices = set(chain.from_iterable(one.series.prices() for one in own))
-        sizes = set(chain.from_iterable(one.series.sizes() for one in own))
-        # Without sizes the lot is the power of ten that is worth between 0.1 and 1 of the quote.
-        by_worth = max(floor(log10(max(prices))) + 1, 0)
-        digits = decimals(sizes, SIZE_DECIMALS) if sizes else by_worth
-        return InstrumentUpdate(
-            symbol=symbol,
-            tick=Decimal(1).scaleb(-decimals(prices, PRICE_DECIMALS)),
-            lot=Decimal(1).scaleb(-digits),
-        )
+        prices = [column for one in own for column in one.series.prices()]
+        sizes = [column for one in own for column in one.series.sizes()]
+        tick, lot = grid(prices, sizes)
+        return InstrumentUpdate(symbol=symbol, tick=tick, lot=lot)
+
+
+def grid(
+    prices: Sequence[Sequence[float] | Floats], sizes: Sequence[Sequence[float] | Floats]
+) -> tuple[Decimal, Decimal]:
+    """Return the tick and the lot that columns of prices and sizes show.
+
+    Without sizes the lot is the power of ten that is worth between 0.1 and 1 of the quote.
+    """
+    highest = max(float(np.max(column)) for column in prices)
+    by_worth = max(floor(log10(highest)) + 1, 0)
+    digits = decimals(sizes, SIZE_DECIMALS) if sizes else by_worth
+    return Decimal(1).scaleb(-decimals(prices, PRICE_DECIMALS)), Decimal(1).scaleb(-digits)
+
+
+def _strands(series: Sequence[Series]) -> list[list[Series]]:
+    """Return the files as strands: neighbours of which each goes on where the last one ends."""
+    strands: list[list[Series]] = []
+    for one in series:
+        before = strands[-1][-1] if strands else None
+        if (
+            before is not None
+            and (type(before), before.symbol, before.length) == (type(one), one.symbol, one.length)
+            and before.last_time <= one.first_time
+        ):
+            strands[-1].append(one)
+        else:
+            strands.append([one])
+    return strands
+
+
+def _date(time: int) -> str:
+    return str(EPOCH + timedelta(microseconds=time // 1_000))
 
 
 def _series(file: RecordedFile, layout: Layout, table: Table) -> Series:

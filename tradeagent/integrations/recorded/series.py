@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise, repeat
-from operator import le, lt
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Protocol, cast
+
+import numpy as np
 
 from tradeagent.errors import DataError
 from tradeagent.integrations.base import MarketEvent
 from tradeagent.integrations.recorded.columns import BARS, QUOTE_BARS, TRADES, Schema
 from tradeagent.integrations.recorded.settings import RecordedFile
-from tradeagent.integrations.recorded.table import Table
+from tradeagent.integrations.recorded.table import Integers, Table, floats, integers
 from tradeagent.messages import (
     TIMEFRAMES,
     MarketData,
@@ -35,19 +34,24 @@ _trade = trusted(MarketTrade)
 class Series(Protocol):
     """The messages of one file, in the order of their times."""
 
+    symbol: str
+    length: int
+    """How long what a message tells of lasted before its time, ns; 0 for what is of a moment."""
     rows: int
+    first_time: int
     last_time: int
+    """The times of its first and last message, UTC ns."""
 
-    def events(self, start: int) -> Iterator[tuple[int, MarketEvent]]:
-        """Yield (time in UTC ns, message) from `start` on."""
+    def events(self, start: int, end: int) -> Iterator[tuple[int, MarketEvent]]:
+        """Yield (time in UTC ns, message) from `start` on and before `end`."""
         ...
 
-    def prices(self) -> Iterable[float]:
-        """Return the prices seen."""
+    def prices(self) -> Sequence[Sequence[float]]:
+        """Return the columns of prices."""
         ...
 
-    def sizes(self) -> Iterable[float]:
-        """Return the sizes seen, in base units; none when the file has none."""
+    def sizes(self) -> Sequence[Sequence[float]]:
+        """Return the columns of sizes in base units; none when the file has none."""
         ...
 
 
@@ -64,19 +68,19 @@ class Bars:
         )
         self._turnover = file.volume == "quote"
         if self._turnover:
-            volume = array(
-                "d", [worth / price for worth, price in zip(volume, self.close, strict=True)]
-            )
+            volume = floats(np.asarray(volume) / np.asarray(self.close))
         self.volume = volume
         self.length = TIMEFRAMES[self.timeframe]
         self.rows = len(table)
+        self.first_time = self.time[0] + self.length
         self.last_time = self.time[-1] + self.length
 
-    def events(self, start: int) -> Iterator[tuple[int, MarketData]]:
+    def events(self, start: int, end: int) -> Iterator[tuple[int, MarketData]]:
         """Yield each candle at its close."""
         first = bisect_left(self.time, start - self.length)
-        closes = map(self.length.__add__, memoryview(self.time)[first:])
-        return zip(closes, self.candles(first, self.rows), strict=True)
+        last = max(bisect_left(self.time, end - self.length), first)
+        closes = map(self.length.__add__, memoryview(self.time)[first:last])
+        return zip(closes, self.candles(first, last), strict=True)
 
     def before(self, end: int) -> int:
         """Return how many candles closed at or before `end` (UTC ns)."""
@@ -101,13 +105,13 @@ class Bars:
             }
             yield put(new(MarketData), fields, _CANDLE)
 
-    def prices(self) -> Iterable[float]:
+    def prices(self) -> Sequence[Sequence[float]]:
         """Return all four prices of every candle."""
-        return chain(self.open, self.high, self.low, self.close)
+        return self.open, self.high, self.low, self.close
 
-    def sizes(self) -> Iterable[float]:
+    def sizes(self) -> Sequence[Sequence[float]]:
         """Return the volumes, unless they were turnover and say nothing of the grid."""
-        return () if self._turnover else self.volume
+        return () if self._turnover else (self.volume,)
 
 
 class Quotes:
@@ -118,9 +122,11 @@ class Quotes:
 
     def __init__(self, file: RecordedFile, schema: Schema, table: Table) -> None:
         """Sort the quotes; raises DataError when quote bars have no timeframe."""
+        self.length = 0
         if schema is QUOTE_BARS:
             table, timeframe = on_grid(file, schema, table)
-            self.time = array("q", [time + TIMEFRAMES[timeframe] for time in table.time])
+            self.length = TIMEFRAMES[timeframe]
+            self.time = integers(np.asarray(table.time) + self.length)
         else:
             table = in_order(table)
             self.time = table.time
@@ -129,16 +135,16 @@ class Quotes:
         self.bid_size, self.ask_size = (table.numbers.get(name) for name in schema.optional[:2])
         self.last = table.numbers.get("last")
         self.rows = len(table)
-        self.last_time = self.time[-1]
+        self.first_time, self.last_time = self.time[0], self.time[-1]
 
-    def events(self, start: int) -> Iterator[tuple[int, TickerUpdate]]:
+    def events(self, start: int, end: int) -> Iterator[tuple[int, TickerUpdate]]:
         """Yield each quote at its time."""
         symbol, build = self.symbol, _ticker
-        first = bisect_left(self.time, start)
-        bids, asks = memoryview(self.bid)[first:], memoryview(self.ask)[first:]
+        first, past = bisect_left(self.time, start), bisect_left(self.time, end)
+        bids, asks = memoryview(self.bid)[first:past], memoryview(self.ask)[first:past]
         middles = ((bid + ask) / 2 for bid, ask in zip(bids, asks, strict=True))
         for time, bid, ask, last, bid_size, ask_size in zip(
-            memoryview(self.time)[first:],
+            memoryview(self.time)[first:past],
             bids,
             asks,
             middles if self.last is None else memoryview(self.last)[first:],
@@ -162,13 +168,13 @@ class Quotes:
                 ),
             )
 
-    def prices(self) -> Iterable[float]:
+    def prices(self) -> Sequence[Sequence[float]]:
         """Return bids and asks."""
-        return chain(self.bid, self.ask)
+        return self.bid, self.ask
 
-    def sizes(self) -> Iterable[float]:
+    def sizes(self) -> Sequence[Sequence[float]]:
         """Return the sizes at the touch, where there are some."""
-        return chain(self.bid_size or (), self.ask_size or ())
+        return [one for one in (self.bid_size, self.ask_size) if one is not None]
 
 
 class Trades:
@@ -176,8 +182,9 @@ class Trades:
 
     def __init__(self, file: RecordedFile, table: Table) -> None:
         """Sort the trades and leave out repeated ones."""
-        table = in_order(_each_once(table))
+        table = in_order(each_once(table))
         self.symbol = file.listed
+        self.length = 0
         self.time = table.time
         self.price, self.size, self.side = (
             table.numbers["price"],
@@ -186,18 +193,18 @@ class Trades:
         )
         self.trade_id = table.texts.get(TRADES.optional[0])
         self.rows = len(table)
-        self.last_time = self.time[-1]
+        self.first_time, self.last_time = self.time[0], self.time[-1]
 
-    def events(self, start: int) -> Iterator[tuple[int, MarketTrade]]:
+    def events(self, start: int, end: int) -> Iterator[tuple[int, MarketTrade]]:
         """Yield each trade at its time."""
         symbol, build = self.symbol, _trade
-        first = bisect_left(self.time, start)
+        first, past = bisect_left(self.time, start), bisect_left(self.time, end)
         for time, price, size, side, trade_id in zip(
-            memoryview(self.time)[first:],
+            memoryview(self.time)[first:past],
             memoryview(self.price)[first:],
             memoryview(self.size)[first:],
             memoryview(self.side)[first:],
-            repeat("") if self.trade_id is None else self.trade_id[first:],
+            repeat("") if self.trade_id is None else self.trade_id[first:past],
             strict=False,  # a repeated value has no end
         ):
             yield (
@@ -212,22 +219,22 @@ class Trades:
                 ),
             )
 
-    def prices(self) -> Iterable[float]:
+    def prices(self) -> Sequence[Sequence[float]]:
         """Return the prices of the trades."""
-        return self.price
+        return (self.price,)
 
-    def sizes(self) -> Iterable[float]:
+    def sizes(self) -> Sequence[Sequence[float]]:
         """Return the sizes of the trades."""
-        return self.size
+        return (self.size,)
 
 
 def in_order(table: Table) -> Table:
     """Return the rows by time, equal times as they came; rows that came late are counted."""
-    time = table.time
-    if all(map(le, time, memoryview(time)[1:])):
+    time = np.asarray(table.time)
+    if (time[1:] >= time[:-1]).all():
         return table
     table.faults.disordered += _late(time)
-    return table.pick(sorted(range(len(time)), key=time.__getitem__))
+    return table.pick(np.argsort(time, kind="stable"))
 
 
 def on_grid(file: RecordedFile, schema: Schema, table: Table) -> tuple[Table, Timeframe]:
@@ -239,31 +246,31 @@ def on_grid(file: RecordedFile, schema: Schema, table: Table) -> tuple[Table, Ti
     timeframe = file.timeframe or _commonest_step(file, table)
     length = TIMEFRAMES[timeframe]
     faults = table.faults
-    phases = Counter(time % length for time in table.time)
-    if len(phases) > 1:
-        phase, _ = phases.most_common(1)[0]
-        malformed = len(table) - phases[phase]
-        if malformed + faults.malformed > phases[phase]:
+    off = np.asarray(table.time) % length
+    if (off != off[0]).any():
+        _, firsts, counts = np.unique(off, return_index=True, return_counts=True)
+        most = int(counts.max())
+        phase = off[firsts[counts == most].min()]
+        malformed = len(table) - most
+        if malformed + faults.malformed > most:
             raise DataError(
                 f"{file.name}: most {schema.content} do not open {timeframe} apart; "
                 f"set timeframe to what they are, or repair the time column"
             )
         faults.malformed += malformed
-        table = table.only([time % length == phase for time in table.time])
-    if not all(map(lt, table.time, memoryview(table.time)[1:])):
-        table = _first_of_each_time(table)
-        faults.disordered += _late(table.time)
-        table = table.pick(sorted(range(len(table)), key=table.time.__getitem__))
-    holes = [later - time for time, later in pairwise(table.time) if later - time != length]
+        table = table.only(off == phase)
+    table = first_of_each_time(table)
+    steps = np.diff(np.asarray(table.time))
+    holes = steps[steps != length]
     faults.gaps += len(holes)
-    faults.missing += sum(hole // length - 1 for hole in holes)
+    faults.missing += int((holes // length - 1).sum())
     return table, timeframe
 
 
 def _commonest_step(file: RecordedFile, table: Table) -> Timeframe:
-    steps = Counter(later - time for time, later in pairwise(sorted(set(table.time))))
-    most = max(steps.values(), default=0)
-    step = min((length for length, count in steps.items() if count == most), default=0)
+    found = np.diff(np.unique(np.asarray(table.time)))
+    steps, counts = np.unique(found, return_counts=True)
+    step = int(steps[counts.argmax()]) if len(steps) else 0  # of equally many the shortest
     named = next((name for name, length in TIMEFRAMES.items() if length == step), None)
     if named is None:
         seen = f"bars are {step / 1e9:g} s apart" if step else "one bar alone has no step"
@@ -274,15 +281,19 @@ def _commonest_step(file: RecordedFile, table: Table) -> Timeframe:
     return cast("Timeframe", named)
 
 
-def _first_of_each_time(table: Table) -> Table:
-    places: dict[int, int] = {}
-    for place, time in enumerate(table.time):
-        places.setdefault(time, place)
-    table.faults.duplicates += len(table) - len(places)
-    return table.pick(list(places.values()))
+def first_of_each_time(table: Table) -> Table:
+    """Return the rows by time, of equal times the first; counts repeated and late rows."""
+    time = np.asarray(table.time)
+    if (time[1:] > time[:-1]).all():
+        return table
+    _, places = np.unique(time, return_index=True)
+    table.faults.duplicates += len(time) - len(places)
+    table.faults.disordered += _late(time[np.sort(places)])
+    return table.pick(places)
 
 
-def _each_once(table: Table) -> Table:
+def each_once(table: Table) -> Table:
+    """Return the trades, each id once; those without an id all. Counts repeated ones."""
     ids = table.texts.get("trade_id")
     if ids is None or len(set(ids)) == len(ids):
         return table
@@ -290,14 +301,9 @@ def _each_once(table: Table) -> Table:
     for place, one in enumerate(ids):
         places.setdefault(one or place, place)  # without an id every trade is its own
     table.faults.duplicates += len(ids) - len(places)
-    return table.pick(list(places.values()))
+    return table.pick(np.fromiter(places.values(), dtype=np.intp))
 
 
-def _late(times: Sequence[int]) -> int:
-    top = late = 0
-    for time in times:
-        if time < top:
-            late += 1
-        else:
-            top = time
-    return late
+def _late(time: Integers) -> int:
+    """Return how many rows come after one of a later time."""
+    return int((time < np.maximum.accumulate(time)).sum())

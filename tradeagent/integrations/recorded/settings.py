@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tradeagent.clock import NEVER
 from tradeagent.integrations.recorded.columns import FIELDS, Content, TimeUnit
 from tradeagent.messages import InstrumentUpdate, Timeframe
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _no_number(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("must be a date and time such as 2026-01-01T00:00:00Z")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
+"""A date and time, UTC where it does not say."""
 
 
 class InstrumentSpec(BaseModel):
@@ -54,7 +72,7 @@ class InstrumentSpec(BaseModel):
 
 
 class RecordedFile(BaseModel):
-    """One file of a recording, CSV or Parquet (by its suffix), and how to read it.
+    """One file of a recording and how to read it: CSV, JSON lines or Parquet, by its suffix.
 
     What is left out is found: `symbol` is the file name up to its first `-` or `_`, in capitals;
     `content` follows from the header, `timeframe` is the most common step between bars, `time_unit`
@@ -65,7 +83,7 @@ class RecordedFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path = Field(description="The file, CSV or Parquet by its suffix.")
+    path: Path = Field(description="The file: .parquet, .jsonl (a JSON object a line) or else CSV.")
     symbol: str | None = Field(
         default=None,
         min_length=1,
@@ -120,13 +138,39 @@ class RecordedFile(BaseModel):
 
 
 class RecordedSettings(BaseModel):
-    """The files of one recording, played together; events of one instant come in this order."""
+    """The files of one recording, played together; events of one instant come in this order.
+
+    `start` and `end` choose what is played: the candles that open and close within, and what
+    happened from `start` on and before `end`. Strategies are warmed up on what lies before.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: tuple[RecordedFile, ...] = Field(
         min_length=1, description="The files to play, each with how to read it."
     )
+    start: Moment | None = Field(
+        default=None, description="Play from this time on, as in 2026-01-01; from the first row."
+    )
+    end: Moment | None = Field(
+        default=None, description="Play up to this time, as in 2026-02-01; to the last row."
+    )
+
+    @property
+    def start_ns(self) -> int:
+        """Return the start in UTC nanoseconds; 0 where none is given."""
+        return 0 if self.start is None else _ns(self.start)
+
+    @property
+    def end_ns(self) -> int:
+        """Return the end in UTC nanoseconds; the end of time where none is given."""
+        return NEVER if self.end is None else _ns(self.end)
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError(f"start {self.start} is not before end {self.end}")
+        return self
 
     @model_validator(mode="after")
     def _one_grid_for_each_symbol(self) -> Self:
@@ -137,3 +181,7 @@ class RecordedSettings(BaseModel):
             ):
                 raise ValueError(f"two different instruments are given for {file.listed}")
         return self
+
+
+def _ns(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1_000

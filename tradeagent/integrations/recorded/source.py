@@ -1,26 +1,30 @@
-"""Take the raw columns of a CSV or Parquet file, a block of rows at a time."""
+"""What a reader sees of a file, whatever its format: raw columns, a block of rows at a time."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from tradeagent.errors import DataError
+from tradeagent.integrations.recorded.table import Raw
 
-BLOCK = 16_384
-"""Rows read at once: memory stays small and the work on columns is still done in bulk."""
+LINES = frozenset({".jsonl", ".ndjson"})
+"""Suffixes of files of JSON lines."""
+PARQUET = ".parquet"
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows as raw columns, and how many rows had the wrong number of columns."""
+    """Some rows as raw columns."""
 
-    columns: list[Sequence[object]]
+    columns: list[Raw]
+    rows: int
+    """How many rows of the file they are, with those that are not in the columns."""
     misfits: int = 0
+    """How many had the wrong number of columns."""
+    done: float = 1.0
+    """What part of the file is read by now."""
 
 
 class Source(Protocol):
@@ -34,103 +38,28 @@ class Source(Protocol):
         """Return the unit of time the file itself declares for a column."""
         ...
 
-    def blocks(self, columns: Sequence[str], rows: int = BLOCK) -> Iterator[Block]:
-        """Yield the columns of every `rows` rows; raises DataError when the file is unreadable."""
+    def blocks(self, columns: Mapping[str, str]) -> Iterator[Block]:
+        """Yield the file's columns, by our names of them, some thousand rows at a time.
+
+        Raises DataError when the file is unreadable.
+        """
+        ...
+
+    def rows(self, columns: Sequence[str], first: int) -> Iterator[Block]:
+        """Yield rows one by one and as they are written, from place `first` on; raises DataError.
+
+        One with the wrong number of columns is a block of one misfit.
+        """
         ...
 
 
 def open_source(path: Path) -> Source:
-    """Open a file by its suffix, `.parquet` or else CSV; raises DataError."""
-    if path.suffix.lower() == ".parquet":
+    """Open a file by its suffix: Parquet, JSON lines or else CSV; raises DataError."""
+    suffix = path.suffix.lower()
+    if suffix == PARQUET:
+        from tradeagent.integrations.recorded.parquet import ParquetSource
+
         return ParquetSource(path)
-    return CsvSource(path)
+    from tradeagent.integrations.recorded.text import CsvSource, JsonLinesSource
 
-
-class CsvSource:
-    """A CSV file whose first row names its columns."""
-
-    first_row = 2
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        header = next(self._rows(), None)
-        if header is None:
-            raise DataError(f"{path.name}: the file is empty; give one with a header and rows")
-        self.header = header
-
-    def unit(self, column: str) -> str | None:  # noqa: ARG002 - text declares no units
-        """Return None: text declares no units."""
-        return None
-
-    def blocks(self, columns: Sequence[str], rows: int = BLOCK) -> Iterator[Block]:
-        """Yield the columns as text; blank lines are no rows. Raises DataError."""
-        places = [self.header.index(column) for column in columns]
-        width = len(self.header)
-        lines = self._rows()
-        next(lines)
-        while block := list(islice(lines, rows)):
-            whole = [row for row in block if len(row) == width]
-            misfits = len(block) - len(whole) - block.count([])
-            every: list[Sequence[object]] = list(zip(*whole, strict=True)) or [()] * width
-            yield Block([every[place] for place in places], misfits)
-
-    def _rows(self) -> Iterator[list[str]]:
-        name = self._path.name
-        try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
-                yield from csv.reader(file)
-        except OSError as error:
-            raise DataError(
-                f"{self._path}: cannot be read: {error.strerror}; correct path"
-            ) from error
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{name}: is not CSV text ({error}); give CSV or Parquet") from error
-
-
-class ParquetSource:
-    """A Parquet file; needs pyarrow, which is imported here and nowhere else."""
-
-    first_row = 1
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            import pyarrow
-            from pyarrow import parquet
-        except ImportError as error:
-            raise DataError(
-                f"{path.name}: Parquet needs pyarrow; install it with tradeagent[data]"
-            ) from error
-        self._arrow = pyarrow
-        try:
-            self._file = parquet.ParquetFile(path)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error}; correct path") from error
-        except pyarrow.ArrowException as error:
-            raise self._unreadable(error) from error
-        self._schema = self._file.schema_arrow
-        self.header: list[str] = list(self._schema.names)
-
-    def unit(self, column: str) -> str | None:
-        """Return the unit of a timestamp column."""
-        kind = self._schema.field(column).type
-        return str(kind.unit) if self._arrow.types.is_timestamp(kind) else None
-
-    def blocks(self, columns: Sequence[str], rows: int = BLOCK) -> Iterator[Block]:
-        """Yield the columns as Python values, timestamps as integers; raises DataError."""
-        try:
-            for batch in self._file.iter_batches(batch_size=rows, columns=list(columns)):
-                yield Block([self._values(batch.column(column)) for column in columns])
-        except (OSError, self._arrow.ArrowException) as error:
-            raise self._unreadable(error) from error
-
-    def _values(self, column: object) -> Sequence[object]:
-        arrow = self._arrow
-        if arrow.types.is_timestamp(column.type):  # type: ignore[attr-defined]
-            column = column.cast(arrow.int64())  # type: ignore[attr-defined]
-        values: list[object] = column.to_pylist()  # type: ignore[attr-defined]
-        return values
-
-    def _unreadable(self, error: BaseException) -> DataError:
-        reason = " ".join(str(error).split())
-        return DataError(f"{self._path.name}: is not whole Parquet ({reason}); write it again")
+    return JsonLinesSource(path) if suffix in LINES else CsvSource(path)

@@ -1,0 +1,164 @@
+"""The backtest: a daemon like any other, on recorded data, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
+from tradeagent.messages import TIMEFRAMES
+from tradeagent.messages.market import MINUTE
+from tradeagent.plan import Plan
+from tradeagent.research.decisions import Decision, Ear
+from tradeagent.research.lookahead import look_ahead
+from tradeagent.research.outcome import result_of
+from tradeagent.research.play import Call, Listening, play, scratch, wait_for
+from tradeagent.research.result import Result
+from tradeagent.research.spec import Backtest, plan_of
+from tradeagent.research.warmup import warm_up
+from tradeagent.research.witness import Witness
+
+STEPS = 100
+"""How often progress is told."""
+Progress = Callable[[float], None]
+Check = Literal["lookahead", "warmup"]
+Texts = str | Sequence[str]
+
+
+def backtest(
+    strategy: Texts = (),
+    *,
+    symbol: Texts = (),
+    timeframe: Texts = (),
+    timerange: str = "",
+    params: Mapping[str, object] | None = None,
+    data: str | Path | Sequence[str | Path] = (),
+    config: str | Path | Sequence[str | Path] = (),
+    settings: Mapping[str, object] | None = None,
+    catalogue: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    checks: Sequence[Check] = (),
+) -> Result:
+    """Play strategies over recorded data; returns what it came to, see `Backtest` for the names.
+
+    With `out` the journal stays in its folder `state`; `checks` are made afterwards. Works in a
+    notebook too, whose event loop runs already. Raises an OperatorError with one line for each
+    mistake.
+    """
+    spec = Backtest(
+        strategies=_several(strategy),
+        symbols=_several(symbol),
+        timeframes=_several(timeframe),
+        timerange=timerange,
+        params=dict(params or {}),
+        data=_several(data),
+        config=tuple(map(Path, _several(config))),
+        settings=dict(settings or {}),
+        catalogue=None if catalogue is None else Path(catalogue),
+    )
+    state = None if out is None else Path(out) / "state"
+    return prepare(spec).run(state, progress, checks)
+
+
+def _several(given: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A backtest that is ready to play: everything is resolved, checked and loaded."""
+
+    spec: Backtest
+    plan: Plan
+    feed: RecordedFeed
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return a folder's name for it: what is played, and the digest of all settings."""
+        words = [*(one.name for one in self.plan.strategies), *self.plan.watched]
+        return f"{'-'.join(words)[:60]}-{self.plan.digest[:8]}"
+
+    @property
+    def files(self) -> list[Path]:
+        """Return the files that are played."""
+        return [one.path for one in self.feed.settings.files]
+
+    def run(
+        self,
+        state: Path | None = None,
+        progress: Progress | None = None,
+        checks: Sequence[Check] = (),
+    ) -> Result:
+        """Play it; its journal stays in the folder `state`, if there is one.
+
+        `progress` hears how much is done, from 0 to 1. What `checks` find stands first among the
+        warnings. Raises an OperatorError.
+        """
+        ear = Ear() if checks else None
+        with scratch() if state is None else nullcontext(state) as place:
+            result = wait_for(_play(self, place, progress, ear))
+        found = [*self._found(ear.decisions, checks)] if ear is not None else []
+        return replace(result, warnings=(*found, *self.warnings, *result.warnings))
+
+    def _found(self, decisions: Sequence[Decision], checks: Sequence[Check]) -> Iterator[str]:
+        span = span_of(self.feed)
+        if "lookahead" in checks:
+            yield from look_ahead(self.spec, self.files, span, decisions).told()
+        if "warmup" in checks:
+            yield from warm_up(self.spec, span, decisions, step_of(self.feed)).told()
+
+
+def prepare(spec: Backtest) -> Prepared:
+    """Return a backtest ready to play; raises an OperatorError with a line for each mistake."""
+    plan, warnings = plan_of(spec)
+    return Prepared(spec, plan, load_feed(plan), warnings)
+
+
+def load_feed(plan: Plan) -> RecordedFeed:
+    """Return the data of a plan, loaded; raises DataError for what cannot be played."""
+    assert isinstance(plan.feed, RecordedSettings)
+    return RecordedFeed(plan.feed)
+
+
+async def _play(
+    prepared: Prepared, state: Path, progress: Progress | None, ear: Ear | None
+) -> Result:
+    witness, feed = Witness(), prepared.feed
+    ears = [witness.subscriber] if ear is None else [witness.subscriber, ear.subscriber]
+    listening = Listening(ears, _milestones(feed, progress))
+    started, summary = await play(prepared.plan, state, feed, listening)
+    if progress is not None:
+        progress(1.0)
+    return result_of(prepared.plan, feed, witness, started, summary)
+
+
+def _milestones(feed: RecordedFeed, progress: Progress | None) -> list[Call]:
+    """Return the moments at which progress is told."""
+    if progress is None:
+        return []
+    first, last = span_of(feed)
+    parts = [step / STEPS for step in range(1, STEPS)]
+    return [(first + int((last - first) * part), partial(_note, progress, part)) for part in parts]
+
+
+def _note(progress: Progress, part: float, _: object) -> None:
+    progress(part)
+
+
+def span_of(feed: RecordedFeed) -> tuple[int, int]:
+    """Return the times of the first event played and of the last (UTC ns)."""
+    first = next(feed.events(0))[0]
+    last = max(one.last_time for one in feed.status())
+    return first, min(last, feed.settings.end_ns)
+
+
+def step_of(feed: RecordedFeed) -> int:
+    """Return the length of the longest candles that are played, ns; a minute without any."""
+    played = (feed.shortest(one.symbol) for one in feed.instruments())
+    return max((TIMEFRAMES[one] for one in played if one is not None), default=MINUTE)

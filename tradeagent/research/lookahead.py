@@ -1,0 +1,170 @@
+"""The look-ahead check: cut the future off at several moments; what was decided must not change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from tradeagent.app import iso
+from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
+from tradeagent.log import log
+from tradeagent.messages import TradeSignal
+from tradeagent.research.data.span import moment
+from tradeagent.research.decisions import Decision, Ear, Parting, parting, until
+from tradeagent.research.outlook import OUTLOOK
+from tradeagent.research.play import Listening, play, scratch, wait_for
+from tradeagent.research.spec import Backtest, catalogue_root, plan_of
+from tradeagent.supervisor.operations import attempt
+
+AT_SIGNALS, BETWEEN = 5, 3
+"""How many cuts are made where a strategy signalled, and how many elsewhere."""
+
+
+class Cut(NamedTuple):
+    """What was decided with the future cut off at `ts` (UTC ns).
+
+    `peeked` are files of the data that were opened, `read` all other files, `failed` how it ended
+    where not in order.
+    """
+
+    ts: int
+    decisions: list[Decision]
+    peeked: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class LookAhead:
+    """What the look-ahead check found over all its cuts.
+
+    `parting` is the first decision that is another one without its future, `cut` where that was.
+    """
+
+    cuts: tuple[int, ...]
+    parting: Parting | None = None
+    cut: int = 0
+    peeked: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+    @property
+    def caught(self) -> bool:
+        """Tell whether something peeks."""
+        return self.parting is not None or bool(self.peeked)
+
+    def told(self) -> tuple[str, ...]:
+        """Return what the reader of a result must know."""
+        said = []
+        if self.caught:
+            said.append(f"LOOK-AHEAD: {self._how()}The result is worth nothing until that is gone.")
+        if self.read:
+            said.append(
+                f"While it ran it read {', '.join(self.read)}: if that knows of the time played, "
+                "the look-ahead check cannot see it."
+            )
+        return tuple(said)
+
+    def _how(self) -> str:
+        words = ""
+        if self.peeked:
+            names = ", ".join(Path(one).name for one in self.peeked)
+            words = f"the strategy opens {names}, the very data it is tested on. "
+        if self.parting is None:
+            return words
+        found, instead = self.parting
+        first = found or instead
+        assert first is not None
+        whole = found.told() if found else "nothing"
+        cut = instead.told() if instead else "nothing"
+        return (
+            f"{words}{first.strategy} decides otherwise when what follows is cut off at "
+            f"{iso(self.cut)}: at {iso(first.ts)} it is {cut} instead of {whole}. "
+        )
+
+
+def look_ahead(
+    spec: Backtest,
+    files: Sequence[Path],
+    span: tuple[int, int],
+    decisions: Sequence[Decision],
+    executor: Executor | None = None,
+) -> LookAhead:
+    """Play a backtest again with its future cut off, in fresh processes without its `files`.
+
+    `decisions` are those of the whole run over `span` (UTC ns). Cuts lie where something was
+    decided, so that what was known too early shows, and between.
+    """
+    moments = cuts_of(decisions, *span)
+    names = [str(path) for path in files]
+    with own_executor(executor, len(moments)) as pool:
+        found = list(pool.map(play_cut, [spec] * len(moments), [names] * len(moments), moments))
+    partings = [
+        (one.ts, parted)
+        for one in found
+        if (parted := parting(until(decisions, one.ts), until(one.decisions, one.ts)))
+    ]
+    cut, first = min(partings, key=lambda pair: pair[1].ts, default=(0, None))
+    return LookAhead(
+        cuts=tuple(moments),
+        parting=first,
+        cut=cut,
+        peeked=tuple(dict.fromkeys(path for one in found for path in one.peeked)),
+        read=tuple(dict.fromkeys(path for one in found for path in one.read)),
+    )
+
+
+def own_executor(
+    executor: Executor | None, most: int
+) -> ProcessPoolExecutor | nullcontext[Executor]:
+    """Return an executor as a context: the one given, or one of fresh processes."""
+    if executor is not None:
+        return nullcontext(executor)
+    workers = max(1, min(most, os.cpu_count() or 1))
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=hush)
+
+
+def hush() -> None:
+    """Log nothing in this process: what goes wrong is returned."""
+    log.remove()
+
+
+def cuts_of(decisions: Sequence[Decision], start: int, end: int) -> list[int]:
+    """Return where to cut, oldest first: at signals spread over the run, and at even steps.
+
+    Oldest first, so that what a process remembers of earlier cuts is the past of later ones.
+    """
+    signals = [one.ts for one in decisions if one.type == TradeSignal.wire]
+    steps = range(1, AT_SIGNALS + 1)
+    chosen = {signals[len(signals) * step // (AT_SIGNALS + 1)] for step in steps if signals}
+    wanted = BETWEEN + AT_SIGNALS - len(chosen)
+    chosen |= {start + (end - start) * step // (wanted + 1) for step in range(1, wanted + 1)}
+    return sorted(chosen)
+
+
+def play_cut(spec: Backtest, files: Sequence[str], ts: int) -> Cut:
+    """Play a backtest up to `ts` (UTC ns) while nobody but us may open its files."""
+    ear = Ear()
+    with scratch() as state, OUTLOOK.over([Path(one) for one in files], _ours(spec, state)):
+        _, error = wait_for(attempt(_play(spec, ts, state, ear)))
+        failed = "" if error is None else f"{type(error).__name__}: {error}"
+        return Cut(ts, ear.decisions, tuple(OUTLOOK.peeked), tuple(OUTLOOK.read), failed)
+
+
+async def _play(spec: Backtest, ts: int, state: Path, ear: Ear) -> None:
+    plan = plan_of(spec).plan
+    assert isinstance(plan.feed, RecordedSettings)
+    chosen = plan.feed.model_copy(update={"end": moment(ts)})
+    with OUTLOOK.closed():
+        feed = RecordedFeed(chosen)
+    await play(replace(plan, feed=chosen), state, feed, Listening([ear.subscriber]))
+
+
+def _ours(spec: Backtest, state: Path) -> list[Path]:
+    """Return what we read ourselves."""
+    return [state, Path(".env"), *spec.config, spec.catalogue or catalogue_root()]

@@ -1,0 +1,98 @@
+"""Play a plan to its end under a simulated clock, from wherever it is called."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from tradeagent.app import Daemon, open_daemon
+from tradeagent.bus.base import Subscriber
+from tradeagent.clock import SimulatedClock
+from tradeagent.integrations.base import MarketFeed
+from tradeagent.log import log
+from tradeagent.parts import fast_loop
+from tradeagent.plan import Plan
+from tradeagent.tally import Summary
+
+T = TypeVar("T")
+Call = tuple[int, Callable[[Daemon], None]]
+"""What is done to a run at a moment of it (UTC ns)."""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Who listens to a run, what is done at its moments, and when it ends (UTC ns) if not by
+    itself.
+    """
+
+    ears: Sequence[Subscriber] = ()
+    calls: Sequence[Call] = ()
+    until: int | None = None
+
+
+async def play(
+    plan: Plan, state: Path, feed: MarketFeed | None, listening: Listening
+) -> tuple[int, Summary]:
+    """Run `plan` in the folder `state`; returns when it began (UTC ns) and what it came to.
+
+    `feed` is played in place of the plan's own. Raises an OperatorError with one line.
+    """
+    log.disable("tradeagent.app")  # that a run begins is no news to who asked for it
+    async with open_daemon(plan, state, serve=(), feed=feed) as daemon:
+        for ear in listening.ears:
+            daemon.bus.subscribe(ear)
+        clock = daemon.clock
+        assert isinstance(clock, SimulatedClock)
+        for when, call in listening.calls:
+            clock.call_at(when, partial(call, daemon))
+        left = None if listening.until is None else listening.until - clock.now()
+        with _undisturbed():
+            summary = await daemon.run(left)
+        return daemon.started, summary
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Spare what was loaded from every collection of garbage meanwhile."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def wait_for(work: Coroutine[object, object, T]) -> T:
+    """Return what `work` comes to, run to its end here; in a running loop, in a thread of its own.
+
+    So a notebook, whose loop always runs, may call what a script does.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(work)
+    with ThreadPoolExecutor(1, "backtest") as pool:
+        return pool.submit(_run, work).result()
+
+
+def _run(work: Coroutine[object, object, T]) -> T:
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        return runner.run(work)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a folder that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="tradeagent-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

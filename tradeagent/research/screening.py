@@ -1,0 +1,402 @@
+"""Work out a strategy's trades over whole columns, where no message could change them.
+
+A screening is no second backtest. It takes what a strategy signals over its column of candles and
+fills at the next open what follows from that, with the exchange's own arithmetic of prices and
+fees and the gate's own sizes and rules. Whatever it does not know (stops, delays, several symbols,
+a limit that binds) it refuses, and says why: then only the whole backtest can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+
+from tradeagent.agents.gate import History, RiskSettings, order_size
+from tradeagent.agents.standing import Standing
+from tradeagent.agents.tickets import TradingSettings
+from tradeagent.clock import SECOND
+from tradeagent.errors import OperatorError
+from tradeagent.integrations.recorded import RecordedFeed
+from tradeagent.messages import (
+    ZERO,
+    MarketData,
+    OrderRequest,
+    Side,
+    TradingMode,
+)
+from tradeagent.messages.build import typed
+from tradeagent.plan import BUILT_IN, Plan, StrategyPlan
+from tradeagent.quant.curve import DAY, Curve, Floats, Prices, Times
+from tradeagent.quant.holding import hold
+from tradeagent.quant.metrics import Metrics
+from tradeagent.quant.performance import measure
+from tradeagent.quant.protections import Protections, Trip
+from tradeagent.quant.rules import OrderContext, check_all
+from tradeagent.quant.rules.account import margin_rates
+from tradeagent.quant.trades import Trade
+from tradeagent.research.prices import candles_of
+from tradeagent.simulation.account import CENT
+from tradeagent.simulation.fees import Fees
+from tradeagent.simulation.margin import Leverages
+from tradeagent.simulation.matching import Terms
+from tradeagent.simulation.settings import ExchangeSettings
+from tradeagent.strategies.base import BARS_VALID, Opinions, Screened
+
+_new_order_request = typed(OrderRequest)
+
+SIDES: dict[int, Side] = {1: "buy", -1: "sell"}
+SURE = 0.001
+"""How far from a limit of the account's equity a screening still trusts itself, as a ratio."""
+
+
+class NotScreened(OperatorError):
+    """A screening cannot tell the trades; the whole backtest can."""
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What a screening found: the trades of the whole backtest, and the figures made of them."""
+
+    metrics: Metrics
+    curve: Curve
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """One fill: at which candle's open, when (UTC ns), a signed size, a price and a fee."""
+
+    place: int
+    time: int
+    size: Decimal
+    price: Decimal
+    fee: Decimal
+
+
+@dataclass
+class Account:
+    """The account as fills change it: balance, position, and what the rules count from."""
+
+    balance: Decimal
+    size: Decimal = ZERO
+    fills: list[Bought] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    entries: dict[Side, list[int]] = field(default_factory=lambda: {"buy": [], "sell": []})
+    margin: Decimal = ZERO
+    """The most margin a position has bound so far: what the venue said last may still be that."""
+
+    def fill(self, bought: Bought) -> None:
+        """Book a fill; what is closed is closed whole."""
+        if self.size:
+            entry = self.fills[-1]
+            self.balance += self.size * (bought.price - entry.price)
+        self.balance -= bought.fee
+        self.size += bought.size
+        self.fills.append(bought)
+
+
+def screen(plan: Plan, feed: RecordedFeed) -> Screening:
+    """Return the trades of a plan's whole backtest; raises NotScreened with the reason."""
+    return _Screen(plan, feed).run()
+
+
+class _Screen:
+    """One screening: what is fixed for all of it, and its account."""
+
+    def __init__(self, plan: Plan, feed: RecordedFeed) -> None:
+        strategy, risk, exchange = _checked(plan)
+        (symbol,) = strategy.symbols
+        (made,) = strategy.make()
+        timeframe = feed.shortest(symbol)
+        candles = candles_of(feed, symbol)
+        inputs = made.inputs()
+        if (
+            candles is None
+            or timeframe is None
+            or inputs.bars != (timeframe,)
+            or inputs.symbols
+            or inputs.quotes
+        ):
+            raise NotScreened("it plays other candles than those of the files, or no candles alone")
+        assert isinstance(made, Screened)
+        self.strategy, self.risk, self.exchange, self.candles = strategy, risk, exchange, candles
+        before = feed.history(symbol, timeframe, int(candles.time[0]), 25 * inputs.warmup)
+        opinions = made.screen(_joined(before, candles))
+        if opinions is None:
+            raise NotScreened(f"the signals of {strategy.name} carry stops, or more than candles")
+        self.instrument = next(one for one in feed.instruments() if one.symbol == symbol)
+        self.opinions = _heard(opinions, len(before), inputs.warmup)
+        self.closed = candles.time + candles.length
+        self.terms = Terms(self.instrument, exchange)
+        self.fees = Fees(exchange, {})
+        self.protections = Protections(risk.protections)
+        self.account = Account(exchange.balance)
+        self.standing = Standing(
+            margin_rates(self.instrument.max_leverage, risk.limits.max_leverage), ""
+        )
+
+    def run(self) -> Screening:
+        """Fill what follows from each signal, candle by candle where something happens."""
+        at, directions = self.opinions.at.tolist(), self.opinions.direction.tolist()
+        asked: Decimal | None = None
+        place, wanted, valid, heard = -1, 0, 0, 0
+        while heard < len(at) or asked is not None:
+            place = at[heard] if asked is None else place + 1
+            if place >= len(self.candles):
+                break
+            if asked is not None:
+                self._fill(place, asked)
+            if heard < len(at) and at[heard] == place:
+                wanted, heard = directions[heard], heard + 1
+                valid = int(self.closed[place]) + BARS_VALID * self.candles.length
+            asked = self._asked(place, wanted, valid)
+        return self._result()
+
+    def _asked(self, place: int, wanted: int, valid: int) -> Decimal | None:
+        """Return the signed size that is asked for at a candle's close, None for nothing."""
+        account = self.account
+        if account.size:
+            return -account.size if account.size * wanted <= 0 else None
+        if not wanted or int(self.closed[place]) > valid:
+            return None
+        return self._entry(place, SIDES[wanted], valid)
+
+    def _entry(self, place: int, side: Side, valid: int) -> Decimal:
+        """Return the size of an entry that every rule lets pass; raises NotScreened otherwise."""
+        account, now = self.account, int(self.closed[place])
+        price = Decimal(repr(float(self.candles.close[place])))
+        request = _new_order_request(
+            intent_id="screening",
+            symbol=self.instrument.symbol,
+            side=side,
+            weight=self.strategy.weight,
+            strategy=self.strategy.name,
+            price=price,
+            price_time=now,
+            valid_until=valid,
+        )
+        sized = order_size(
+            request, self.instrument, self.standing, account.balance, self.risk, History()
+        )
+        verdicts = check_all(self._context(side, sized.size, price, now, valid), self.risk.limits)
+        refused = [one.rule for one in verdicts if not one.passed]
+        if refused or sized.size <= 0:
+            rules = ", ".join(refused) or "MIN_NOTIONAL"
+            raise NotScreened(f"{rules} would refuse an entry at {_moment(now)}")
+        self._afford(sized.size * price, now)
+        account.entries[side].append(now)
+        account.margin = max(account.margin, sized.size * price)
+        return sized.size if side == "buy" else -sized.size
+
+    def _context(
+        self, side: Side, size: Decimal, price: Decimal, now: int, valid: int
+    ) -> OrderContext:
+        limits, account = self.risk.limits, self.account
+        since = now - int(limits.repeated_window_s * SECOND)
+        lock = self.protections.locked(self.instrument.symbol, [self.strategy.name], now)
+        initial, maintenance = self.standing.rates
+        return OrderContext(
+            instrument=self.instrument,
+            side=side,
+            size=size,
+            price=price,
+            limit=None,
+            reduce_only=False,
+            mode=TradingMode.ACTIVE,
+            position=ZERO,
+            pending_reduces=ZERO,
+            mark=price,
+            now=now,
+            equity=account.balance,
+            price_time=now,
+            valid_until=valid,
+            bar_length=self.candles.length,
+            account_time=now,
+            known_source=True,
+            margin_rate=initial,
+            maintenance_rate=maintenance,
+            venue_margin=account.margin,
+            repeats=sum(one > since for one in account.entries[side]),
+            locked_until=lock.until if lock is not None else 0,
+            lock=lock.text if lock is not None else "",
+        )
+
+    def _afford(self, worth: Decimal, now: int) -> None:
+        """Raise NotScreened where the exchange, or the last look before it, would refuse."""
+        leverage = Leverages(self.exchange).at(self.instrument, worth)
+        if worth / leverage > self.account.balance:
+            raise NotScreened(f"the margin of an entry at {_moment(now)} is not there")
+
+    def _fill(self, place: int, size: Decimal) -> None:
+        """Fill an order at a candle's open, as the exchange does."""
+        candles, buy = self.candles, size > 0
+        price = self.terms.slipped(float(candles.open[place]), buy)
+        mark = Decimal(repr(float(candles.close[place - 1])))
+        cap = self.exchange.slippage_cap
+        worst = self.terms.on_grid(mark * (1 + cap if buy else 1 - cap), buy)
+        time = max(int(candles.time[place]), int(self.closed[place - 1]))
+        if price > worst if buy else price < worst:
+            raise NotScreened(f"the open at {_moment(time)} is beyond the cap of a market order")
+        worth = price * abs(size)
+        fee = (worth * self.fees.rate("taker", time)).quantize(CENT)
+        self.fees.add(worth, time)
+        closes = bool(self.account.size)
+        self.account.fill(Bought(place, time, size, price, fee))
+        if closes:
+            self._ended(time)
+
+    def _ended(self, time: int) -> None:
+        entry, exit_ = self.account.fills[-2:]
+        trade = self._trade(entry, exit_)
+        self.account.trades.append(trade)
+        trip = Trip(trade.strategy, trade.symbol, time, trade.pnl, stopped=False)
+        self.protections.closed(trip)
+
+    def _trade(self, entry: Bought, exit_: Bought | None) -> Trade:
+        left = exit_.price if exit_ is not None else Decimal(repr(float(self.candles.close[-1])))
+        fees = entry.fee + (exit_.fee if exit_ is not None else ZERO)
+        return Trade(
+            symbol=self.instrument.symbol,
+            strategy=self.strategy.name,
+            side="long" if entry.size > 0 else "short",
+            size=abs(entry.size),
+            entry_time=entry.time,
+            entry_price=entry.price,
+            exit_time=None if exit_ is None else exit_.time,
+            exit_price=None if exit_ is None else exit_.price,
+            fees=fees,
+            pnl=entry.size * (left - entry.price) - fees,
+        )
+
+    def _result(self) -> Screening:
+        account, candles = self.account, self.candles
+        curve, held = self._curve()
+        self._watch(curve, held)
+        standing = [self._trade(account.fills[-1], None)] if account.size else []
+        trades = (*account.trades, *standing)
+        market = {candles.symbol: candles}
+        metrics = measure(
+            curve,
+            trades,
+            hold(market, int(curve.time[0]), int(curve.time[-1])),
+            traded=sum((abs(one.size) * one.price for one in account.fills), ZERO),
+        )
+        return Screening(metrics, curve, trades)
+
+    def _curve(self) -> tuple[Curve, Floats]:
+        """Return equity and exposure at each close, and the size held."""
+        candles, fills = self.candles, self.account.fills
+        places = np.array([one.place for one in fills], np.int64)
+        cash = np.zeros(len(candles))
+        size = np.zeros(len(candles))
+        np.add.at(cash, places, [float(-one.size * one.price - one.fee) for one in fills])
+        np.add.at(size, places, [float(one.size) for one in fills])
+        held = np.cumsum(size)
+        worth = held * candles.close
+        start = float(self.exchange.balance)
+        equity = np.concatenate(([start], start + np.cumsum(cash) + worth))
+        exposure = np.concatenate(([0.0], np.abs(worth)))
+        began = int(self.closed[0]) - 1
+        time = np.concatenate((np.array([began], np.int64), self.closed))
+        return Curve(time, equity, exposure), held
+
+    def _watch(self, curve: Curve, held: Floats) -> None:
+        """Raise NotScreened where the continuous checks could have stopped trading."""
+        limits, watch = self.risk.limits, self.risk.watch
+        equity, high = curve.equity, np.maximum.accumulate(curve.equity)
+        if np.any(equity <= 0):
+            raise NotScreened("the account would be used up")
+        if np.max((high - equity) / high) > float(limits.max_drawdown_ratio) - SURE:
+            raise NotScreened("DRAWDOWN would come near its limit")
+        if np.max(_day_losses(curve)) > float(limits.max_daily_loss_ratio) - SURE:
+            raise NotScreened("DAILY_LOSS would come near its limit")
+        worst = np.where(held > 0, self.candles.low, self.candles.high)
+        trough = equity[1:] + held * (worst - self.candles.close)
+        _, maintenance = self.standing.rates
+        gross = np.abs(held) * np.maximum(worst, self.candles.close)
+        least = max(float(limits.min_liquidation_distance_ratio), watch.flatten_distance_ratio)
+        at_stake = gross > 0
+        distance = (trough - float(maintenance) * gross)[at_stake] / gross[at_stake]
+        if np.any(distance < least + SURE):
+            raise NotScreened("LIQUIDATION would come near its limit")
+
+
+def _day_losses(curve: Curve) -> Floats:
+    """Return, at each moment, what the UTC day has lost of the most it may have opened with."""
+    day = curve.time // DAY
+    first = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
+    opening = np.maximum(curve.equity[first], curve.equity[np.maximum(first - 1, 0)])
+    each = np.repeat(opening, np.diff(np.append(first, len(day))))
+    losses: Floats = (each - curve.equity) / each
+    return losses
+
+
+def _checked(plan: Plan) -> tuple[StrategyPlan, RiskSettings, ExchangeSettings]:
+    """Return what a screening rests on; raises NotScreened where there is more to a plan."""
+    reasons = list(_obstacles(plan))
+    if reasons:
+        raise NotScreened(reasons[0])
+    (strategy,) = plan.strategies
+    risk = next(one.settings for one in plan.agents if isinstance(one.settings, RiskSettings))
+    assert isinstance(plan.exchange, ExchangeSettings)
+    return strategy, risk, plan.exchange
+
+
+def _obstacles(plan: Plan) -> Iterator[str]:
+    """Yield what of a plan a screening does not know."""
+    if len(plan.strategies) != 1 or len(plan.strategies[0].symbols) != 1:
+        yield "it is of several strategies or symbols, which share one account"
+    elif not hasattr(plan.strategies[0].kind, "screen"):
+        yield f"{plan.strategies[0].name} does not tell its signals over columns"
+    if [one.name for one in plan.agents] != list(BUILT_IN):
+        yield "other agents take part"
+    for one in plan.agents:
+        settings = one.settings
+        if isinstance(settings, TradingSettings) and settings.entry != "market":
+            yield f"entries are made by {settings.entry}"
+        if isinstance(settings, RiskSettings):
+            yield from _sizing(settings)
+        if one.name == "compliance" and settings != type(settings)():
+            yield "compliance restricts what may be traded"
+    exchange = plan.exchange
+    if not isinstance(exchange, ExchangeSettings) or exchange.order_delay_ms:
+        yield "orders take time to arrive"
+    elif exchange.funding_rate or exchange.isolated:
+        yield "funding is paid, or margin is isolated"
+
+
+def _sizing(risk: RiskSettings) -> Iterator[str]:
+    if risk.sizing in ("volatility_target", "capped_kelly"):
+        yield f"sizes follow {risk.sizing}"
+    if risk.limits.groups:
+        yield "symbols are grouped"
+
+
+def _heard(opinions: Opinions, before: int, warmup: int) -> Opinions:
+    """Return the signals that count: within the range, once the strategy is warm."""
+    counts = opinions.at >= max(before, warmup)
+    return Opinions(opinions.at[counts] - before, opinions.direction[counts])
+
+
+def _joined(before: Sequence[MarketData], candles: Prices) -> Prices:
+    """Return the candles that a strategy is warmed up on, and those after them."""
+    if not before:
+        return candles
+    earlier: dict[str, Floats] = {
+        name: np.array([getattr(one, name) for one in before])
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    time: Times = np.concatenate((np.array([one.time for one in before], np.int64), candles.time))
+    return Prices(
+        candles.symbol,
+        candles.length,
+        time,
+        **{name: np.concatenate((one, getattr(candles, name))) for name, one in earlier.items()},
+    )
+
+
+def _moment(time: int) -> str:
+    return str(np.datetime64(time, "ns").astype("datetime64[s]")) + "Z"

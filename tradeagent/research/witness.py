@@ -1,0 +1,145 @@
+"""What a run says that its result is made of: orders, fills, positions and marks, as they come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradeagent.app import iso
+from tradeagent.bus.base import Handler, Subscriber
+from tradeagent.messages import (
+    ZERO,
+    Fill,
+    FundingPayment,
+    Message,
+    OrderBookUpdate,
+    OrderRequest,
+    OrderUpdate,
+    PositionUpdate,
+    RiskAssessment,
+    TickerUpdate,
+    TradingMode,
+    TradingState,
+)
+
+
+class Booked(NamedTuple):
+    """A position as it was booked at `ts` (UTC ns of the clock), and the fill that led there.
+
+    A fill at the open of a candle is booked at its close, when the candle is known. Without a fill
+    it was funding.
+    """
+
+    ts: int
+    held: PositionUpdate
+    fill: Fill | None
+
+
+class Witness:
+    """Listens to a run and decides nothing.
+
+    Of candles it keeps nothing, for the feed has them; of tickers and books, what each symbol was
+    marked at.
+    """
+
+    def __init__(self) -> None:
+        self.booked: list[Booked] = []
+        self.payments: list[tuple[int, FundingPayment]] = []
+        self.orders: dict[str, OrderUpdate] = {}
+        self.marks: dict[str, tuple[list[int], list[float]]] = {}
+        self.rejected = 0
+        self.reasons: Counter[str] = Counter()
+        self._shut: tuple[int, TradingState] | None = None
+        self.slippage = ZERO
+        """What the fills came dearer than the prices they were decided on, in money."""
+        self._asked: dict[str, Decimal] = {}
+        self._fill: Fill | None = None
+        self._stated: dict[str, float] = {}
+        heard: dict[type[Message], Handler] = {
+            OrderRequest: self._request,
+            RiskAssessment: self._judge,
+            OrderUpdate: self._order,
+            Fill: self._filled,
+            PositionUpdate: self._position,
+            FundingPayment: self._pay,
+            TickerUpdate: self._quote,
+            OrderBookUpdate: self._book,
+            TradingState: self._state,
+        }
+        self.subscriber = Subscriber("witness", heard, observer=True)
+
+    @property
+    def now(self) -> int:
+        """Return the time of the message in hand, UTC ns."""
+        hand = self.subscriber.hand
+        return hand.ts if hand is not None else 0
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Return every fill, in the order they were booked."""
+        return [one.fill for one in self.booked if one.fill is not None]
+
+    def told(self) -> Iterator[str]:
+        """Yield, in words, where trading was shut for the rest of the run, and what was refused."""
+        if self._shut is not None:
+            ts, state = self._shut
+            yield (
+                f"Trading went to {state.mode} at {iso(ts)} ({state.reason}) and stayed there: a "
+                "daemon waits for its operator then, and so does a backtest. Looser limits show "
+                "what would have followed."
+            )
+        if self.reasons:
+            rules = ", ".join(f"{rule} {count:,}" for rule, count in self.reasons.most_common(5))
+            yield f"{self.rejected:,} orders were refused, by rule: {rules}."
+
+    def _state(self, state: TradingState) -> None:
+        self._shut = None if state.mode is TradingMode.ACTIVE else (self.now, state)
+
+    def _request(self, request: OrderRequest) -> None:
+        self._asked[request.intent_id] = request.price
+
+    def _judge(self, verdict: RiskAssessment) -> None:
+        if not verdict.approved:
+            self.rejected += 1
+            self.reasons.update(verdict.reasons)
+
+    def _order(self, update: OrderUpdate) -> None:
+        self.orders[update.order.cloid] = update
+
+    def _filled(self, fill: Fill) -> None:
+        self._fill = fill
+        update = self.orders.get(fill.cloid)
+        wanted = self._asked.get(fill.intent_id)
+        if wanted is None and update is not None:
+            wanted = update.order.trigger
+        if wanted is not None:
+            dearer = fill.price - wanted if fill.side == "buy" else wanted - fill.price
+            self.slippage += dearer * fill.size
+
+    def _position(self, held: PositionUpdate) -> None:
+        fill, self._fill = self._fill, None
+        self.booked.append(Booked(self.now, held, fill))
+
+    def _pay(self, payment: FundingPayment) -> None:
+        self.payments.append((self.now, payment))
+
+    def _quote(self, tick: TickerUpdate) -> None:
+        if tick.mark is not None:
+            self._stated[tick.symbol] = tick.mark
+        else:
+            self._stated.pop(tick.symbol, None)
+        self._mark(tick.symbol, tick.mid if tick.mark is None else tick.mark)
+
+    def _book(self, book: OrderBookUpdate) -> None:
+        if book.bids and book.asks:
+            middle = (book.bids[0][0] + book.asks[0][0]) / 2
+            self._mark(book.symbol, self._stated.get(book.symbol, middle))
+
+    def _mark(self, symbol: str, mark: float) -> None:
+        known = self.marks.get(symbol)
+        if known is None:
+            known = self.marks[symbol] = ([], [])
+        known[0].append(self.now)
+        known[1].append(mark)
