@@ -1,34 +1,33 @@
-"""One backtest through the whole daemon: what it came to, and how long it took.
+"""One backtest of ours: what it came to, and how long it took.
 
 Usage: python -m benchmarks.backtest [--quiet] [--fills FILE] FILE...    (prints one JSON line)
 
-The files are of `walks.py`, one for each symbol, bars or quotes. It is the daemon that is always
-opened: a simulated clock, the bus in memory, every agent, every rule, the journal on disk; only the
-interfaces for operators are left out. With `--quiet` the strategy never trades.
+The files are of `walks.py`, one for each symbol, bars or quotes. It is the backtest a user runs,
+the whole daemon under a simulated clock: the bus in memory, every agent, every rule, the journal on
+disk, and what listens to it for the report. With `--quiet` the strategy never trades.
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from time import process_time
 from typing import NamedTuple
 
 from benchmarks.peers.work import Fills, Lap, Stopwatch, asked, symbol_of, tell
-from tradeagent.app import open_daemon
 from tradeagent.bus.base import Handler, Subscriber
-from tradeagent.config.load import load
 from tradeagent.errors import IntegrityError
 from tradeagent.log import setup
 from tradeagent.messages import Fill, Message, OrderRequest, RiskAssessment
-from tradeagent.plan import Plan, make_plan
 from tradeagent.quant.rules import RULES
-from tradeagent.tally import Summary, Tally
+from tradeagent.research.backtest import Prepared, prepare, span_of
+from tradeagent.research.outcome import result_of
+from tradeagent.research.play import Listening, play, wait_for
+from tradeagent.research.spec import Backtest
+from tradeagent.research.witness import Witness
+from tradeagent.tally import Summary
 
 OPEN = Path(__file__).with_name("open.yaml")
 FOR_EXITS = sum(rule.judges == "all" for rule in RULES)
@@ -37,32 +36,28 @@ ENOUGH = 10
 """Fills that a tenth of a run must have to tell what one costs."""
 
 
-@dataclass
-class Witness:
+class Referee:
     """Listens to a run: its fills, and how many verdicts each request was given and is due."""
 
-    tally: Tally
-    fills: dict[str, Fills]
-    laps: list[tuple[float, int]] = field(default_factory=list)
-    """At each fill: CPU time (s), and how many bars or quotes had been played."""
-    sizes: set[Decimal] = field(default_factory=set)
-    entries: int = 0
-    exits: int = 0
-    rule_evaluations: int = 0
-
-    def subscriber(self) -> Subscriber:
-        """Return the listener to subscribe."""
+    def __init__(self) -> None:
+        self.fills: dict[str, Fills] = {}
+        self.laps: list[tuple[float, int]] = []
+        """CPU time (s) and the moment (UTC ns) of each fill."""
+        self.sizes: set[Decimal] = set()
+        self.entries = self.exits = self.rule_evaluations = 0
         heard: dict[type[Message], Handler] = {
             Fill: self._filled,
             OrderRequest: self._requested,
             RiskAssessment: self._judged,
         }
-        return Subscriber("witness", heard, observer=True)
+        self.subscriber = Subscriber("referee", heard, observer=True)
 
     def _filled(self, fill: Fill) -> None:
-        self.laps.append((process_time(), self.tally.bars + self.tally.ticks))
+        hand = self.subscriber.hand
+        assert hand is not None
+        self.laps.append((process_time(), hand.ts))
         self.sizes.add(fill.size)
-        self.fills[fill.symbol].append((fill.side, float(fill.price)))
+        self.fills.setdefault(fill.symbol, []).append((fill.side, float(fill.price)))
 
     def _requested(self, request: OrderRequest) -> None:
         self.exits += request.reduce_only
@@ -88,38 +83,50 @@ class Witness:
         if self.sizes - {ONE}:
             raise IntegrityError(f"not all fills are of 1: {sorted(self.sizes)}")
 
-    def tenth(self, *, last: bool) -> tuple[float, int, int] | None:
+
+class Played(NamedTuple):
+    """What was heard, what it came to, and what the run and its statistics took.
+
+    `span` are the moments of the first bar or quote and of the last (UTC ns).
+    """
+
+    referee: Referee
+    summary: Summary
+    run: Lap
+    statistics: Lap
+    span: tuple[int, int]
+
+    @property
+    def rows(self) -> int:
+        """Return how many bars and quotes were played."""
+        return self.summary.bars + self.summary.ticks
+
+    def tenth(self, *, last: bool) -> tuple[float, float, int] | None:
         """Return CPU time (s), bars and fills of the run's first or last tenth.
 
         It is reckoned from fill to fill; None where there are too few.
         """
-        whole = self.laps[-1][1] if self.laps else 0
-        first, until = (whole - whole // 10, whole) if last else (0, whole // 10)
-        within = [lap for lap in self.laps if first <= lap[1] <= until]
+        begin, end = self.span
+        part = (end - begin) // 10
+        first, until = (end - part, end) if last else (begin, begin + part)
+        within = [lap for lap in self.referee.laps if first <= lap[1] <= until]
         if len(within) < ENOUGH:
             return None
         (begun, before), (ended, after) = within[0], within[-1]
-        return ended - begun, after - before, len(within) - 1
+        bars = self.rows * (after - before) / (end - begin)
+        return ended - begun, bars, len(within) - 1
 
 
-class Played(NamedTuple):
-    """What was witnessed, what it came to, and what loading and the run took."""
-
-    witness: Witness
-    summary: Summary
-    laps: tuple[Lap, Lap]
-
-
-def plan_of(files: Sequence[Path], *, quiet: bool = False) -> Plan:
-    """Return the plan of a benchmark's run over files of one kind."""
-    overrides: dict[str, object] = {
-        "feeds": [{"type": "recorded", "files": [{"path": str(one.absolute())} for one in files]}]
-    }
-    if quiet:
-        overrides["strategies.cross.type"] = "benchmarks.crosses:Onlooker"
-    elif holds_quotes(files[0]):
-        overrides["strategies.cross.type"] = "benchmarks.crosses:EmaCross"
-    return make_plan(load("replay", [OPEN], overrides, {}, None, None))
+def prepared(files: Sequence[Path], *, quiet: bool = False) -> Prepared:
+    """Return the benchmark's backtest over files of one kind, loaded."""
+    strategy = "EmaCross" if holds_quotes(files[0]) else "SmaCross"
+    kind = f"benchmarks.crosses:{'Onlooker' if quiet else strategy}"
+    spec = Backtest(
+        data=tuple(f"{symbol_of(path)}={path}" for path in files),
+        config=(OPEN,),
+        settings={"strategies.cross.type": kind},
+    )
+    return prepare(spec)
 
 
 def holds_quotes(path: Path) -> bool:
@@ -128,53 +135,51 @@ def holds_quotes(path: Path) -> bool:
         return "bid" in file.readline()
 
 
-async def play(plan: Plan, state: Path, symbols: Sequence[str]) -> Played:
-    """Play a plan in the folder `state`.
+def played(test: Prepared, state: Path) -> Played:
+    """Run a backtest in the folder `state`.
 
     Raises IntegrityError where a rule was not evaluated, an order refused or not of size 1.
     """
+    referee, witness = Referee(), Witness()
+    ears = Listening((witness.subscriber, referee.subscriber))
     watch = Stopwatch()
-    async with open_daemon(plan, state, serve=()) as daemon:
-        witness = Witness(daemon.tally, {symbol: [] for symbol in symbols})
-        daemon.bus.subscribe(witness.subscriber())
-        gc.collect()
-        gc.freeze()
-        load = watch.lap()
-        try:
-            summary = await daemon.run()
-        finally:
-            gc.unfreeze()
-        laps = (load, watch.lap())
-    witness.check(summary)
-    return Played(witness, summary, laps)
+    started, summary = wait_for(play(test.plan, state, test.feed, ears))
+    run = watch.lap()
+    referee.check(summary)
+    watch.lap()
+    result_of(test.plan, test.feed, witness, started, summary)
+    return Played(referee, summary, run, watch.lap(), span_of(test.feed))
 
 
 def main() -> None:
     """Load, run and tell."""
     given = asked("--quiet")
     setup("console", "WARNING")
-    symbols = [symbol_of(path) for path in given.files]
-    plan = plan_of(given.files, quiet=given.quiet)
+    watch = Stopwatch()
+    test = prepared(given.files, quiet=given.quiet)
+    load = watch.lap()
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state"
-        witness, summary, laps = asyncio.run(play(plan, state, symbols))
+        done = played(test, state)
         written = sum(one.stat().st_size for one in state.glob("journal.db*"))
+    referee, summary = done.referee, done.summary
     tell(
         given,
         ["tradeagent"],
-        summary.bars + summary.ticks,
-        laps,
-        witness.fills,
+        done.rows,
+        (load, done.run),
+        {symbol_of(path): referee.fills.get(symbol_of(path), []) for path in given.files},
+        statistics_s=round(done.statistics.wall, 3),
         requests=summary.requests,
-        entries=witness.entries,
-        exits=witness.exits,
+        entries=referee.entries,
+        exits=referee.exits,
         rules=(len(RULES), FOR_EXITS),
-        rule_evaluations=witness.rule_evaluations,
+        rule_evaluations=referee.rule_evaluations,
         refused=sum(summary.rejections.values()),
         journal_bytes=written,
         journal_entries=summary.journal_entries,
-        first_tenth=witness.tenth(last=False),
-        last_tenth=witness.tenth(last=True),
+        first_tenth=done.tenth(last=False),
+        last_tenth=done.tenth(last=True),
     )
 
 

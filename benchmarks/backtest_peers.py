@@ -7,8 +7,8 @@ is not there is named and left out; so is one that fails or takes longer than a 
 `--only` names works and peers. Every run is a fresh process. In a round each program does a work
 once, ours first; a ratio is ours against theirs in the same round, and the median of all rounds is
 shown with the least and the most, by time and by CPU time, which other work on the machine disturbs
-less. The fills of every run are compared with a plain reckoning
-before its speed counts: who fills otherwise has none. Prints tables and, last, one line of JSON.
+less. The fills of every run are compared with a plain reckoning before its speed counts: who fills
+otherwise has none. Prints tables and, last, one line of JSON.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from benchmarks.due import differs, due
 from benchmarks.figures import Ratio, Runs, compared, own, own_lines, table
 from benchmarks.works import OURS, PEERS, QUIET, WORKS
 from tradeagent.errors import IntegrityError
-from tradeagent.plan import Plan, make_plan
 from tradeagent.quant.rules import RULES
+from tradeagent.research.backtest import prepare
 
 ROOT = Path(__file__).parent.parent
 BARS = 2_000
@@ -44,16 +44,7 @@ def columns(path: Path, *names: str) -> list[list[float]]:
     return [[float(row[header.index(name)]) for row in rows] for name in names]
 
 
-def plan_with(path: Path, text: str, place: Path) -> Plan:
-    """Return the benchmark's plan with a file of settings on top."""
-    more = place / "more.yaml"
-    more.write_text(text, encoding="ascii")
-    feeds = [{"type": "recorded", "files": [{"path": str(path)}]}]
-    files = [backtest.OPEN, more]
-    return make_plan(backtest.load("replay", files, {"feeds": feeds}, {}, None, None))
-
-
-async def test_bars_are_traded_as_a_plain_loop_trades_them(bars: Path, tmp_path: Path) -> None:
+def test_bars_are_traded_as_a_plain_loop_trades_them(bars: Path, tmp_path: Path) -> None:
     """Every fill is at the open after a cross of the averages, of 1, in turn long and flat."""
     opens, closes = columns(bars, "open", "close")
     wanted: list[tuple[str, float]] = []
@@ -64,27 +55,27 @@ async def test_bars_are_traded_as_a_plain_loop_trades_them(bars: Path, tmp_path:
             held = 1 - held
             wanted.append(("buy" if held else "sell", opens[at + 1]))
 
-    played = await backtest.play(backtest.plan_of([bars]), tmp_path, ["BTC"])
+    played = backtest.played(backtest.prepared([bars]), tmp_path)
 
     assert len(wanted) > 50
-    assert played.witness.fills == {"BTC": wanted}
+    assert played.referee.fills == {"BTC": wanted}
     assert played.summary.bars == BARS
     assert played.summary.fees == 0
 
 
-async def test_every_rule_judges_every_request(bars: Path, tmp_path: Path) -> None:
+def test_every_rule_judges_every_request(bars: Path, tmp_path: Path) -> None:
     """An entry has the verdicts of all rules, an exit of those for all orders; none refuses."""
-    played = await backtest.play(backtest.plan_of([bars]), tmp_path, ["BTC"])
+    played = backtest.played(backtest.prepared([bars]), tmp_path)
 
-    witness, summary = played.witness, played.summary
-    buys = sum(side == "buy" for side, _ in witness.fills["BTC"])
+    referee, summary = played.referee, played.summary
+    buys = sum(side == "buy" for side, _ in referee.fills["BTC"])
     for_exits = [rule for rule in RULES if rule.judges == "all"]
-    assert (witness.entries, witness.exits) == (buys, len(witness.fills["BTC"]) - buys)
-    assert witness.rule_evaluations == buys * len(RULES) + witness.exits * len(for_exits)
-    assert summary.requests == summary.approvals == len(witness.fills["BTC"])
+    assert (referee.entries, referee.exits) == (buys, len(referee.fills["BTC"]) - buys)
+    assert referee.rule_evaluations == buys * len(RULES) + referee.exits * len(for_exits)
+    assert summary.requests == summary.approvals == len(referee.fills["BTC"])
 
 
-async def test_quotes_are_traded_at_the_touch(quotes: Path, tmp_path: Path) -> None:
+def test_quotes_are_traded_at_the_touch(quotes: Path, tmp_path: Path) -> None:
     """Every quote is seen, and orders fill at the bid or ask that was decided on."""
     bids, asks = columns(quotes, "bid", "ask")
     wanted: list[tuple[str, float]] = []
@@ -97,42 +88,46 @@ async def test_quotes_are_traded_at_the_touch(quotes: Path, tmp_path: Path) -> N
             held = 1 - held
             wanted.append(("buy", ask) if held else ("sell", bid))
 
-    played = await backtest.play(backtest.plan_of([quotes]), tmp_path, ["BTC"])
+    played = backtest.played(backtest.prepared([quotes]), tmp_path)
 
     assert len(wanted) > 50
-    assert played.witness.fills == {"BTC": wanted}
+    assert played.referee.fills == {"BTC": wanted}
     assert played.summary.ticks == BARS
 
 
-async def test_an_onlooker_never_trades(bars: Path, tmp_path: Path) -> None:
+def test_an_onlooker_never_trades(bars: Path, tmp_path: Path) -> None:
     """The idle run asks for nothing, so it shows what bars cost alone."""
-    played = await backtest.play(backtest.plan_of([bars], quiet=True), tmp_path, ["BTC"])
+    played = backtest.played(backtest.prepared([bars], quiet=True), tmp_path)
 
     assert (played.summary.bars, played.summary.requests) == (BARS, 0)
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("setting", "value", "told"),
     [
-        ("risk: {limits: {max_position_notional: 100}}", "refused"),
-        ("risk: {limits: {max_order_qty: {BTC: 2}}}", "not all fills are of 1"),
+        ("max_position_notional", 100, "refused"),
+        ("max_order_qty", {"BTC": 2}, "not all fills are of 1"),
     ],
 )
-async def test_a_limit_that_binds_is_told(
-    bars: Path, tmp_path: Path, settings: str, told: str
+def test_a_limit_that_binds_is_told(
+    bars: Path, tmp_path: Path, setting: str, value: object, told: str
 ) -> None:
     """No speed is told of a run in which an order was refused or of another size."""
+    spec = backtest.prepared([bars]).spec
+    more = {**spec.settings, f"risk.limits.{setting}": value}
+    test = prepare(spec.model_copy(update={"settings": more}))
+
     with pytest.raises(IntegrityError, match=told):
-        await backtest.play(plan_with(bars, settings, tmp_path), tmp_path / "state", ["BTC"])
+        backtest.played(test, tmp_path)
 
 
-async def test_a_rule_that_was_not_evaluated_is_told(bars: Path, tmp_path: Path) -> None:
+def test_a_rule_that_was_not_evaluated_is_told(bars: Path, tmp_path: Path) -> None:
     """A missing verdict is an error."""
-    played = await backtest.play(backtest.plan_of([bars]), tmp_path, ["BTC"])
-    played.witness.rule_evaluations -= 1
+    played = backtest.played(backtest.prepared([bars]), tmp_path)
+    played.referee.rule_evaluations -= 1
 
     with pytest.raises(IntegrityError, match="verdicts"):
-        played.witness.check(played.summary)
+        played.referee.check(played.summary)
 
 
 def test_the_plain_reckoning_tells_where_fills_differ(bars: Path) -> None:
