@@ -16,7 +16,7 @@ from pathlib import Path
 from time import process_time
 from typing import NamedTuple
 
-from benchmarks.peers.work import Fills, Lap, Stopwatch, asked, symbol_of, tell
+from benchmarks.peers.work import Fills, Lap, Stopwatch, asked, peak_mb, symbol_of, tell
 from tradeagent.bus.base import Handler, Subscriber
 from tradeagent.errors import IntegrityError
 from tradeagent.log import setup
@@ -87,13 +87,14 @@ class Referee:
 class Played(NamedTuple):
     """What was heard, what it came to, and what the run and its statistics took.
 
-    `span` are the moments of the first bar or quote and of the last (UTC ns).
+    `peak_mb` is memory at the end of the run, before the statistics; `span` are the moments of the first bar or quote and of the last (UTC ns).
     """
 
     referee: Referee
     summary: Summary
     run: Lap
     statistics: Lap
+    peak_mb: float
     span: tuple[int, int]
 
     @property
@@ -145,10 +146,11 @@ def played(test: Prepared, state: Path) -> Played:
     watch = Stopwatch()
     started, summary = wait_for(play(test.plan, state, test.feed, ears))
     run = watch.lap()
+    peak = peak_mb()
     referee.check(summary)
     watch.lap()
     result_of(test.plan, test.feed, witness, started, summary)
-    return Played(referee, summary, run, watch.lap(), span_of(test.feed))
+    return Played(referee, summary, run, watch.lap(), peak, span_of(test.feed))
 
 
 def main() -> None:
@@ -169,7 +171,9 @@ def main() -> None:
         done.rows,
         (load, done.run),
         {symbol_of(path): referee.fills.get(symbol_of(path), []) for path in given.files},
-        statistics_s=round(done.statistics.wall, 3),
+        peak_mb=round(done.peak_mb, 1),
+        report_mb=round(peak_mb(), 1),
+        report_s=round(done.statistics.wall, 3),
         requests=summary.requests,
         entries=referee.entries,
         exits=referee.exits,

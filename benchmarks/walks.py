@@ -25,6 +25,17 @@ FAST, SLOW = 10, 30
 BARS = ("ts_ms", "open", "high", "low", "close", "volume")
 QUOTES = ("ts_ms", "bid", "ask", "bid_size", "ask_size")
 
+WALKS = {
+    "BTC_100k.csv": (100_000, 1, 30_000.0),
+    "BTC_500k.csv": (500_000, 3, 30_000.0),
+    **{f"S{place}_100k.csv": (100_000, 100 + place, 1_000.0 * (place + 1)) for place in range(10)},
+}
+"""The number of bars, the seed and the first price of each file.
+
+In the first two the fast average is not above at the 30th close: backtesting.py looks from the 31st
+close on.
+"""
+
 Row = Sequence[object]
 
 
@@ -66,11 +77,8 @@ def write(path: Path, header: Row, rows: Iterable[Row]) -> None:
 
 def main(folder: Path) -> None:
     """Write all that `backtest_peers.py` plays."""
-    write(folder / "BTC_100k.csv", BARS, bars(100_000, 1, 30_000.0))
-    write(folder / "BTC_500k.csv", BARS, bars(500_000, 2, 30_000.0))
-    for place in range(10):
-        path = folder / f"S{place}_100k.csv"
-        write(path, BARS, bars(100_000, 100 + place, 1_000.0 * (place + 1)))
+    for name, walk in WALKS.items():
+        write(folder / name, BARS, bars(*walk))
     write(folder / "BTC_quotes.csv", QUOTES, quotes(200_000, 7, 30_000.0))
 
 

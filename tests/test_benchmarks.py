@@ -161,6 +161,16 @@ def test_no_rounding_decides_a_cross() -> None:
     assert sum(row[1] != before[4] for before, row in pairwise(rows)) > BARS
 
 
+@pytest.mark.parametrize("work", ["100k", "500k"])
+def test_no_cross_comes_before_all_programs_look(work: str, tmp_path: Path) -> None:
+    """The first 31 closes of one symbol lead to no trade."""
+    (name,) = WORKS[work].files
+    _, seed, price = walks.WALKS[name]
+    walks.write(tmp_path / name, walks.BARS, walks.bars(31, seed, price))
+
+    assert due(tmp_path / name) == []
+
+
 def test_the_script_tells_one_line(bars: Path, tmp_path: Path) -> None:
     """Run by hand it prints one line of JSON and leaves its fills in the file it was given."""
     command = [sys.executable, "-m", "benchmarks.backtest", str(bars)]
@@ -185,6 +195,8 @@ def test_every_peer_has_a_script_and_its_works_exist() -> None:
         assert f"`{peer.script}.py`" in told
         assert f"mk {peer.environment} " in told
         assert set(peer.goals) <= set(WORKS)
+    written = {*walks.WALKS, "BTC_quotes.csv"}
+    assert {file for work in WORKS.values() for file in work.files} == written
 
 
 def line(seconds: float, rows: int = 100_000, **more: object) -> dict[str, object]:
@@ -195,6 +207,7 @@ def line(seconds: float, rows: int = 100_000, **more: object) -> dict[str, objec
         "run_s": seconds,
         "run_cpu_s": seconds,
         "peak_mb": 100.0,
+        "report_mb": 100.0,
         "fills": 10,
         "requests": 10,
         "entries": 5,
