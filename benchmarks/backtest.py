@@ -87,7 +87,8 @@ class Referee:
 class Played(NamedTuple):
     """What was heard, what it came to, and what the run and its statistics took.
 
-    `peak_mb` is memory at the end of the run, before the statistics; `span` are the moments of the first bar or quote and of the last (UTC ns).
+    `peak_mb` is memory at the end of the run, before the statistics; `span` are the moments of the
+    first bar or quote and of the last (UTC ns).
     """
 
     referee: Referee
