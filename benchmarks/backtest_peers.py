@@ -68,12 +68,23 @@ class Asked(argparse.Namespace):
         yield Competitor(OURS, WORKS[work].priced, ours)
         if work in ("100k", "500k"):
             yield Competitor(QUIET, "none", [*ours, "--quiet"])
-        named = {peer.name for peer in PEERS} & set(self.only)
-        for peer in PEERS:
-            python = self.python(peer)
-            if work in peer.goals and python and (not named or peer.name in named):
+        for peer in self._wanted(work):
+            if python := self.python(peer):
                 command = [str(python), str(SCRIPTS / f"{peer.script}.py")]
                 yield Competitor(peer.name, peer.priced, command)
+
+    def missing(self) -> Iterator[tuple[str, str]]:
+        """Yield who cannot take part in which work, and why."""
+        for work in self.works:
+            for peer in self._wanted(work):
+                if self.python(peer) is None:
+                    place = Path(self.peers or "FOLDER", peer.environment)
+                    yield f"{work}, {peer.name}", f"there is no {place}"
+
+    def _wanted(self, work: str) -> list[Peer]:
+        named = {peer.name for peer in PEERS} & set(self.only)
+        competing = [peer for peer in PEERS if work in peer.goals]
+        return [peer for peer in competing if not named or peer.name in named]
 
 
 def asked() -> Asked:
@@ -113,7 +124,7 @@ class Contest:
     def __init__(self, given: Asked, place: Path) -> None:
         self.given, self.place = given, place
         self.runs = Runs()
-        self.out: dict[str, str] = {}
+        self.out = dict(given.missing())
         """Who is left out of which work, and why."""
         self._due: dict[str, list[Trade]] = {}
 
@@ -159,10 +170,8 @@ class Contest:
 def main() -> None:
     """Write the data, measure, and print."""
     given = asked()
-    for peer in PEERS:
-        if given.python(peer) is None:
-            missing = Path(given.peers or "FOLDER", peer.environment)
-            sys.stderr.write(f"{peer.script}: left out: there is no {missing}\n")
+    for who, why in given.missing():
+        sys.stderr.write(f"{who}: left out: {why}\n")
     with tempfile.TemporaryDirectory() as folder:
         walks.main(Path(folder))
         contest = Contest(given, Path(folder))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import backtest, walks
+from benchmarks.backtest_peers import Asked, Contest
 from benchmarks.due import differs, due
 from benchmarks.figures import Ratio, Runs, compared, own, own_lines, table
 from benchmarks.works import OURS, PEERS, QUIET, WORKS
@@ -197,6 +198,51 @@ def test_every_peer_has_a_script_and_its_works_exist() -> None:
         assert set(peer.goals) <= set(WORKS)
     written = {*walks.WALKS, "BTC_quotes.csv"}
     assert {file for work in WORKS.values() for file in work.files} == written
+
+
+STAND_IN = """
+import json, sys
+from benchmarks.due import due
+from pathlib import Path
+behaviour, _, file, _, fills = sys.argv[1:]
+found = [(one.side, one.next) for one in due(Path(file)) if one.next is not None]
+if behaviour == "fails":
+    sys.exit("there is no such thing")
+if behaviour == "cheats":
+    found[7] = (found[7][0], found[7][1] - 1)
+Path(fills).write_text(json.dumps({"BTC": found}))
+line = {"versions": {"stand-in": "1"}, "rows": 2000, "run_s": 1, "run_cpu_s": 1, "peak_mb": 1}
+print(json.dumps({**line, "fills": len(found)}))
+"""
+"""A peer that does, without an engine, what a peer is asked for."""
+
+
+def stand_in(place: Path, environment: str, behaviour: str) -> None:
+    """Put a peer into an environment."""
+    script = place / "stand_in.py"
+    script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{STAND_IN}")
+    python = place / environment / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" {behaviour} "$@"\n')
+    python.chmod(0o700)
+
+
+def test_who_fails_or_fills_otherwise_has_no_speed(bars: Path, tmp_path: Path) -> None:
+    """Peers that are there are run in turn with ours; what does not fill as is due is left out."""
+    (tmp_path / "BTC_100k.csv").write_bytes(bars.read_bytes())
+    for environment, behaviour in (("bt", "cheats"), ("basana", "works"), ("freqtrade", "fails")):
+        stand_in(tmp_path, environment, behaviour)
+    given = Asked(peers=tmp_path, rounds=1, only=["100k"])
+
+    contest = Contest(given, tmp_path)
+    contest.play()
+
+    assert contest.runs.names("100k") == [OURS, QUIET, "basana"]
+    assert contest.out["100k, freqtrade"] == "there is no such thing"
+    assert "fill 8 is" in contest.out["100k, backtrader"]
+    assert "there is no " in contest.out["100k, nautilus"]
+    assert len(contest.out) == 5
+    assert set(compared(contest.runs, "100k")["basana"]) > {"ratio", "cpu_ratio", "goal"}
 
 
 def line(seconds: float, rows: int = 100_000, **more: object) -> dict[str, object]:
