@@ -158,8 +158,8 @@ def own_lines(runs: Runs) -> Iterator[str]:
         if "fill_growth" in figures:
             yield (
                 f"{work}: a fill takes {figures['fill_us_first_tenth']} us of CPU in the first "
-                f"tenth, {figures['fill_us_last_tenth']} in the last: {figures['fill_growth']} "
-                f"(goal: at most {figures['fill_growth_goal']})"
+                f"tenth, {figures['fill_us_last_tenth']} in the last; by round, last to first: "
+                f"{figures['fill_growth']} (goal: at most {figures['fill_growth_goal']})"
             )
         if "peak_mb" in figures:
             goal = figures["peak_goal"]
