@@ -38,8 +38,6 @@ class Exposure:
         self.limits = limits = limits if limits is not None else Limits()
         self.balance = ZERO
         self.heard = 0
-        self.calm_until = 0
-        """Until when (UTC ns) the account is in order while the marks stay where they may be."""
         self.stands = False
         """Whether the account stands until it is told again, however long ago that was."""
         self.venue_margin = ZERO
@@ -131,7 +129,6 @@ class Exposure:
 
     def hold(self, update: PositionUpdate) -> None:
         """Take over a position; what it realised changes the balance until the venue tells it."""
-        self.calm_until = 0
         symbol = update.symbol
         before = self._positions.get(symbol, update)
         self.balance += update.realised_pnl - before.realised_pnl
@@ -234,9 +231,8 @@ class Exposure:
             venue_rejects=self.claims.rejected,
         )
 
-    def rest(self, move: float, until: int) -> None:
-        """Note that the account is in order while no mark moves by more than a part of it."""
-        self.calm_until = until
+    def bracket(self, move: float) -> None:
+        """Note between which marks of what is held the account is in order: `move` either way."""
         for standing in self._held.values():
             mark = standing.mark or standing.entry
             standing.low, standing.high = mark * (1 - move), mark * (1 + move)

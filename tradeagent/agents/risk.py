@@ -18,6 +18,7 @@ from tradeagent.agents.gate import (
     order_size,
 )
 from tradeagent.agents.line import Line
+from tradeagent.agents.lookout import Lookout
 from tradeagent.agents.overrides import Overrides, objection
 from tradeagent.agents.pace import Counts, Pace, strategies
 from tradeagent.agents.standing import Standing
@@ -55,19 +56,13 @@ from tradeagent.messages import (
 )
 from tradeagent.quant.protections import REPEATED, Lock, Protections, Trip
 from tradeagent.quant.rules import OrderContext, check_all
-from tradeagent.quant.vitals import Vitals, Watch
+from tradeagent.quant.vitals import Watch
 from tradeagent.storage.base import Past
 
 PASSED = attrgetter("passed")
 FILLING = (OrderStatus.FILLED, OrderStatus.PARTIAL)
 UNSETTLING = (OrderStatus.UNKNOWN, OrderStatus.REJECTED)
 """What becomes of an order that changes how the account stands."""
-MOVES = (0.02, 0.002)
-"""Parts of a price by which it may have moved before the account is looked at again, if it can."""
-CALM = 3600 * SECOND
-"""For how long that holds at most, ns."""
-OVERDUE = 120 * SECOND
-"""After how long without a look at the account a timer takes one, ns."""
 
 
 class Risk(BaseAgent[RiskSettings]):
@@ -97,7 +92,7 @@ class Risk(BaseAgent[RiskSettings]):
         self.overrides = Overrides()
         self.line = Line()
         self.restriction: Restriction | None = None
-        self.watch = Watch(settings.limits, settings.watch)
+        self.lookout = self._lookout(1.0)
         self._sources = None if sources is None else frozenset((*sources, "operator"))
         self._key = seal_key
         self._epoch = 0
@@ -108,7 +103,7 @@ class Risk(BaseAgent[RiskSettings]):
         self._wants_stops = settings.limits.require_stop
         self._measures = settings.sizing == "volatility_target"
         self._ttl = int(settings.approval_ttl_s * SECOND)
-        self._tried_since = self._looked = 0
+        self._tried_since = 0
         self._patience = int(settings.watch.flatten_within_s * SECOND)
 
     def restore(self, past: Past) -> None:
@@ -136,8 +131,14 @@ class Risk(BaseAgent[RiskSettings]):
         if past.venue is not None:
             self.line.status(past.venue)
         speed = self._runtime.speed if self._runtime is not None else 1.0
-        self.watch = Watch(self.settings.limits, self.settings.watch, speed)
+        self.lookout = self._lookout(speed)
         self._patience = int(self._patience * (max(1.0, speed) if isfinite(speed) else 1.0))
+
+    def _lookout(self, speed: float) -> Lookout:
+        """Return who looks at the account beside a clock of a speed."""
+        settings = self.settings
+        watch = Watch(settings.limits, settings.watch, speed)
+        return Lookout(self.exposure, self.overrides, watch)
 
     async def setup(self) -> None:
         """Tell of the round trips that ended while nobody listened."""
@@ -158,7 +159,11 @@ class Risk(BaseAgent[RiskSettings]):
         standing = self.exposure.price(bar)
         if self._measures:
             self.histories.bar(bar)
-        if standing is None or not standing.units or self._is_quiet(standing, standing.heard):
+        if (
+            standing is None
+            or not standing.units
+            or self.lookout.is_quiet(standing, standing.heard)
+        ):
             return None
         return self.monitor_risk()
 
@@ -166,13 +171,9 @@ class Risk(BaseAgent[RiskSettings]):
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:
         """Mark the symbol at its ticker."""
         standing = self.exposure.quote(tick)
-        if not standing.units or self._is_quiet(standing, tick.time):
+        if not standing.units or self.lookout.is_quiet(standing, tick.time):
             return None
         return self.monitor_risk()
-
-    def _is_quiet(self, standing: Standing, now: int) -> bool:
-        """Tell whether a mark is where the account was found in order not long ago."""
-        return now < self.exposure.calm_until and standing.low <= standing.mark <= standing.high
 
     @on(OrderBookUpdate)
     def shown(self, book: OrderBookUpdate) -> None:
@@ -189,6 +190,7 @@ class Risk(BaseAgent[RiskSettings]):
         if hand is not None and 0 < hand.seq <= self._known:
             return []
         self.exposure.hold(update)
+        self.lookout.disturb()
         records = self.trips.position(update)
         return [message for record in records for message in self._ended(record)]
 
@@ -209,7 +211,7 @@ class Risk(BaseAgent[RiskSettings]):
     def ordered(self, update: OrderUpdate) -> list[Message]:
         """Keep what may still fill; once the position of a fill is known, look at the account."""
         if update.status in UNSETTLING or self._wants_stops or self.exposure.claims.unknown:
-            self.exposure.calm_until = 0
+            self.lookout.disturb()
         self.exposure.claims.order(update, self.now())
         self.trips.order(update)
         return self.monitor_risk() if update.status in FILLING else []
@@ -334,7 +336,7 @@ class Risk(BaseAgent[RiskSettings]):
     @on(RiskOverride)
     def override(self, change: RiskOverride) -> list[Message]:
         """Take an operator's word: a state to go to, or a rule to lift for a while."""
-        self.exposure.calm_until = 0
+        self.lookout.disturb()
         if change.rule != "STATE" or change.mode is None:
             wrong = objection(change)
             if wrong:
@@ -405,35 +407,15 @@ class Risk(BaseAgent[RiskSettings]):
 
     def is_overdue(self) -> bool:
         """Tell whether time alone may have changed how the account stands since the last look."""
-        now, exposure = self.runtime.time(), self.exposure
-        if now - self._looked < OVERDUE:
-            return False
-        if exposure.holds and now < exposure.calm_until:
-            return now - exposure.silent_since() > OVERDUE
-        waits = exposure.holds or exposure.claims or not exposure.stands
-        return bool(waits) or self.mode is TradingMode.FLATTENING
+        ends = self.mode is TradingMode.FLATTENING
+        return ends or self.lookout.is_overdue(self.runtime.time())
 
     def monitor_risk(self) -> list[Message]:
         """Check the account as it stands; each crossing of a limit is told once."""
-        now, lets, exposure = self.now(), self.overrides.lets, self.exposure
-        self._looked = now
-        if self.mode is TradingMode.FLATTENING and (over := self._end_flattening(now)):
+        now, flattens = self.now(), self.mode is TradingMode.FLATTENING
+        if flattens and (over := self._end_flattening(now)):
             return over
-        vitals = exposure.vitals(now)
-        told = self.watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))
-        if exposure.holds and exposure.stands and self.mode is not TradingMode.FLATTENING:
-            self._rest(now, vitals)
-        return [*told]
-
-    def _rest(self, now: int, vitals: Vitals) -> None:
-        """Work out how far marks may move until the account must be looked at again."""
-        if vitals.blind > 0 or vitals.unprotected or vitals.unknown_orders:
-            return
-        move = next(
-            (one for one in MOVES if self.watch.is_quiet(self.exposure.vitals(now, one))), None
-        )
-        if move is not None:
-            self.exposure.rest(move, now + CALM)
+        return [*self.lookout.look(now, rests=not flattens)]
 
     def _end_flattening(self, now: int) -> list[Message]:
         """Halt once the account is flat, or after trying for long enough; outages do not count."""

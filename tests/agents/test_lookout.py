@@ -1,0 +1,87 @@
+"""The account is looked at as rarely as possible, and still tells all that each price would."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.agents.risk_desk import at, desk, hold
+from tests.harness import START, bar
+from tradeagent.agents import lookout
+from tradeagent.agents.risk import Risk
+from tradeagent.clock import SECOND
+from tradeagent.messages import AccountUpdate, MarketData, Message
+
+LIMITS = {
+    "max_gross_ratio": "4",
+    "max_daily_loss_ratio": "0.05",
+    "max_drawdown_ratio": "0.08",
+    "require_stop": False,
+}
+Step = tuple[str, float, int]
+WHAT = ("BTC", "BTC", "BTC", "ETH", "hold BTC", "hold ETH", "money")
+
+
+def course(source: Random) -> list[Step]:
+    """Return what happens in 40 minutes, after an account and two prices are known."""
+    begun: list[Step] = [("money", 0.0, 1), ("BTC", 0.0, 1), ("ETH", 0.0, 1)]
+    return begun + [(source.choice(WHAT), source.uniform(-0.03, 0.03), 1) for _ in range(40)]
+
+
+def live(risk: Risk, moves: tuple[float, ...], course: list[Step]) -> list[tuple[int, Any]]:
+    """Let time pass, prices move and positions change; return what was told, and when."""
+    told: list[tuple[int, Any]] = []
+    prices, now, balance = {"BTC": 100.0, "ETH": 100.0}, 0, Decimal(10_000)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lookout, "MOVES", moves)
+        for what, change, seconds in course:
+            now += 60 * ((seconds + 59) // 60)
+            at(risk, now)
+            said: list[Message] = []
+            if what == "money":
+                balance += Decimal(repr(round(change * 10_000, 2)))
+                said = risk.account(
+                    AccountUpdate(
+                        balance=balance, equity=balance, time=START + now * SECOND, stands=True
+                    )
+                )
+            elif what.startswith("hold"):
+                symbol = what.split()[1]
+                hold(risk, repr(round(change * 10_000, 1)), symbol=symbol)
+            else:
+                prices[what] *= 1 + change
+                said = risk.bar(_bar(what, prices[what], now)) or []
+            told.extend((now, one.model_dump(exclude={"evidence"})) for one in said)
+    return told
+
+
+def _bar(symbol: str, price: float, now: int) -> MarketData:
+    candle = bar(price)
+    return candle.model_copy(
+        update={"symbol": symbol, "time": START + (now - 60) * SECOND, "timeframe": "1m"}
+    )
+
+
+def test_resting_between_marks_misses_nothing() -> None:
+    """An account that rests tells the same alerts at the same prices as one that never does."""
+    source, told = Random(1), 0
+    for _ in range(300):
+        events = course(source)
+        resting = live(desk(limits=LIMITS), lookout.MOVES, events)
+        restless = live(desk(limits=LIMITS), (), events)
+        assert resting == restless
+        told += len(restless)
+    assert told > 2_000
+
+
+def test_it_does_rest() -> None:
+    """Between marks close to each other nothing is worked out again."""
+    risk = desk(limits=LIMITS)
+    begun: list[Step] = [("money", 0.0, 1), ("BTC", 0.0, 1), ("hold BTC", 0.001, 1)]
+    live(risk, lookout.MOVES, [*begun, ("BTC", 0.0, 1)])
+    looked = risk.lookout._looked
+    live(risk, lookout.MOVES, [("BTC", 0.0005, 600)])
+    assert risk.lookout._looked == looked
