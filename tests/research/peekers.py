@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 from tradeagent.messages import MarketData, Timeframe, TradeSignal
@@ -72,15 +71,6 @@ class Reading(Honest):
             self.known = {int(row["timestamp_ms"]) * 10**6: float(row["close"]) for row in rows}
         after = self.known.get(event.time + 60_000_000_000, 0.0)
         return self.signal(event, "long" if after > event.close else "flat")
-
-
-class Noting(Honest):
-    """Do as the honest one, after a look into a file that has nothing to do with prices."""
-
-    def prepare(self) -> None:
-        """Read a file."""
-        note = os.environ.get("PEEKERS_NOTE")
-        self.note = Path(note).read_text(encoding="utf-8") if note else ""
 
 
 class Forgetful(Honest):

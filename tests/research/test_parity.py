@@ -24,10 +24,10 @@ SECOND = 1_000_000_000
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the state of a run over a recorded file, twelve hours with stops and locks."""
+    """Return the state of a run over a recorded file, seven hours with stops and locks."""
     folder = tmp_path_factory.mktemp("replayed")
     source, price, closes = random.Random(9), 1000.0, []
-    for _ in range(720):
+    for _ in range(420):
         price = round(price * (1 + source.gauss(0, 0.001)), 1)
         closes.append(price)
     data = write_bars(folder / "btc.csv", closes)

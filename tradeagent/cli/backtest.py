@@ -41,6 +41,7 @@ def play(
     slippage_bp: testing.Slippage = None,
     latency_ms: testing.Latency = None,
     funding: testing.Funding = None,
+    resume_daily: testing.Resume = False,
     look_ahead: Annotated[
         bool,
         typer.Option("--check-lookahead", help="Cut the future off and see what changes."),
@@ -72,6 +73,7 @@ def play(
         catalogue=catalogue,
         config=tuple(config or ()),
         settings=testing.terms(balance, fee, slippage_bp, latency_ms, funding),
+        resume_daily=resume_daily,
     )
     asked: dict[Check, bool] = {"lookahead": look_ahead, "warmup": warm_up}
     checks = [name for name, wanted in asked.items() if wanted]

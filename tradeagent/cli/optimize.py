@@ -71,6 +71,7 @@ def search(
     slippage_bp: testing.Slippage = None,
     latency_ms: testing.Latency = None,
     funding: testing.Funding = None,
+    resume_daily: testing.Resume = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Where every try is kept; the same folder goes on."),
@@ -96,6 +97,7 @@ def search(
         catalogue=catalogue,
         config=tuple(config or ()),
         settings=testing.terms(balance, fee, slippage_bp, latency_ms, funding),
+        resume_daily=resume_daily,
     )
     wanted = Search(
         backtest=spec,

@@ -58,6 +58,10 @@ Latency = Annotated[
     int | None,
     typer.Option("--latency-ms", help="How long orders and cancels are on their way.", min=0),
 ]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume-daily", help="Where a limit halts trading, resume at midnight UTC."),
+]
 Funding = Annotated[
     float | None,
     typer.Option("--funding", help="The hourly funding rate where the data tells none."),

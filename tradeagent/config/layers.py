@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from tradeagent.config.environment import Variable
@@ -30,8 +31,9 @@ def profiles() -> list[str]:
     return sorted(name for name, _, ending in names if ending == "yaml" and name != "default")
 
 
+@cache
 def preset(name: str) -> Node:
-    """Return the tree of a packaged preset."""
+    """Return the tree of a packaged preset, which is read once."""
     text = (files("tradeagent.config") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
     mistakes: list[str] = []
     tree = read_yaml(text, f"preset {name}", mistakes, lines=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
-from tradeagent.messages import TIMEFRAMES
-from tradeagent.messages.market import MINUTE
 from tradeagent.plan import Plan
 from tradeagent.research.decisions import Decision, Ear
 from tradeagent.research.lookahead import look_ahead
+from tradeagent.research.operator import mornings
 from tradeagent.research.outcome import result_of
 from tradeagent.research.play import Call, Listening, play, scratch, wait_for
+from tradeagent.research.prices import span_of, step_of
 from tradeagent.research.result import Result
 from tradeagent.research.spec import Backtest, plan_of
 from tradeagent.research.warmup import warm_up
@@ -39,6 +40,7 @@ def backtest(
     data: str | Path | Sequence[str | Path] = (),
     config: str | Path | Sequence[str | Path] = (),
     settings: Mapping[str, object] | None = None,
+    resume_daily: bool = False,
     catalogue: str | Path | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -59,6 +61,7 @@ def backtest(
         data=_several(data),
         config=tuple(map(Path, _several(config))),
         settings=dict(settings or {}),
+        resume_daily=resume_daily,
         catalogue=None if catalogue is None else Path(catalogue),
     )
     state = None if out is None else Path(out) / "state"
@@ -94,24 +97,27 @@ class Prepared:
         state: Path | None = None,
         progress: Progress | None = None,
         checks: Sequence[Check] = (),
+        executor: Executor | None = None,
     ) -> Result:
         """Play it; its journal stays in the folder `state`, if there is one.
 
-        `progress` hears how much is done, from 0 to 1. What `checks` find stands first among the
-        warnings. Raises an OperatorError.
+        `progress` hears how much is done, from 0 to 1. What `checks` find, in fresh processes or
+        those of `executor`, stands first among the warnings. Raises an OperatorError.
         """
         ear = Ear() if checks else None
         with scratch() if state is None else nullcontext(state) as place:
             result = wait_for(_play(self, place, progress, ear))
-        found = [*self._found(ear.decisions, checks)] if ear is not None else []
+        found = [*self._found(ear.decisions, checks, executor)] if ear is not None else []
         return replace(result, warnings=(*found, *self.warnings, *result.warnings))
 
-    def _found(self, decisions: Sequence[Decision], checks: Sequence[Check]) -> Iterator[str]:
+    def _found(
+        self, decisions: Sequence[Decision], checks: Sequence[Check], executor: Executor | None
+    ) -> Iterator[str]:
         span = span_of(self.feed)
         if "lookahead" in checks:
-            yield from look_ahead(self.spec, self.files, span, decisions).told()
+            yield from look_ahead(self.spec, self.files, span, decisions, executor).told()
         if "warmup" in checks:
-            yield from warm_up(self.spec, span, decisions, step_of(self.feed)).told()
+            yield from warm_up(self.spec, span, decisions, step_of(self.feed), executor).told()
 
 
 def prepare(spec: Backtest) -> Prepared:
@@ -131,7 +137,10 @@ async def _play(
 ) -> Result:
     witness, feed = Witness(), prepared.feed
     ears = [witness.subscriber] if ear is None else [witness.subscriber, ear.subscriber]
-    listening = Listening(ears, _milestones(feed, progress))
+    calls = _milestones(feed, progress)
+    if prepared.spec.resume_daily:
+        calls += mornings(*span_of(feed))
+    listening = Listening(ears, calls)
     started, summary = await play(prepared.plan, state, feed, listening)
     if progress is not None:
         progress(1.0)
@@ -149,16 +158,3 @@ def _milestones(feed: RecordedFeed, progress: Progress | None) -> list[Call]:
 
 def _note(progress: Progress, part: float, _: object) -> None:
     progress(part)
-
-
-def span_of(feed: RecordedFeed) -> tuple[int, int]:
-    """Return the times of the first event played and of the last (UTC ns)."""
-    first = next(feed.events(0))[0]
-    last = max(one.last_time for one in feed.status())
-    return first, min(last, feed.settings.end_ns)
-
-
-def step_of(feed: RecordedFeed) -> int:
-    """Return the length of the longest candles that are played, ns; a minute without any."""
-    played = (feed.shortest(one.symbol) for one in feed.instruments())
-    return max((TIMEFRAMES[one] for one in played if one is not None), default=MINUTE)

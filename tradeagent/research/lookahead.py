@@ -17,8 +17,10 @@ from tradeagent.log import log
 from tradeagent.messages import TradeSignal
 from tradeagent.research.data.span import moment
 from tradeagent.research.decisions import Decision, Ear, Parting, parting, until
+from tradeagent.research.operator import mornings
 from tradeagent.research.outlook import OUTLOOK
 from tradeagent.research.play import Listening, play, scratch, wait_for
+from tradeagent.research.prices import span_of
 from tradeagent.research.spec import Backtest, catalogue_root, plan_of
 from tradeagent.supervisor.operations import attempt
 
@@ -162,7 +164,8 @@ async def _play(spec: Backtest, ts: int, state: Path, ear: Ear) -> None:
     chosen = plan.feed.model_copy(update={"end": moment(ts)})
     with OUTLOOK.closed():
         feed = RecordedFeed(chosen)
-    await play(replace(plan, feed=chosen), state, feed, Listening([ear.subscriber]))
+    calls = mornings(*span_of(feed)) if spec.resume_daily else []
+    await play(replace(plan, feed=chosen), state, feed, Listening([ear.subscriber], calls))
 
 
 def _ours(spec: Backtest, state: Path) -> list[Path]:

@@ -155,7 +155,7 @@ class Hunt:
             if not under_way:
                 return
             ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in ended:
+            for future in [one for one in under_way if one in ended]:  # in the order they began
                 one = future.result()
                 self.tries.add(one)
                 asker.tell(under_way.pop(future), one)

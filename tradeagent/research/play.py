@@ -84,8 +84,14 @@ def wait_for(work: Coroutine[object, object, T]) -> T:
 
 
 def _run(work: Coroutine[object, object, T]) -> T:
+    found: list[T] = []
+
+    async def keep() -> None:
+        found.append(await work)  # a result of the task itself would be written out, for nobody
+
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
-        return runner.run(work)
+        runner.run(keep())
+    return found[0]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tradeagent.integrations.recorded import RecordedFeed
-from tradeagent.messages.market import MINUTE
+from tradeagent.messages.market import MINUTE, TIMEFRAMES
 from tradeagent.quant.curve import Prices, Times
 from tradeagent.research.account import Marks
 
@@ -81,3 +81,16 @@ def moments_of(prices: Sequence[Prices], ticks: Sequence[Marks]) -> Times:
     ends = [one.time + one.length for one in prices if one.length == shortest]
     ends += [one.time[-1:] for one in (*ticks, *map(closes_of, prices))]
     return np.unique(np.concatenate(ends)) if ends else np.empty(0, np.int64)
+
+
+def span_of(feed: RecordedFeed) -> tuple[int, int]:
+    """Return the times of the first event played and of the last (UTC ns)."""
+    first = next(feed.events(0))[0]
+    last = max(one.last_time for one in feed.status())
+    return first, min(last, feed.settings.end_ns)
+
+
+def step_of(feed: RecordedFeed) -> int:
+    """Return the length of the longest candles that are played, ns; a minute without any."""
+    played = (feed.shortest(one.symbol) for one in feed.instruments())
+    return max((TIMEFRAMES[one] for one in played if one is not None), default=MINUTE)

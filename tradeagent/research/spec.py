@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -44,7 +44,9 @@ class Backtest(BaseModel):
     without any, all of the files' are played. `params` sets their parameters, of one alone as
     `name.parameter`. `data` are files, `SYMBOL=FILE` where the name does not tell the symbol;
     without any, `catalogue` or the files' own feed is played. `settings` are dotted paths of the
-    configuration. `timerange` is written 20220101-20220201, in UTC.
+    configuration. `timerange` is written 20220101-20220201, in UTC. What halts trading, as the
+    limit on the loss of a day, halts it for good, for a daemon waits for its operator then; with
+    `resume_daily` one resumes it at each midnight.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,7 @@ class Backtest(BaseModel):
     catalogue: Path | None = None
     config: tuple[Path, ...] = ()
     settings: dict[str, object] = {}
+    resume_daily: bool = False
 
 
 class Planned(NamedTuple):
@@ -130,6 +133,7 @@ def _strategies(backtest: Backtest, before: Loaded) -> dict[str, object]:
         )
     chosen = {_name(one, configured): one for one in backtest.strategies or configured}
     overrides: dict[str, object] = {}
+    played: set[str] = set()
     for name in configured:
         if name not in chosen:
             overrides[f"strategies.{name}"] = None
@@ -141,6 +145,7 @@ def _strategies(backtest: Backtest, before: Loaded) -> dict[str, object]:
         if backtest.symbols:
             kept.pop("symbols", None)
         copies = _copies(name, type_, backtest)
+        played |= {name, *copies}
         if name not in copies and entry is not None:
             overrides[f"strategies.{name}"] = None
         for copy, params in copies.items():
@@ -151,7 +156,7 @@ def _strategies(backtest: Backtest, before: Loaded) -> dict[str, object]:
                 overrides[f"strategies.{copy}.symbols"] = symbols
             for key, value in params.items():
                 overrides[f"strategies.{copy}.params.{key}"] = value
-    _check_params(backtest, chosen)
+    _check_params(backtest, played)
     return overrides
 
 
@@ -165,33 +170,37 @@ def _name(given: str, configured: Mapping[str, object]) -> str:
 
 def _copies(name: str, type_: str, backtest: Backtest) -> dict[str, dict[str, object]]:
     """Return the parameters of each copy of a strategy, one for each timeframe given."""
-    own = dict(_params(name, backtest.params))
+    own = dict(_params(backtest.params, name))
     timeframes = backtest.timeframes
     takes = bool(timeframes) and "timeframe" in load_strategy(type_).Params.model_fields
     if not takes or "timeframe" in own:
         return {name: own}
     if len(timeframes) == 1:
         return {name: {"timeframe": timeframes[0], **own}}
-    return {f"{name}_{one}": {"timeframe": one, **own} for one in timeframes}
+    return {
+        f"{name}_{one}": {"timeframe": one, **dict(_params(backtest.params, name, f"{name}_{one}"))}
+        for one in timeframes
+    }
 
 
-def _params(name: str, params: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Yield the parameters meant for one strategy, its own last."""
+def _params(params: Mapping[str, object], *names: str) -> Iterator[tuple[str, object]]:
+    """Yield the parameters meant for one strategy, which `names` name, its own last."""
     for key, value in params.items():
         if "." not in key:
             yield key, _given(value, f"-p {key}={value}")
-    for key, value in params.items():
-        strategy, dot, parameter = key.partition(".")
-        if dot and strategy == name:
-            yield parameter, _given(value, f"-p {key}={value}")
+    for name in names:
+        for key, value in params.items():
+            strategy, dot, parameter = key.partition(".")
+            if dot and strategy == name:
+                yield parameter, _given(value, f"-p {key}={value}")
 
 
-def _check_params(backtest: Backtest, chosen: Mapping[str, object]) -> None:
+def _check_params(backtest: Backtest, known: Collection[str]) -> None:
     for key in backtest.params:
         strategy, dot, _ = key.partition(".")
-        if dot and strategy not in chosen:
-            close = get_close_matches(strategy, chosen, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"it plays {', '.join(chosen)}"
+        if dot and strategy not in known:
+            close = get_close_matches(strategy, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it plays {', '.join(known)}"
             raise CommandError(f"-p {key}: there is no strategy {strategy!r}; {hint}")
 
 

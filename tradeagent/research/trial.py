@@ -17,13 +17,15 @@ from tradeagent.errors import OperatorError
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
 from tradeagent.log import log
 from tradeagent.plan import Plan
+from tradeagent.quant.curve import DAY
 from tradeagent.quant.days import days
-from tradeagent.research.backtest import span_of
+from tradeagent.research.operator import mornings
 from tradeagent.research.outcome import Measured, measured
 from tradeagent.research.play import Call, Listening, play, scratch, wait_for
+from tradeagent.research.prices import span_of
 from tradeagent.research.space import Params
 from tradeagent.research.spec import Backtest, plan_of
-from tradeagent.research.tries import DAY, State, Try
+from tradeagent.research.tries import State, Try
 from tradeagent.research.witness import Witness
 from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.supervisor.operations import attempt
@@ -82,7 +84,9 @@ _LOADED: dict[str, RecordedFeed] = {}
 
 def loaded(settings: RecordedSettings) -> RecordedFeed:
     """Return the data that `settings` name, loaded at the first call, played in their range."""
-    key = settings.model_copy(update={"start": None, "end": None}).model_dump_json()
+    stats = [os.stat(one.path) for one in settings.files]
+    told = [f"{one.st_size} {one.st_mtime_ns}" for one in stats]
+    key = settings.model_copy(update={"start": None, "end": None}).model_dump_json() + str(told)
     whole = _LOADED.get(key)
     if whole is None:
         _LOADED.clear()  # of another search, if anything
@@ -123,7 +127,10 @@ async def _play(job: Job, plan: Plan, feed: RecordedFeed) -> tuple[Measured, Sta
         return measured(plan, feed, witness, start, until)
 
     stages = Stages(job, look)
-    listening = Listening([witness.subscriber], stages.calls(first, last))
+    calls = stages.calls(first, last)
+    if job.backtest.resume_daily:
+        calls += mornings(first, last)
+    listening = Listening([witness.subscriber], calls)
     with scratch() as state:
         await play(plan, state, feed, listening)
     given_up_at = None

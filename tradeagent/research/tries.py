@@ -18,7 +18,6 @@ from tradeagent.quant.curve import YEAR, Floats
 from tradeagent.quant.luck import Trials, trials
 from tradeagent.quant.metrics import Metrics
 
-DAY = 86_400 * 1_000_000_000
 FILE = "trials.jsonl"
 State = Literal["complete", "pruned", "failed"]
 

@@ -11,8 +11,8 @@ from tradeagent.errors import CommandError
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.quant.days import sharpe
 from tradeagent.quant.splits import Leak, Split, walk_forward
-from tradeagent.research.backtest import span_of
 from tradeagent.research.data.span import moment
+from tradeagent.research.prices import span_of
 from tradeagent.research.search import Fold
 from tradeagent.research.spec import Backtest
 from tradeagent.research.trial import Job, run_trial

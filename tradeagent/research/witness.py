@@ -51,6 +51,7 @@ class Witness:
         self.marks: dict[str, tuple[list[int], list[float]]] = {}
         self.rejected = 0
         self.reasons: Counter[str] = Counter()
+        self.resumed = 0
         self._shut: tuple[int, TradingState] | None = None
         self.slippage = ZERO
         """What the fills came dearer than the prices they were decided on, in money."""
@@ -87,14 +88,20 @@ class Witness:
             ts, state = self._shut
             yield (
                 f"Trading went to {state.mode} at {iso(ts)} ({state.reason}) and stayed there: a "
-                "daemon waits for its operator then, and so does a backtest. Looser limits show "
-                "what would have followed."
+                "daemon waits for its operator then, and so does a backtest. Looser limits, or an "
+                "operator who resumes each day (--resume-daily), show what would have followed."
+            )
+        if self.resumed:
+            yield (
+                f"Trading was halted {self.resumed:,} {'time' if self.resumed == 1 else 'times'} "
+                "and resumed at the next midnight: nobody promises that an operator would."
             )
         if self.reasons:
             rules = ", ".join(f"{rule} {count:,}" for rule, count in self.reasons.most_common(5))
             yield f"{self.rejected:,} orders were refused, by rule: {rules}."
 
     def _state(self, state: TradingState) -> None:
+        self.resumed += self._shut is not None and state.mode is TradingMode.ACTIVE
         self._shut = None if state.mode is TradingMode.ACTIVE else (self.now, state)
 
     def _request(self, request: OrderRequest) -> None:
