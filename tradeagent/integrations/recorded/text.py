@@ -39,6 +39,8 @@ class CsvSource:
         header = next(self._written(), None)
         if header is None:
             raise DataError(f"{path.name}: the file is empty; give one with a header and rows")
+        if not all(map(str.isprintable, header)):
+            raise _no_text(path, "row 1 holds control characters")
         self.header = header
 
     def unit(self, column: str) -> str | None:  # noqa: ARG002 - text declares no units
@@ -204,5 +206,5 @@ def _kind(ours: str) -> str:
     return "O" if ours in WORDS or ours in WHOLE or ours in TEXTS else "f8"
 
 
-def _no_text(path: Path, error: Exception) -> DataError:
+def _no_text(path: Path, error: Exception | str) -> DataError:
     return DataError(f"{path.name}: is not CSV text ({error}); give CSV, JSON lines or Parquet")
