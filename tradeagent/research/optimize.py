@@ -194,7 +194,7 @@ class Hunt:
         )
 
     def _hurdles(self, fold: int) -> tuple[float, ...]:
-        """Return what a quarter of the tries so far were below, after each stage that enough saw."""
+        """Return what a quarter of the tries were below, after each stage that enough saw."""
         hurdles = []
         for stage in range(len(STAGES)):
             seen = [one.stages[stage] for one in self.done(fold) if len(one.stages) > stage]
