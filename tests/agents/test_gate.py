@@ -422,12 +422,12 @@ def test_a_strategy_keeps_its_pace_whoever_leads() -> None:
 def test_unknown_orders_count_and_are_told() -> None:
     """An order without proof of its outcome stays in the worst case; four of them are told."""
     risk = desk(limits={**FREE, "max_position_notional": 500})
+    alerts = []
     for number in range(4):
         verdict = judge(risk, request(intent_id=f"{number}", size=D(1)))
-        risk.ordered(update(verdict, S.UNKNOWN))
+        alerts += risk.ordered(update(verdict, S.UNKNOWN))
 
     assert judge(risk, request(intent_id="x", size=D(2))).reasons == ("POSITION",)
-    alerts = risk.monitor_risk()
     assert [one.code for one in alerts if isinstance(one, RiskAlert)] == ["UNKNOWN_ORDERS"]
     at(risk, 61)
     assert [one.code for one in risk.monitor_risk() if isinstance(one, RiskAlert)] == [

@@ -22,13 +22,17 @@ LIMITS = {
     "require_stop": False,
 }
 Step = tuple[str, float, int]
-WHAT = ("BTC", "BTC", "BTC", "ETH", "hold BTC", "hold ETH", "money")
+WHAT = ("BTC", "BTC", "BTC", "BTC", "ETH", "ETH", "hold BTC", "hold ETH", "money", "worth")
+PAUSES = (60, 60, 60, 60, 60, 60, 60, 60, 60, 36_000)
+"""Seconds between two events; now and then a night."""
 
 
 def course(source: Random) -> list[Step]:
-    """Return what happens in 40 minutes, after an account and two prices are known."""
+    """Return 40 events, after an account and two prices are known."""
     begun: list[Step] = [("money", 0.0, 1), ("BTC", 0.0, 1), ("ETH", 0.0, 1)]
-    return begun + [(source.choice(WHAT), source.uniform(-0.03, 0.03), 1) for _ in range(40)]
+    return begun + [
+        (source.choice(WHAT), source.uniform(-0.03, 0.03), source.choice(PAUSES)) for _ in range(40)
+    ]
 
 
 def live(risk: Risk, moves: tuple[float, ...], course: list[Step]) -> list[tuple[int, Any]]:
@@ -38,14 +42,15 @@ def live(risk: Risk, moves: tuple[float, ...], course: list[Step]) -> list[tuple
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(lookout, "MOVES", moves)
         for what, change, seconds in course:
-            now += 60 * ((seconds + 59) // 60)
+            now += max(60, seconds)
             at(risk, now)
             said: list[Message] = []
-            if what == "money":
-                balance += Decimal(repr(round(change * 10_000, 2)))
+            if what in ("money", "worth"):
+                balance += Decimal(repr(round(change * 10_000, 2))) * (what == "money")
+                equity = balance + Decimal(repr(round(abs(change) * 10_000, 2))) * (what == "worth")
                 said = risk.account(
                     AccountUpdate(
-                        balance=balance, equity=balance, time=START + now * SECOND, stands=True
+                        balance=balance, equity=equity, time=START + now * SECOND, stands=True
                     )
                 )
             elif what.startswith("hold"):
@@ -82,6 +87,6 @@ def test_it_does_rest() -> None:
     risk = desk(limits=LIMITS)
     begun: list[Step] = [("money", 0.0, 1), ("BTC", 0.0, 1), ("hold BTC", 0.001, 1)]
     live(risk, lookout.MOVES, [*begun, ("BTC", 0.0, 1)])
-    looked = risk.lookout._looked
+    calm = risk.lookout._calm_until
     live(risk, lookout.MOVES, [("BTC", 0.0005, 600)])
-    assert risk.lookout._looked == looked
+    assert risk.lookout._calm_until == calm > 0

@@ -54,8 +54,9 @@ S = OrderStatus
 RECONCILE = "reconcile"
 """The task that an operator asks for."""
 DAY = 86_400 * SECOND
-IN_STEP, AT_HOME = 300.0, 3600.0
-"""Seconds between two comparisons with a remote venue, and with one in this process."""
+HOUR = 3600 * SECOND
+IN_STEP = 300.0
+"""Seconds between two comparisons with a remote venue."""
 
 
 class ExecutionSettings(AgentSettings):
@@ -351,7 +352,7 @@ class Execution(BaseAgent[ExecutionSettings]):
         if self.venue.remote:
             self.remind("keep_in_step", IN_STEP)
         else:  # at the full hour, so that a day's first account is that of midnight
-            self.remind("keep_in_step", AT_HOME - self.runtime.time() / SECOND % AT_HOME)
+            self.remind("keep_in_step", (HOUR - self.runtime.time() % HOUR) / SECOND)
 
     def keep_in_step(self) -> None:
         """Compare with the venue on schedule, and ask again for cancels without an answer.

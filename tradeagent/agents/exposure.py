@@ -150,15 +150,23 @@ class Exposure:
         self.balance -= fee
 
     def account(self, update: AccountUpdate, now: int) -> None:
-        """Take over the venue's word; the first of a UTC day is what its loss is measured by."""
+        """Take over the venue's word; the first of a UTC day is what its loss is measured by.
+
+        Where the account stands, what the venue uses as margin is what our own positions do.
+        """
         self.balance, self.heard, self.stands = update.balance, now, update.stands
-        self.venue_margin = update.margin_used
+        self.venue_margin = ZERO if update.stands else update.margin_used
         self.high_water = max(self.high_water, update.equity)
         day = update.time // DAY
         if day != self._day or self._day_open is None:
             self._day, self._day_open = day, update.equity
 
     # -- what follows -----------------------------------------------------------------------------
+
+    @property
+    def measured_by(self) -> tuple[Decimal, Decimal, int]:
+        """Return what the account's losses are measured by: balance, highest equity and day."""
+        return self.balance, self.high_water, self._day
 
     def told_at(self, now: int) -> int:
         """Return as of when the account is known at `now`, UTC ns; 0 when it never was told."""
@@ -168,6 +176,11 @@ class Exposure:
     def holds(self) -> bool:
         """Tell whether any position is open."""
         return bool(self._held)
+
+    @property
+    def held(self) -> int:
+        """Return in how many symbols a position is open."""
+        return len(self._held)
 
     @property
     def is_flat(self) -> bool:
@@ -237,9 +250,18 @@ class Exposure:
             mark = standing.mark or standing.entry
             standing.low, standing.high = mark * (1 - move), mark * (1 + move)
 
-    def silent_since(self) -> int:
-        """Return when the symbol that was not heard of for longest was, of those held; UTC ns."""
-        return min((one.heard + one.bar for one in self._held.values()), default=1 << 62)
+    def counting(self) -> set[str]:
+        """Return which of the vitals grow with time alone."""
+        growing = set()
+        if self.heard and not self.stands:
+            growing.add("account_age")
+        if self._held:
+            growing.add("blind")
+        if any(one.bare for one in self._held.values()):
+            growing.add("unprotected")
+        if self.claims.unknown:
+            growing.add("unknown_age")
+        return growing
 
     def _bare(self, standing: Standing, now: int) -> float:
         """Return for how long (s) the stops have been smaller than the position."""

@@ -7,14 +7,18 @@ from tradeagent.agents.overrides import Overrides
 from tradeagent.agents.standing import Standing
 from tradeagent.clock import SECOND
 from tradeagent.messages import RiskAlert
-from tradeagent.quant.vitals import Vitals, Watch
+from tradeagent.quant.vitals import Watch
 
 MOVES = (0.02, 0.002)
 """Parts of a price by which it may have moved before the account is looked at again, if it can."""
+FOREVER, NEVER = 1e9, 1 << 62
+"""Seconds, and a time (ns), that do not come."""
+QUIET = frozenset({"blind"})
+"""What may count while the account rests: a price ends it."""
 CALM = 3600 * SECOND
 """For how long that holds at most, ns."""
-OVERDUE = 120 * SECOND
-"""After how long without a look at the account time alone is a reason for one, ns."""
+HELD = 120 * SECOND
+"""After how long approvals that came to nothing are a reason for a look, ns."""
 
 
 class Lookout:
@@ -29,12 +33,12 @@ class Lookout:
         self._exposure = exposure
         self._overrides = overrides
         self._watch = watch
-        self._looked = 0
         self._calm_until = 0
+        self._due = 0
 
     def disturb(self) -> None:
         """Take nothing for granted any more: something but a mark has changed."""
-        self._calm_until = 0
+        self._calm_until = self._due = 0
 
     def is_quiet(self, standing: Standing, now: int) -> bool:
         """Tell whether a mark is where the account was found in order not long ago."""
@@ -42,31 +46,31 @@ class Lookout:
 
     def is_overdue(self, now: int) -> bool:
         """Tell whether time alone may have changed how the account stands since the last look."""
-        exposure = self._exposure
-        if now - self._looked < OVERDUE:
-            return False
-        if exposure.holds and now < self._calm_until:
-            return now - exposure.silent_since() > OVERDUE
-        return bool(exposure.holds or exposure.claims) or not exposure.stands
+        return now >= self._due
 
     def look(self, now: int, *, rests: bool) -> list[RiskAlert]:
         """Check the account as it stands; each crossing of a limit is told once.
 
         It `rests` afterwards where nothing is amiss.
         """
-        self._looked, self._calm_until = now, 0
-        lets, vitals = self._overrides.lets, self._exposure.vitals(now)
+        self._calm_until = 0
+        exposure = self._exposure
+        lets, vitals = self._overrides.lets, exposure.vitals(now)
         told = self._watch.look(vitals, lambda rule, value, limit: lets(rule, value, limit, now))
-        if rests and self._exposure.holds and self._exposure.stands:
-            self._rest(now, vitals)
+        counting = exposure.counting()
+        left = self._watch.time_left(vitals, counting)
+        self._due = now + int(left * SECOND) + 1 if left < FOREVER else NEVER
+        if exposure.claims:
+            self._due = min(self._due, now + HELD)
+        if rests and exposure.holds and exposure.stands and counting <= QUIET:
+            self._rest(now)
         return told
 
-    def _rest(self, now: int, vitals: Vitals) -> None:
+    def _rest(self, now: int) -> None:
         """Work out how far marks may move until the account must be looked at again."""
-        if vitals.blind > 0 or vitals.unprotected or vitals.unknown_orders:
-            return
         for move in MOVES:
             if self._watch.is_quiet(self._exposure.vitals(now, move)):
                 self._exposure.bracket(move)
-                self._calm_until = now + CALM
+                alone = self._exposure.held == 1  # a price of it tells that it is not silent
+                self._calm_until = now + CALM if alone else min(now + CALM, self._due)
                 return

@@ -159,21 +159,20 @@ class Risk(BaseAgent[RiskSettings]):
         standing = self.exposure.price(bar)
         if self._measures:
             self.histories.bar(bar)
-        if (
-            standing is None
-            or not standing.units
-            or self.lookout.is_quiet(standing, standing.heard)
-        ):
-            return None
-        return self.monitor_risk()
+        return None if standing is None else self._marked(standing, standing.heard)
 
     @on(TickerUpdate)
     def quoted(self, tick: TickerUpdate) -> list[Message] | None:
         """Mark the symbol at its ticker."""
-        standing = self.exposure.quote(tick)
-        if not standing.units or self.lookout.is_quiet(standing, tick.time):
-            return None
-        return self.monitor_risk()
+        return self._marked(self.exposure.quote(tick), tick.time)
+
+    def _marked(self, standing: Standing, now: int) -> list[Message] | None:
+        """Look at the account where a mark matters to it, or where it is time to."""
+        if standing.units:
+            quiet = self.lookout.is_quiet(standing, now)
+        else:
+            quiet = not (self.exposure.holds and self.lookout.is_overdue(now))
+        return None if quiet else self.monitor_risk()
 
     @on(OrderBookUpdate)
     def shown(self, book: OrderBookUpdate) -> None:
@@ -214,14 +213,16 @@ class Risk(BaseAgent[RiskSettings]):
             self.lookout.disturb()
         self.exposure.claims.order(update, self.now())
         self.trips.order(update)
-        return self.monitor_risk() if update.status in FILLING else []
+        looks = update.status in FILLING or update.status in UNSETTLING
+        return self.monitor_risk() if looks else []
 
     @on(AccountUpdate)
     def account(self, update: AccountUpdate) -> list[Message]:
         """Take over the venue's balance."""
-        news = not update.stands or update.balance != self.exposure.balance
+        known = self.exposure.measured_by
         self.exposure.account(update, self.now())
-        return self.monitor_risk() if news else []
+        same = update.stands and known == self.exposure.measured_by
+        return [] if same else self.monitor_risk()
 
     @on(VenueStatus)
     def reached(self, status: VenueStatus) -> None:
@@ -380,6 +381,7 @@ class Risk(BaseAgent[RiskSettings]):
             return [self._state(state.mode, "set meanwhile", self.name)] if renewed else []
         if falls(self.mode, state.mode):
             self.mode, self._tried_since = state.mode, 0
+            self.lookout.disturb()
         return []
 
     def _descend(self, severity: Severity, reason: str) -> list[Message]:
@@ -390,6 +392,7 @@ class Risk(BaseAgent[RiskSettings]):
 
     def _go(self, mode: TradingMode, reason: str, actor: str) -> TradingState:
         previous, self.mode, self._tried_since = self.mode, mode, 0
+        self.lookout.disturb()
         return self._state(previous, reason, actor)
 
     def _state(self, previous: TradingMode, reason: str, actor: str) -> TradingState:
@@ -407,8 +410,8 @@ class Risk(BaseAgent[RiskSettings]):
 
     def is_overdue(self) -> bool:
         """Tell whether time alone may have changed how the account stands since the last look."""
-        ends = self.mode is TradingMode.FLATTENING
-        return ends or self.lookout.is_overdue(self.runtime.time())
+        flattens = self.mode is TradingMode.FLATTENING
+        return flattens or self.lookout.is_overdue(self.runtime.time())
 
     def monitor_risk(self) -> list[Message]:
         """Check the account as it stands; each crossing of a limit is told once."""

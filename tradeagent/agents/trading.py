@@ -99,9 +99,9 @@ class Trading(BaseAgent[TradingSettings]):
         return not any(desk.stirred or self._is_busy(desk) for desk in self.desks)
 
     def _is_busy(self, desk: Desk) -> bool:
-        if desk.work is not None or desk.managed or desk.alarm < NEVER:
+        if desk.work is not None or desk.alarm < NEVER or self.entries.is_entering(desk):
             return True
-        return self.entries.is_entering(desk)
+        return any(map(is_managed, desk.legs.values()))
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -154,6 +154,8 @@ class Trading(BaseAgent[TradingSettings]):
         """Merge the live opinions on a symbol into one target; return the order to get there."""
         asked = self._ask(desk)
         desk.alarm = self._next(desk)
+        if desk.work is not None or desk.alarm < NEVER:
+            self._remind()
         return asked
 
     def _ask(self, desk: Desk) -> list[Message]:
@@ -249,6 +251,9 @@ class Trading(BaseAgent[TradingSettings]):
         desk = self.desks[update.symbol]
         work = desk.work
         ended = update.status in TERMINAL
+        if ended or update.order.type in PROTECTIVE:
+            desk.stirred = True
+            self._remind()
         mine = work is not None and work.intent == update.order.intent_id
         late = desk.ended is not None and desk.ended.cloid == update.order.cloid
         if update.order.type in PROTECTIVE:
@@ -256,9 +261,6 @@ class Trading(BaseAgent[TradingSettings]):
             if desk.size and is_missing(update):
                 desk.doubt(update)
                 return self.generate_signals(desk)
-        if ended or update.order.type in PROTECTIVE:
-            desk.stirred = True
-            self._remind()
         if work is not None and mine:
             work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
             if not ended:
@@ -284,8 +286,16 @@ class Trading(BaseAgent[TradingSettings]):
             )
             gone.extend(self._shrink_legs(desk, {one.order.cloid for one in useless}))
         wishes = gone + self.generate_signals(desk)
-        desk.stirred = bool(wishes)
+        desk.stirred = bool(wishes) or self._holds_too_much(desk)
         return wishes
+
+    def _holds_too_much(self, desk: Desk) -> bool:
+        """Tell whether less is wanted than is held, and nothing leads there yet."""
+        if desk.work is not None or not desk.size:
+            return False
+        target = fsum(self.desks.target(desk, self.now()).values())
+        held = fsum(desk.held.values())
+        return target * held <= 0 or abs(target) < abs(held) - TOLERANCE
 
     def _shrink_legs(self, desk: Desk, going: Collection[str]) -> list[Message]:
         """Make stops and targets as small as what their strategies have left.
@@ -374,11 +384,12 @@ class Trading(BaseAgent[TradingSettings]):
     def _is_late(self, desk: Desk, work: Work, lost_after: int) -> bool:
         """Tell whether an order should have ended by now.
 
-        A market order that is known to the venue waits for the next price, as where candles alone
-        are heard: it may be hours away.
+        In a simulation, where candles alone may be heard, a market order that is known to the venue
+        waits for the next price: it may be hours away.
         """
+        exact = self._runtime is not None and self._runtime.exact
         waits = work.cloid is not None and work.limit is None and desk.price_time <= work.since
-        return not waits and self.now() - work.since > lost_after
+        return not (exact and waits) and self.now() - work.since > lost_after
 
     def _give_up(self, desk: Desk, work: Work) -> list[Message]:
         """Cancel an order that does not end, or forget a request that nobody answered."""

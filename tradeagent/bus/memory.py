@@ -228,6 +228,8 @@ class MemoryBus:
                     out = handler(payload)
                     if out:
                         self._emit(out, subscriber, envelope)
+                    elif out is not None and not isinstance(out, list | tuple):
+                        raise _no_message(subscriber, out)
                 except Exception as error:
                     self._host.failed(subscriber, envelope, error)
             else:
@@ -238,13 +240,16 @@ class MemoryBus:
         """Deliver a message and measure how long each handler takes; a timer goes to its agent."""
         payload = envelope.payload
         routes = self.routes.timer(payload.agent) if type(payload) is Timer else plan.routes
+        sampled = not envelope.seq & SAMPLE
         for route in routes:
-            if route.subscriber.idle and route.slow is None:
+            if not route.subscriber.idle or route.slow is not None:
+                self._hold(route.subscriber, envelope)
+            elif sampled:
                 started = monotonic()
                 self._deliver(route, envelope)
                 route.measure(monotonic() - started)
             else:
-                self._hold(route.subscriber, envelope)
+                self._deliver(route, envelope)
 
     def _deliver(self, route: Route, envelope: Envelope[Message]) -> None:
         """Call one handler here and now."""
@@ -255,6 +260,8 @@ class MemoryBus:
             out = route.handler(envelope.payload)
             if out:
                 self._emit(out, route.subscriber, envelope)
+            elif out is not None and not isinstance(out, list | tuple):
+                raise _no_message(route.subscriber, out)
         except Exception as error:
             self._host.failed(route.subscriber, envelope, error)
 
@@ -265,7 +272,7 @@ class MemoryBus:
         elif out is not None:
             for payload in out:
                 if not isinstance(payload, Message):
-                    raise TypeError(f"{subscriber.name} returned {payload!r}, which is no message")
+                    raise _no_message(subscriber, payload)
             for payload in out:
                 self.publish(payload, subscriber.name, envelope, origin)
 
@@ -333,6 +340,10 @@ class MemoryBus:
             work: Any = route.slow(envelope.payload)
             self._host.operate(subscriber, envelope, work)
         subscriber.settle()
+
+
+def _no_message(subscriber: Subscriber, said: object) -> TypeError:
+    return TypeError(f"{subscriber.name} returned {said!r}, which is no message")
 
 
 def _key(envelope: Envelope[Message]) -> Key:

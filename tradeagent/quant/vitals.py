@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import isfinite
+from collections.abc import Callable, Collection
+from math import inf, isfinite
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -173,6 +173,18 @@ class Watch:
             bound *= max(1.0, speed) if check.waits and isfinite(speed) else 1.0
             place = Vitals._fields.index(check.measure)
             self._checks.append((check, place, bound))
+
+    def time_left(self, vitals: Vitals, counting: Collection[str]) -> float:
+        """Return after how long (s) the first of some measures passes its limit by time alone.
+
+        Those beyond it already count no more; infinite where there is none.
+        """
+        left = (
+            bound - vitals[place]
+            for check, place, bound in self._checks
+            if check.measure in counting
+        )
+        return min((one for one in left if one >= 0), default=inf)
 
     def is_quiet(self, vitals: Vitals) -> bool:
         """Tell whether no number is beyond its limit, and no alert is to be taken back."""

@@ -14,18 +14,24 @@ from decimal import Decimal
 
 import numpy as np
 
-from tradeagent.agents.gate import History, RiskSettings, order_size
-from tradeagent.agents.standing import Standing
+from tradeagent.agents.execution import ExecutionSettings
+from tradeagent.agents.exposure import Exposure
+from tradeagent.agents.gate import Ground, History, RiskSettings, entry_context, order_size
+from tradeagent.agents.line import Line
+from tradeagent.agents.pace import Pace
 from tradeagent.agents.tickets import TradingSettings
-from tradeagent.clock import SECOND
+from tradeagent.agents.trading import TOLERANCE
 from tradeagent.errors import OperatorError
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.messages import (
     ZERO,
+    AccountUpdate,
     MarketData,
+    Order,
     OrderRequest,
     Side,
     TradingMode,
+    Vote,
 )
 from tradeagent.messages.build import typed
 from tradeagent.plan import BUILT_IN, Plan, StrategyPlan
@@ -34,8 +40,7 @@ from tradeagent.quant.holding import hold
 from tradeagent.quant.metrics import Metrics
 from tradeagent.quant.performance import measure
 from tradeagent.quant.protections import Protections, Trip
-from tradeagent.quant.rules import OrderContext, check_all
-from tradeagent.quant.rules.account import margin_rates
+from tradeagent.quant.rules import check_all
 from tradeagent.quant.trades import Trade
 from tradeagent.research.prices import candles_of
 from tradeagent.simulation.account import CENT
@@ -46,6 +51,7 @@ from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.strategies.base import BARS_VALID, Opinions, Screened
 
 _new_order_request = typed(OrderRequest)
+_new_order = typed(Order)
 
 SIDES: dict[int, Side] = {1: "buy", -1: "sell"}
 SURE = 0.001
@@ -84,9 +90,6 @@ class Account:
     size: Decimal = ZERO
     fills: list[Bought] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
-    entries: dict[Side, list[int]] = field(default_factory=lambda: {"buy": [], "sell": []})
-    margin: Decimal = ZERO
-    """The most margin a position has bound so far: what the venue said last may still be that."""
 
     def fill(self, bought: Bought) -> None:
         """Book a fill; what is closed is closed whole."""
@@ -134,9 +137,10 @@ class _Screen:
         self.fees = Fees(exchange, {})
         self.protections = Protections(risk.protections)
         self.account = Account(exchange.balance)
-        self.standing = Standing(
-            margin_rates(self.instrument.max_leverage, risk.limits.max_leverage), ""
-        )
+        self.exposure, self.pace, self.line = Exposure(risk.limits), Pace(risk.limits), Line()
+        self.exposure.listed(self.instrument)
+        self.timeframe = timeframe
+        self.most_sent = _most_sent(plan)
 
     def run(self) -> Screening:
         """Fill what follows from each signal, candle by candle where something happens."""
@@ -166,66 +170,69 @@ class _Screen:
 
     def _entry(self, place: int, side: Side, valid: int) -> Decimal:
         """Return the size of an entry that every rule lets pass; raises NotScreened otherwise."""
-        account, now = self.account, int(self.closed[place])
-        price = Decimal(repr(float(self.candles.close[place])))
-        request = _new_order_request(
-            intent_id="screening",
-            symbol=self.instrument.symbol,
-            side=side,
-            weight=self.strategy.weight,
-            strategy=self.strategy.name,
-            price=price,
-            price_time=now,
-            valid_until=valid,
+        now, limits = int(self.closed[place]), self.risk.limits
+        request = self._request(place, side, valid)
+        self._know(place, now)
+        exposure, counts = self.exposure, self.pace.asked(request, now)
+        equity, standing = exposure.equity, exposure[request.symbol]
+        sized = order_size(request, self.instrument, standing, equity, self.risk, History())
+        ground = Ground(
+            TradingMode.ACTIVE,
+            now,
+            known_source=True,
+            exposure=exposure,
+            pace=self.pace,
+            protections=self.protections,
+            restriction=None,
+            line=self.line,
         )
-        sized = order_size(
-            request, self.instrument, self.standing, account.balance, self.risk, History()
-        )
-        verdicts = check_all(self._context(side, sized.size, price, now, valid), self.risk.limits)
-        refused = [one.rule for one in verdicts if not one.passed]
+        context = entry_context(request, self.instrument, sized.size, equity, counts, ground)
+        refused = [one.rule for one in check_all(context, limits) if not one.passed]
         if refused or sized.size <= 0:
             rules = ", ".join(refused) or "MIN_NOTIONAL"
             raise NotScreened(f"{rules} would refuse an entry at {_moment(now)}")
-        self._afford(sized.size * price, now)
-        account.entries[side].append(now)
-        account.margin = max(account.margin, sized.size * price)
+        self._afford(sized.size * request.price, now)
+        self.pace.approved(_order(request, sized.size), request.price, now, counts.wishes)
         return sized.size if side == "buy" else -sized.size
 
-    def _context(
-        self, side: Side, size: Decimal, price: Decimal, now: int, valid: int
-    ) -> OrderContext:
-        limits, account = self.risk.limits, self.account
-        since = now - int(limits.repeated_window_s * SECOND)
-        lock = self.protections.locked(self.instrument.symbol, [self.strategy.name], now)
-        initial, maintenance = self.standing.rates
-        return OrderContext(
-            instrument=self.instrument,
+    def _request(self, place: int, side: Side, valid: int) -> OrderRequest:
+        """Return what Trading would ask for at a candle's close."""
+        now, name, weight = int(self.closed[place]), self.strategy.name, self.strategy.weight
+        decided = valid - BARS_VALID * self.candles.length
+        return _new_order_request(
+            intent_id=f"{name} {decided} {now}",
+            symbol=self.instrument.symbol,
             side=side,
-            size=size,
-            price=price,
-            limit=None,
-            reduce_only=False,
-            mode=TradingMode.ACTIVE,
-            position=ZERO,
-            pending_reduces=ZERO,
-            mark=price,
-            now=now,
-            equity=account.balance,
+            weight=weight,
+            strategy=name,
+            price=Decimal(repr(float(self.candles.close[place]))),
             price_time=now,
             valid_until=valid,
-            bar_length=self.candles.length,
-            account_time=now,
-            known_source=True,
-            margin_rate=initial,
-            maintenance_rate=maintenance,
-            venue_margin=account.margin,
-            repeats=sum(one > since for one in account.entries[side]),
-            locked_until=lock.until if lock is not None else 0,
-            lock=lock.text if lock is not None else "",
+            votes=(Vote(strategy=name, weight=weight, time=decided),),
+        )
+
+    def _know(self, place: int, now: int) -> None:
+        """Let the gate know the account and the mark at a candle's close."""
+        balance, candles = self.account.balance, self.candles
+        told = AccountUpdate(balance=balance, equity=balance, time=now, stands=True)
+        self.exposure.account(told, now)
+        self.exposure.price(
+            MarketData(
+                symbol=self.instrument.symbol,
+                timeframe=self.timeframe,
+                time=int(candles.time[place]),
+                open=float(candles.open[place]),
+                high=float(candles.high[place]),
+                low=float(candles.low[place]),
+                close=float(candles.close[place]),
+                volume=float(candles.volume[place]),
+            )
         )
 
     def _afford(self, worth: Decimal, now: int) -> None:
         """Raise NotScreened where the exchange, or the last look before it, would refuse."""
+        if worth > self.most_sent:
+            raise NotScreened(f"an entry at {_moment(now)} is more than may leave within a minute")
         leverage = Leverages(self.exchange).at(self.instrument, worth)
         if worth / leverage > self.account.balance:
             raise NotScreened(f"the margin of an entry at {_moment(now)} is not there")
@@ -315,7 +322,7 @@ class _Screen:
             raise NotScreened("DAILY_LOSS would come near its limit")
         worst = np.where(held > 0, self.candles.low, self.candles.high)
         trough = equity[1:] + held * (worst - self.candles.close)
-        _, maintenance = self.standing.rates
+        _, maintenance = self.exposure[self.instrument.symbol].rates
         gross = np.abs(held) * np.maximum(worst, self.candles.close)
         least = max(float(limits.min_liquidation_distance_ratio), watch.flatten_distance_ratio)
         at_stake = gross > 0
@@ -355,8 +362,11 @@ def _obstacles(plan: Plan) -> Iterator[str]:
         yield "other agents take part"
     for one in plan.agents:
         settings = one.settings
-        if isinstance(settings, TradingSettings) and settings.entry != "market":
-            yield f"entries are made by {settings.entry}"
+        if isinstance(settings, TradingSettings):
+            if settings.entry != "market":
+                yield f"entries are made by {settings.entry}"
+            if plan.strategies[0].weight <= TOLERANCE:
+                yield f"a weight of {plan.strategies[0].weight:g} is too small to be traded"
         if isinstance(settings, RiskSettings):
             yield from _sizing(settings)
         if one.name == "compliance" and settings != type(settings)():
@@ -373,6 +383,23 @@ def _sizing(risk: RiskSettings) -> Iterator[str]:
         yield f"sizes follow {risk.sizing}"
     if risk.limits.groups:
         yield "symbols are grouped"
+
+
+def _most_sent(plan: Plan) -> Decimal:
+    """Return what entries may be worth within a minute; candles are no shorter."""
+    found = (one.settings for one in plan.agents if isinstance(one.settings, ExecutionSettings))
+    return next(found).max_notional_per_minute
+
+
+def _order(request: OrderRequest, size: Decimal) -> Order:
+    return _new_order(
+        cloid=request.intent_id,
+        intent_id=request.intent_id,
+        symbol=request.symbol,
+        side=request.side,
+        size=size,
+        type="market",
+    )
 
 
 def _heard(opinions: Opinions, before: int, warmup: int) -> Opinions:

@@ -18,7 +18,7 @@ from tradeagent.simulation.matching import Landing, Page, Resting
 T = TypeVar("T", ExecutionReport, FundingPayment)
 LATE = TIMEFRAMES["1w"]
 KEPT = 10_000
-"""Of how many of the last fills and payments it can tell."""
+"""Of how many of the last orders, fills and payments it can tell."""
 
 
 class Scratchpad:
@@ -72,6 +72,8 @@ class Scratchpad:
                 self._funding.append(told)
                 continue
             self._orders[told.cloid] = told
+            if len(self._orders) > KEPT:
+                del self._orders[next(iter(self._orders))]
             if told.execution is not None:
                 self._fills.append(told)
                 if group is not None:

@@ -18,6 +18,17 @@ BREATH = 64
 """Events of a feed that is behind its clock, after which it lets the event loop turn."""
 
 
+def holds(asked: Callable[[], bool], otherwise: bool = False) -> bool:
+    """Return what an agent answers, `otherwise` where it fails.
+
+    Its timer then fires, and it fails as agents do: where the supervisor looks after it.
+    """
+    try:
+        return bool(asked())
+    except Exception:
+        return otherwise
+
+
 class Reminder:
     """A timer that fires once: of which agent, which method, and what makes it needless."""
 
@@ -55,6 +66,7 @@ class AgentRuntime:
         self._lasting: list[Operation] = []
         self._spawn = spawn
         self._reminders: dict[tuple[str, str], Reminder] = {}
+        self._ended = False
 
     @property
     def bus(self) -> Bus:
@@ -140,11 +152,11 @@ class AgentRuntime:
     ) -> None:
         """Fire a timer of `agent` once, unless it is to fire already."""
         key = (agent, method)
-        if key in self._reminders:
+        if key in self._reminders or self._ended:
             return
         reminder = self._reminders[key] = Reminder(agent, method, unless)
         if isinstance(self.clock, SimulatedClock):
-            due = self.clock.now() + int(seconds * SECOND)
+            due = self.clock.now() + round(seconds * SECOND)
             self.clock.call_at(due, lambda: self._fire(reminder))
         else:
             reminder.task = self._spawn(self._fire_in(reminder, seconds), f"{agent}.{method}")
@@ -158,7 +170,7 @@ class AgentRuntime:
         if self._reminders.get(key) is not reminder:
             return  # of an agent that is no more
         del self._reminders[key]
-        if reminder.unless is None or not reminder.unless():
+        if reminder.unless is None or not holds(reminder.unless):
             self.bus.publish(Timer(agent=reminder.agent, method=reminder.method), "timer")
 
     def forget(self, agent: str) -> None:
@@ -168,8 +180,10 @@ class AgentRuntime:
 
     def end_feeds(self) -> None:
         """Play no further, and end all else that would go on."""
+        self._ended = True
         for reminder in self._reminders.values():
             reminder.cancel()
+        self._reminders.clear()
         for one in self._lasting:
             self.operations.end(one)
         self._lasting.clear()

@@ -10,7 +10,7 @@ from tradeagent.agents.base import Beat
 from tradeagent.clock import SECOND, SimulatedClock
 from tradeagent.messages import Timer
 from tradeagent.supervisor.life import Life
-from tradeagent.supervisor.runtime import AgentRuntime
+from tradeagent.supervisor.runtime import AgentRuntime, holds
 
 
 class Timers:
@@ -61,6 +61,8 @@ class Timers:
         def fire() -> None:
             clock.call_at(clock.now() + period, fire)
             for life, timer, beat in choir:
+                if clock.stopped:
+                    return
                 if _is_due(life, beat):
                     self._runtime.bus.publish(timer, "timer")
 
@@ -78,9 +80,4 @@ class Timers:
 
 
 def _is_due(life: Life, beat: Beat) -> bool:
-    if not beat.when:
-        return True
-    try:
-        return bool(getattr(life.agent, beat.when)())
-    except Exception:  # it fails as an agent does: where the supervisor looks after it
-        return True
+    return not beat.when or holds(getattr(life.agent, beat.when), otherwise=True)
