@@ -95,7 +95,6 @@ def test_the_trades_are_those_of_the_whole_backtest(
         ({"agents.compliance.restricted": ["BTC"]}, {}, "compliance"),
         ({"agents.execution.max_notional_per_minute": 1_000}, {}, "within a minute"),
         ({"strategies.sma_cross.weight": "0.04"}, {}, "too small"),
-        ({"risk.limits.duplicate_window_s": 86_400}, {}, "DUPLICATE"),
     ],
 )
 def test_what_it_cannot_know_is_refused(
