@@ -210,6 +210,26 @@ def test_what_is_far_behind_is_given_up(trends: Path) -> None:
     assert (whole.state, len(whole.returns), whole.stages[0]) == ("complete", DAYS, one.stages[0])
 
 
+def test_screened_tries_are_the_played_ones(day: Path) -> None:
+    """A try that is screened has the figures of one that is played; what it refuses is played."""
+    spec = searched(day).fixed.model_copy(update={"settings": FREE})
+    params: Params = {"fast": 4, "slow": 16, "stop_atr": 0}
+
+    def tried(**more: Any) -> Try:
+        wanted = {**params, **more.pop("params", {})}
+        return run_trial(Job(0, spec, wanted, ("profit", "trades"), (1, 1), **more))
+
+    played, screened = tried(), tried(screen=True)
+    refused = tried(screen=True, params={"stop_atr": 2})
+
+    assert (played.screened, screened.screened, refused.screened) == (False, True, False)
+    assert screened.values == played.values
+    assert screened.returns == played.returns
+    assert screened.metrics.trades
+    assert "stops" in refused.refusal
+    assert refused.complete
+
+
 def test_walking_forward_tests_each_stretch_with_what_was_best_before(
     trends: Path, tmp_path: Path
 ) -> None:

@@ -62,6 +62,10 @@ def search(
     prune: Annotated[
         bool, typer.Option("--prune/--no-prune", help="Give up early what is far behind.")
     ] = True,
+    screen: Annotated[
+        bool,
+        typer.Option("--screen", help="Work tries out over columns where that is as good."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Another one chooses otherwise.")] = 0,
     config: Files = None,
     data: testing.Data = None,
@@ -105,6 +109,7 @@ def search(
         trials=trials,
         objectives=testing.names(objective) or ("sharpe",),
         prune=prune,
+        screen=screen,
         seed=seed,
         folds=walk_forward,
     )
@@ -198,6 +203,10 @@ def _tell(found: Optimization, out: Path) -> None:
         tested = fold.tested
         value = "-" if tested is None else _line(tested.values, tested.params)
         console.print(f"test {fold.number}, {fold.test}: {value}")
+    if found.search.screen:
+        played = [one for one in found.tries if not one.screened]
+        reason = next((f": {one.refusal}" for one in played if one.refusal), "")
+        console.print(f"{len(played):,} of {len(found.tries):,} tries were played whole{reason}")
     report = f", the best in {out / 'best' / 'report.html'}" if found.result is not None else ""
     console.print(f"{len(found.tries):,} tries in {out / 'trials.csv'}{report}")
 

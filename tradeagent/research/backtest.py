@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from tradeagent.research.decisions import Decision, Ear
 from tradeagent.research.lookahead import look_ahead
 from tradeagent.research.operator import mornings
 from tradeagent.research.outcome import result_of
-from tradeagent.research.play import Call, Listening, play, scratch, wait_for
+from tradeagent.research.play import Call, Listening, play, wait_for
 from tradeagent.research.prices import span_of, step_of
 from tradeagent.research.result import Result
 from tradeagent.research.spec import Backtest, plan_of
@@ -105,8 +104,7 @@ class Prepared:
         those of `executor`, stands first among the warnings. Raises an OperatorError.
         """
         ear = Ear() if checks else None
-        with scratch() if state is None else nullcontext(state) as place:
-            result = wait_for(_play(self, place, progress, ear))
+        result = wait_for(_play(self, state, progress, ear))
         found = [*self._found(ear.decisions, checks, executor)] if ear is not None else []
         return replace(result, warnings=(*found, *self.warnings, *result.warnings))
 
@@ -133,7 +131,7 @@ def load_feed(plan: Plan) -> RecordedFeed:
 
 
 async def _play(
-    prepared: Prepared, state: Path, progress: Progress | None, ear: Ear | None
+    prepared: Prepared, state: Path | None, progress: Progress | None, ear: Ear | None
 ) -> Result:
     witness, feed = Witness(), prepared.feed
     ears = [witness.subscriber] if ear is None else [witness.subscriber, ear.subscriber]

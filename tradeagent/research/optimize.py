@@ -191,6 +191,7 @@ class Hunt:
             fold=fold,
             stages=STAGES if prunes else (),
             hurdles=self._hurdles(fold) if prunes else (),
+            screen=search.screen,
         )
 
     def _hurdles(self, fold: int) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,14 +40,22 @@ class Listening:
 
 
 async def play(
-    plan: Plan, state: Path, feed: MarketFeed | None, listening: Listening
+    plan: Plan, state: Path | None, feed: MarketFeed | None, listening: Listening
 ) -> tuple[int, Summary]:
     """Run `plan` in the folder `state`; returns when it began (UTC ns) and what it came to.
 
-    `feed` is played in place of the plan's own. Raises an OperatorError with one line.
+    Without a folder its journal is not kept. `feed` is played in place of the plan's own. Raises
+    an OperatorError with one line.
     """
     log.disable("tradeagent.app")  # that a run begins is no news to who asked for it
-    async with open_daemon(plan, state, serve=(), feed=feed) as daemon:
+    with scratch() if state is None else nullcontext(state) as place:
+        return await _play(plan, place, feed, listening, keep=state is not None)
+
+
+async def _play(
+    plan: Plan, place: Path, feed: MarketFeed | None, listening: Listening, *, keep: bool
+) -> tuple[int, Summary]:
+    async with open_daemon(plan, place, serve=(), feed=feed, keep=keep) as daemon:
         for ear in listening.ears:
             daemon.bus.subscribe(ear)
         clock = daemon.clock

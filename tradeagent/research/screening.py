@@ -8,7 +8,7 @@ a limit that binds) it refuses, and says why: then only the whole backtest can t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,12 +16,9 @@ import numpy as np
 
 from tradeagent.agents.execution import ExecutionSettings
 from tradeagent.agents.exposure import Exposure
-from tradeagent.agents.gate import Ground, History, RiskSettings, entry_context, order_size
+from tradeagent.agents.gate import Ground, History, entry_context, order_size
 from tradeagent.agents.line import Line
 from tradeagent.agents.pace import Pace
-from tradeagent.agents.tickets import TradingSettings
-from tradeagent.agents.trading import TOLERANCE
-from tradeagent.errors import OperatorError
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.messages import (
     ZERO,
@@ -34,20 +31,20 @@ from tradeagent.messages import (
     Vote,
 )
 from tradeagent.messages.build import typed
-from tradeagent.plan import BUILT_IN, Plan, StrategyPlan
+from tradeagent.plan import Plan
 from tradeagent.quant.curve import DAY, Curve, Floats, Prices, Times
 from tradeagent.quant.holding import hold
-from tradeagent.quant.metrics import Metrics
 from tradeagent.quant.performance import measure
 from tradeagent.quant.protections import Protections, Trip
 from tradeagent.quant.rules import check_all
 from tradeagent.quant.trades import Trade
+from tradeagent.research.outcome import Measured
 from tradeagent.research.prices import candles_of
+from tradeagent.research.screenable import NotScreened, checked
 from tradeagent.simulation.account import CENT
 from tradeagent.simulation.fees import Fees
 from tradeagent.simulation.margin import Leverages
 from tradeagent.simulation.matching import Terms
-from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.strategies.base import BARS_VALID, Opinions, Screened
 
 _new_order_request = typed(OrderRequest)
@@ -56,19 +53,6 @@ _new_order = typed(Order)
 SIDES: dict[int, Side] = {1: "buy", -1: "sell"}
 SURE = 0.001
 """How far from a limit of the account's equity a screening still trusts itself, as a ratio."""
-
-
-class NotScreened(OperatorError):
-    """A screening cannot tell the trades; the whole backtest can."""
-
-
-@dataclass(frozen=True)
-class Screening:
-    """What a screening found: the trades of the whole backtest, and the figures made of them."""
-
-    metrics: Metrics
-    curve: Curve
-    trades: tuple[Trade, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +85,8 @@ class Account:
         self.fills.append(bought)
 
 
-def screen(plan: Plan, feed: RecordedFeed) -> Screening:
-    """Return the trades of a plan's whole backtest; raises NotScreened with the reason."""
+def screen(plan: Plan, feed: RecordedFeed) -> Measured:
+    """Return what a plan's whole backtest comes to; raises NotScreened with the reason."""
     return _Screen(plan, feed).run()
 
 
@@ -110,7 +94,7 @@ class _Screen:
     """One screening: what is fixed for all of it, and its account."""
 
     def __init__(self, plan: Plan, feed: RecordedFeed) -> None:
-        strategy, risk, exchange = _checked(plan)
+        strategy, risk, exchange = checked(plan)
         (symbol,) = strategy.symbols
         (made,) = strategy.make()
         timeframe = feed.shortest(symbol)
@@ -142,7 +126,7 @@ class _Screen:
         self.timeframe = timeframe
         self.most_sent = _most_sent(plan)
 
-    def run(self) -> Screening:
+    def run(self) -> Measured:
         """Fill what follows from each signal, candle by candle where something happens."""
         at, directions = self.opinions.at.tolist(), self.opinions.direction.tolist()
         asked: Decimal | None = None
@@ -278,7 +262,7 @@ class _Screen:
             pnl=entry.size * (left - entry.price) - fees,
         )
 
-    def _result(self) -> Screening:
+    def _result(self) -> Measured:
         account, candles = self.account, self.candles
         curve, held = self._curve()
         self._watch(curve, held)
@@ -290,8 +274,19 @@ class _Screen:
             trades,
             hold(market, int(curve.time[0]), int(curve.time[-1])),
             traded=sum((abs(one.size) * one.price for one in account.fills), ZERO),
+            slippage=self._slippage(),
+            rejected=0,
         )
-        return Screening(metrics, curve, trades)
+        return Measured(metrics, curve, trades, market)
+
+    def _slippage(self) -> Decimal:
+        """Return what the fills came dearer than the closes they were decided on, in money."""
+        closes, fills = self.candles.close, self.account.fills
+        decided = (Decimal(repr(float(closes[one.place - 1]))) for one in fills)
+        return sum(
+            (one.size * (one.price - price) for one, price in zip(fills, decided, strict=True)),
+            ZERO,
+        )
 
     def _curve(self) -> tuple[Curve, Floats]:
         """Return equity and exposure at each close, and the size held."""
@@ -339,50 +334,6 @@ def _day_losses(curve: Curve) -> Floats:
     each = np.repeat(opening, np.diff(np.append(first, len(day))))
     losses: Floats = (each - curve.equity) / each
     return losses
-
-
-def _checked(plan: Plan) -> tuple[StrategyPlan, RiskSettings, ExchangeSettings]:
-    """Return what a screening rests on; raises NotScreened where there is more to a plan."""
-    reasons = list(_obstacles(plan))
-    if reasons:
-        raise NotScreened(reasons[0])
-    (strategy,) = plan.strategies
-    risk = next(one.settings for one in plan.agents if isinstance(one.settings, RiskSettings))
-    assert isinstance(plan.exchange, ExchangeSettings)
-    return strategy, risk, plan.exchange
-
-
-def _obstacles(plan: Plan) -> Iterator[str]:
-    """Yield what of a plan a screening does not know."""
-    if len(plan.strategies) != 1 or len(plan.strategies[0].symbols) != 1:
-        yield "it is of several strategies or symbols, which share one account"
-    elif not hasattr(plan.strategies[0].kind, "screen"):
-        yield f"{plan.strategies[0].name} does not tell its signals over columns"
-    if [one.name for one in plan.agents] != list(BUILT_IN):
-        yield "other agents take part"
-    for one in plan.agents:
-        settings = one.settings
-        if isinstance(settings, TradingSettings):
-            if settings.entry != "market":
-                yield f"entries are made by {settings.entry}"
-            if plan.strategies[0].weight <= TOLERANCE:
-                yield f"a weight of {plan.strategies[0].weight:g} is too small to be traded"
-        if isinstance(settings, RiskSettings):
-            yield from _sizing(settings)
-        if one.name == "compliance" and settings != type(settings)():
-            yield "compliance restricts what may be traded"
-    exchange = plan.exchange
-    if not isinstance(exchange, ExchangeSettings) or exchange.order_delay_ms:
-        yield "orders take time to arrive"
-    elif exchange.funding_rate or exchange.isolated:
-        yield "funding is paid, or margin is isolated"
-
-
-def _sizing(risk: RiskSettings) -> Iterator[str]:
-    if risk.sizing in ("volatility_target", "capped_kelly"):
-        yield f"sizes follow {risk.sizing}"
-    if risk.limits.groups:
-        yield "symbols are grouped"
 
 
 def _most_sent(plan: Plan) -> Decimal:

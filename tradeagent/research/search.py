@@ -30,7 +30,8 @@ class Search(BaseModel):
     In `backtest.params`, `5:30:5` is a range and `a,b,c` are choices. `objectives` are figures of
     `Metrics`; which way is better is known. `prune` gives up runs that are among the worst
     quarter part of the way, where there is one objective. With `folds` above 0 each of so many
-    stretches of time is traded with what was best before it.
+    stretches of time is traded with what was best before it. With `screen` a try is worked out over
+    columns where that gives the trades of the whole backtest, and played where it would not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +41,7 @@ class Search(BaseModel):
     trials: int | None = Field(default=None, ge=1)
     objectives: tuple[str, ...] = ("sharpe",)
     prune: bool = True
+    screen: bool = False
     seed: int = 0
     folds: int = Field(default=0, ge=0)
 

@@ -21,8 +21,10 @@ from tradeagent.quant.curve import DAY
 from tradeagent.quant.days import days
 from tradeagent.research.operator import mornings
 from tradeagent.research.outcome import Measured, measured
-from tradeagent.research.play import Call, Listening, play, scratch, wait_for
+from tradeagent.research.play import Call, Listening, play, wait_for
 from tradeagent.research.prices import span_of
+from tradeagent.research.screenable import NotScreened
+from tradeagent.research.screening import screen
 from tradeagent.research.space import Params
 from tradeagent.research.spec import Backtest, plan_of
 from tradeagent.research.tries import State, Try
@@ -49,6 +51,7 @@ class Job:
     fold: int = 0
     stages: tuple[float, ...] = ()
     hurdles: tuple[float, ...] = ()
+    screen: bool = False
 
 
 @dataclass
@@ -106,10 +109,19 @@ def run_trial(job: Job) -> Try:
     plan = plan_of(spec).plan
     assert isinstance(plan.feed, RecordedSettings)
     feed = loaded(plan.feed)
+    one = Try(number=job.number, fold=job.fold, params=job.params, state="failed")
+    if job.screen:
+        try:
+            found = screen(plan, feed)
+        except NotScreened as refusal:
+            one = one.model_copy(update={"refusal": str(refusal)})
+        else:
+            seconds = (monotonic() - began) / SECOND
+            told = _told(one, job, found, Stages(job, lambda _: found))
+            return told.model_copy(update={"seconds": seconds, "screened": True})
     played, error = wait_for(attempt(_play(job, plan, feed)))
     if isinstance(error, OperatorError):
         raise error
-    one = Try(number=job.number, fold=job.fold, params=job.params, state="failed")
     seconds = (monotonic() - began) / SECOND
     if played is None:
         said = f"{type(error).__name__}: {error}"
@@ -131,8 +143,7 @@ async def _play(job: Job, plan: Plan, feed: RecordedFeed) -> tuple[Measured, Sta
     if job.backtest.resume_daily:
         calls += mornings(first, last)
     listening = Listening([witness.subscriber], calls)
-    with scratch() as state:
-        await play(plan, state, feed, listening)
+    await play(plan, None, feed, listening)
     given_up_at = None
     if stages.given_up:
         part = job.stages[len(stages.values) - 1]

@@ -42,6 +42,10 @@ class Try(BaseModel):
     first_day: int = 0
     returns: tuple[float, ...] = ()
     seconds: float = 0.0
+    screened: bool = False
+    """Whether it was worked out over columns instead of played."""
+    refusal: str = ""
+    """Why it was played although it was to be screened."""
     error: str = ""
 
     @property

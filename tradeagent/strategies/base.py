@@ -154,8 +154,9 @@ class Screened(Protocol):
     def screen(self, candles: Prices) -> Opinions | None:
         """Return what it signals on `candles` of its timeframe, its first ones included.
 
-        Signals carry no stop, target or end, rest on candles alone, and change with each: never
-        twice the same direction. None where its parameters make it otherwise.
+        Signals carry no stop, target or end, rest on candles alone with full strength and
+        confidence, and change with each: never twice the same direction. None where its parameters
+        make it otherwise.
         """
         ...
 
