@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 from tests.messages.examples import KINDS as EVERY
 from tests.messages.examples import messages
 from tradeagent.messages import (
+    AccountUpdate,
     MarketData,
     MarketTrade,
     Message,
@@ -18,7 +21,7 @@ from tradeagent.messages import (
     decode_payload,
     encode_payload,
 )
-from tradeagent.messages.build import changed, checked, trusted
+from tradeagent.messages.build import _strict, _unchecked, changed, checked, trusted
 
 CANDLE: dict[str, object] = {
     "symbol": "BTC",
@@ -143,3 +146,27 @@ def test_a_changed_message_is_a_model_copy(kind: type[Message], data: st.DataObj
     assert copy == one.model_copy(update=changes)
     assert copy.model_fields_set == one.model_copy(update=changes).model_fields_set
     assert one == before
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_an_unchecked_message_is_the_validated_one(
+    kind: type[Message], data: st.DataObject
+) -> None:
+    """Of values that have their types already: the same content, hash and JSON, defaults too."""
+    whole = data.draw(messages(kind))
+    given_ = {name: getattr(whole, name) for name in whole.model_fields_set}
+
+    made = _unchecked(kind)(**given_)
+
+    assert made == whole
+    assert made.__dict__ == whole.__dict__
+    assert made.model_dump_json() == whole.model_dump_json()
+
+
+def test_tests_are_told_of_a_value_of_another_type() -> None:
+    """A whole number where money is meant names its field."""
+    strict = _strict(AccountUpdate, _unchecked(AccountUpdate))
+    with pytest.raises(TypeError, match=r"AccountUpdate\.equity: 5 would have become"):
+        strict(balance=Decimal(5), equity=5, time=0)
