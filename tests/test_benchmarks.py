@@ -107,7 +107,7 @@ def test_an_onlooker_never_trades(bars: Path, tmp_path: Path) -> None:
     ("setting", "value", "told"),
     [
         ("max_position_notional", 100, "refused"),
-        ("max_order_qty", {"BTC": 2}, "not all fills are of 1"),
+        ("max_order_qty", {"BTC": "0.5"}, "not all fills are of 1"),
     ],
 )
 def test_a_limit_that_binds_is_told(
