@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import BTC, START, bar
+from tests.harness import BTC, START, bar, tick
 from tradeagent.agents.desk import Mandate
 from tradeagent.agents.tickets import TradingSettings
 from tradeagent.agents.trading import Trading
@@ -23,6 +23,8 @@ from tradeagent.messages import (
     OrderStatus,
     OrderUpdate,
     RiskAssessment,
+    Share,
+    StopPlan,
     TradeSignal,
     TradingMode,
     TradingState,
@@ -263,3 +265,26 @@ def test_a_doubtful_signal_does_not_count() -> None:
     doubtful = signal("a", "long").model_copy(update={"confidence": 0.5})
 
     assert desk.agent.handle_signal(doubtful) == []
+
+
+def test_a_stop_that_follows_the_price_is_never_left_alone() -> None:
+    """While one rests Trading looks again each minute, also where moving it was refused."""
+    desk = Desk()
+    (wish,) = desk.agent.handle_signal(signal("a", "long"))
+    assert isinstance(wish, OrderRequest)
+    desk.fill(wish, "1")
+    stop = STOP.model_copy(update={"size": Decimal(1)})
+    told = OrderUpdate(
+        order=stop,
+        status=OrderStatus.OPEN,
+        strategy="a",
+        shares=(Share(strategy="a", part=Decimal(1)),),
+        stop_plan=StopPlan(stop=Decimal(95), trail=Decimal(5)),
+        expires_at=START,
+    )
+    desk.agent.ordered(told)
+
+    moves = desk.agent.quoted(tick(110)) or []
+
+    assert [one.type for one in moves if isinstance(one, OrderRequest)] == ["stop"]
+    assert not desk.agent.is_calm()  # whatever becomes of the move
