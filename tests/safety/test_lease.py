@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -50,9 +51,14 @@ def take_over(pair: Pair) -> int | None:
 
 
 def freeze(daemon: Process, journal: Path) -> None:
-    """Stop a process in its tracks, but not in the middle of a commit."""
+    """Stop a process in its tracks, but not in the middle of a commit.
+
+    The signal is only on its way when it was sent: another thread may begin a commit until the
+    whole process stands.
+    """
     while True:
         daemon.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, daemon.process.pid, os.WSTOPPED)
         other = sqlite3.connect(journal, timeout=0.1, isolation_level=None)
         with closing(other), suppress(sqlite3.OperationalError):
             other.execute("BEGIN IMMEDIATE")
