@@ -173,7 +173,7 @@ class Daemon:
             end_equity=after.equity,
             journal_entries=head.entries,
             journal_hash=head.hash,
-            state_hash=self.store.past().digest,
+            state_hash="" if self.store.lean else self.store.past().digest,
             seed=self.plan.seed,
             started=iso(self.started),
             ended=iso(self.clock.now()),
@@ -214,7 +214,10 @@ async def open_daemon(
         waits = settings.clock.mode != "simulated"
         store: SqlStore | MemoryStore = MemoryStore()
         if keep or waits or not settings.store.fresh:
-            store = SqlStore.open(directory.journal, waits=waits, on_failure=journal_failed)
+            lean = not waits and not serve
+            store = SqlStore.open(
+                directory.journal, waits=waits, lean=lean, on_failure=journal_failed
+            )
         stack.callback(store.close, clean=False)
         past = store.past()
         _refuse_unclaimed(plan, past, directory)

@@ -41,7 +41,10 @@ from tradeagent.messages import (
 
 
 class Summary(BaseModel):
-    """What a run came to; money in quote currency, as strings in JSON; times are ISO-8601 UTC."""
+    """What a run came to; money in quote currency, as strings in JSON; times are ISO-8601 UTC.
+
+    `state_hash` is empty where the state was not folded, as in a backtest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -93,7 +93,7 @@ def test_a_restart_restores_the_same_state(tmp_path: Path, seed: int) -> None:
             clean = rng.random() < 0.5
             store.close(clean=clean)
             memory.close(clean=clean)
-            store = SqlStore.open(path, waits=False)
+            store = SqlStore.open(path, waits=False, lean=rng.random() < 0.5)
             memory.restart()
             assert store.past() == memory.past()
     store.close()

@@ -80,6 +80,7 @@ class MemoryStore:
 
     def __init__(self, *, keep: bool = False) -> None:
         self.journal = MemoryJournal(keep=keep)
+        self.lean = not keep
         self._epoch = 1
         self._was_clean, self._is_clean = True, False
 

@@ -11,23 +11,19 @@ from itertools import chain, islice
 from sqlalchemy import Connection, Row, Table, create_engine, select
 from sqlalchemy.pool import StaticPool
 
-from tradeagent.messages import Message, UndecodableError, decode_payload
 from tradeagent.storage import tables
 from tradeagent.storage.chain import first_break
+from tradeagent.storage.lag import BATCH, KNOWN, Told, fold_rows
 from tradeagent.storage.projection import Projection
 from tradeagent.storage.records import SqlRecords, read_rows
-from tradeagent.storage.rows import NOTHING, PROJECTED, Place, Sheet, fold
+from tradeagent.storage.rows import NOTHING, Sheet
 from tradeagent.storage.scribe import insert
 from tradeagent.storage.tables import STATE, STORE
 
-Told = tuple[int, int, str, str, bytes]
-"""Of a row of the journal: seq, ts, source, type and payload."""
 OLDER = (tables.bars, tables.intents)
 """Tables whose rows may come in part from segments; they are not compared where one is missing."""
-KNOWN = frozenset(kind.wire for kind in PROJECTED)
 SHOWN = 100
 """Differences reported at most; the first ones tell what is wrong."""
-BATCH = 5000
 
 
 def verify(store: SqlRecords, start: int = 0) -> int | None:
@@ -85,8 +81,7 @@ def _stored(stored: Connection) -> Iterator[Told]:
     rows = stored.execute(query.where(journal.type.in_(sorted(KNOWN))).order_by(journal.seq))
     for batch in rows.partitions(BATCH):
         for row in batch:
-            seq, ts, source, wire, body = row
-            yield seq, ts, source, wire, body
+            yield Told(*row)
 
 
 def _archived(store: SqlRecords) -> Iterator[Told]:
@@ -94,20 +89,14 @@ def _archived(store: SqlRecords) -> Iterator[Told]:
     for segment in store.segments():
         for seq, ts, wire, source, *_, body, _, _ in segment.rows():
             if wire in KNOWN:
-                yield seq, ts, source, wire, body
+                yield Told(seq, ts, source, wire, body)
 
 
 def _fold(rows: Iterator[Told], state: Projection, scratch: sqlite3.Connection) -> list[str]:
-    mistakes = []
+    mistakes: list[str] = []
     sheet: Sheet = defaultdict(list)
     while batch := list(islice(rows, BATCH)):
-        for seq, ts, source, wire, payload in batch:
-            try:
-                message: Message = decode_payload(wire, payload)
-            except UndecodableError as error:
-                mistakes.append(f"journal {seq}: cannot be read: {error}")
-                continue
-            fold(Place(seq, ts, source, payload.decode()), message, state, sheet)
+        mistakes += fold_rows(batch, state, sheet)
         scratch.execute("BEGIN")
         for way, lines in sheet.items():
             insert(scratch, way, lines)

@@ -43,6 +43,7 @@ from tradeagent.messages import (
 )
 from tradeagent.storage import tables
 from tradeagent.storage.base import Entry, Executed, Head, Record
+from tradeagent.storage.lag import catch_up, lags
 from tradeagent.storage.restore import read_head, read_note
 from tradeagent.storage.segments import (
     BEGINNING,
@@ -108,15 +109,20 @@ class SqlRecords:
 
     @classmethod
     def read(cls, path: Path) -> SqlRecords:
-        """Open the file of a daemon that need not run; raises StateError if there is none."""
+        """Open the file of a daemon that need not run; raises StateError if there is none.
+
+        Tables that a run left behind are brought forward first.
+        """
         if not path.is_file():
             raise StateError(f"{path}: no journal is here; name the folder of a run with --state")
         engine = open_engine(path, writable=False)
         with engine.connect() as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar()
-        if isinstance(version, int) and version > FORMAT:
-            engine.dispose()
-            raise StateError(newer(path, version))
+            if isinstance(version, int) and version > FORMAT:
+                raise StateError(newer(path, version))
+            behind = lags(connection)
+        if behind:
+            catch_up(open_engine(path, writable=True), path)
         return cls(engine, path)
 
     def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:

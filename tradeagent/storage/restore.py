@@ -44,11 +44,13 @@ def read_head(connection: Connection) -> Head:
     return Head(0, 0, GENESIS.hex(), 0) if noted is None else Head(*noted)
 
 
-def restore(connection: Connection) -> Projection:
-    """Return the state at the journal's end; its cost does not grow with the journal."""
+def restore(connection: Connection, folded: tuple[int, int] | None = None) -> Projection:
+    """Return the state at the journal's end; its cost does not grow with the journal.
+
+    `folded` are seq and ts (UTC ns) of where the tables stand, if that is before.
+    """
     state = Projection()
-    head = read_head(connection)
-    state.advance(head.seq, head.ts)
+    state.advance(*(folded or read_head(connection)[:2]))
     _restore_latest(connection, state)
     _restore_orders(connection, state)
     _restore_submissions(connection, state)
@@ -99,6 +101,7 @@ def _restore_submissions(connection: Connection, state: Projection) -> None:
         return
     table = tables.journal
     newest = select(table.c.ts, table.c.type, table.c.payload).order_by(table.c.seq.desc())
+    newest = newest.where(table.c.seq <= state.seq)
     rows = connection.execution_options(stream_results=True).execute(newest)
     recent = takewhile(lambda one: one.ts > state.ts - LONGEST_LIFE, rows)
     for row in reversed([one for one in recent if one.type == Submission.wire]):

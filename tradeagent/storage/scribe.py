@@ -30,9 +30,12 @@ class Scribe:
     """The hand that writes the journal; it belongs to one thread."""
 
     def __init__(
-        self, connection: sqlite3.Connection, head: Head, state: Projection, epoch: int
+        self, connection: sqlite3.Connection, head: Head, state: Projection | None, epoch: int
     ) -> None:
-        """Write for the start with number `epoch`, as long as there is no later one."""
+        """Write for the start with number `epoch`, as long as there is no later one.
+
+        Without a `state` to go on from the tables are left as they are.
+        """
         self.head = head
         self._epoch = epoch
         self._connection = connection
@@ -44,17 +47,18 @@ class Scribe:
         """Write a group durably, all or nothing; raises sqlite3.Error and Fenced."""
         rows: list[Row] = []
         sheet: Sheet = defaultdict(list)
-        last = self._last
+        last, state = self._last, self._state
         for envelope in group:
             row = link(last, envelope)
             last = row[-1]
             rows.append(row)
             payload = envelope.payload
-            if type(payload) in PROJECTED:
+            if state is not None and type(payload) in PROJECTED:
                 place = Place(row[0], row[1], row[3], row[9].decode())
-                fold(place, payload, self._state, sheet)
+                fold(place, payload, state, sheet)
         seq, ts = rows[-1][:2]
-        self._state.advance(seq, ts)
+        if state is not None:
+            state.advance(seq, ts)
         head = Head(seq, ts, last.hex(), self.head.entries + len(rows))
         sheet[RUNTIME].append(note("head", json.dumps(head), head))
         self._commit(rows, sheet)

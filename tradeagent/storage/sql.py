@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tradeagent.storage import tables
 from tradeagent.storage.base import Head, Past
 from tradeagent.storage.chain import GENESIS, first_break
 from tradeagent.storage.journal import Failed, PassingJournal, SqlJournal
+from tradeagent.storage.lag import FOLDED, catch_up, note_folded
 from tradeagent.storage.projection import Projection
 from tradeagent.storage.records import SqlRecords, open_engine, remedy
 from tradeagent.storage.restore import read_head, read_note, restore
@@ -50,10 +51,17 @@ class SqlStore(SqlRecords):
     """The journal in a SQLite file, and what was restored from it."""
 
     def __init__(
-        self, engine: Engine, path: Path, journal: SqlJournal | PassingJournal, past: Past
+        self,
+        engine: Engine,
+        path: Path,
+        journal: SqlJournal | PassingJournal,
+        past: Past,
+        *,
+        lean: bool,
     ) -> None:
         super().__init__(engine, path)
         self.journal = journal
+        self.lean = lean
         self._past = past
 
     @classmethod
@@ -62,6 +70,7 @@ class SqlStore(SqlRecords):
         place: Path | str,
         *,
         waits: bool = True,
+        lean: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
         on_failure: Failed | None = None,
     ) -> SqlStore:
@@ -69,7 +78,8 @@ class SqlStore(SqlRecords):
 
         Without `waits`, as under a simulated clock, nobody waits for the journal (PassingJournal);
         otherwise `loop` (the running one by default) and `on_failure` are the journal's, see
-        SqlJournal. Raises StateError when the file cannot be used.
+        SqlJournal. A `lean` one writes the journal alone and leaves the tables to who reads them.
+        Raises StateError when the file cannot be used.
         """
         path = _path(place)
         with _explained(path):
@@ -78,27 +88,37 @@ class SqlStore(SqlRecords):
             try:
                 _check(writer, path)
                 _migrate(writer, engine, path)
+                catch_up(engine, path)
                 with engine.connect() as connection:
                     state, head = restore(connection), read_head(connection)
                     past = _past(connection, state)
                 _check_tail(writer, head, path)
-                _begin_epoch(writer, head, past.epoch)
+                _begin_epoch(writer, head, past.epoch, lean=lean)
             except BaseException:
                 writer.close()
                 engine.dispose()
                 raise
-        scribe = Scribe(writer, head, state, past.epoch)
-        if not waits:
-            return cls(engine, path, PassingJournal(scribe), past)
-        return cls(engine, path, SqlJournal(scribe, loop or _running_loop(), on_failure), past)
+        scribe = Scribe(writer, head, None if lean else state, past.epoch)
+        journal = (
+            SqlJournal(scribe, loop or _running_loop(), on_failure)
+            if waits
+            else PassingJournal(scribe)
+        )
+        return cls(engine, path, journal, past, lean=lean)
 
     def past(self) -> Past:
         """Return what this start restores, or later an agent's restart: all that is durable."""
         known = self._past
         if self.journal.head().seq > known.seq:
+            catch_up(self.engine, self.path)
             with self.engine.connect() as connection:
                 self._past = restore(connection).past(known.epoch, clean=known.clean)
         return self._past
+
+    def bars(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
+        """Return up to `count` candles that closed by `before` (UTC ns), oldest first."""
+        catch_up(self.engine, self.path)
+        return super().bars(symbol, timeframe, before, count)
 
     def played(self) -> int | None:
         """Return the time of the newest market event of late, UTC ns; None where there is none."""
@@ -125,13 +145,9 @@ class SqlStore(SqlRecords):
             return [str(row.wire_id) for row in rows]
 
     def close(self, *, clean: bool = True) -> None:
-        """Write what is left and end; `clean` marks that the run ended by itself.
-
-        `past` tells how it ended from then on.
-        """
+        """Write what is left and end; `clean` marks that the run ended by itself."""
         try:
             self.journal.close(clean=clean)
-            self.past()
         finally:
             super().close()
 
@@ -239,8 +255,11 @@ def _check_tail(connection: sqlite3.Connection, head: Head, path: Path) -> None:
         raise StateError(f"{path}: the journal's chain breaks at {broken}; restore a backup")
 
 
-def _begin_epoch(connection: sqlite3.Connection, head: Head, epoch: int) -> None:
+def _begin_epoch(connection: sqlite3.Connection, head: Head, epoch: int, *, lean: bool) -> None:
     connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM runtime_state WHERE type = ? AND name = ?", (STORE, FOLDED))
     facts = [note("epoch", json.dumps(epoch), head), note("clean", "false", head)]
+    if lean:
+        facts.append(note(*note_folded(head.seq, head.ts), head))
     insert(connection, RUNTIME, facts)
     connection.execute("COMMIT")
