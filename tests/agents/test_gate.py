@@ -101,7 +101,7 @@ def test_no_exit_is_ever_blocked(
         risk.protections.add(Lock("REPEATED", scope, 2**62, "paused"))
     risk.restricted(Restriction(restricted=("BTC",), allowed=("X",), max_orders_per_hour=1))
     risk.shown(OrderBookUpdate(symbol="BTC", time=START, bids=(), asks=()))
-    risk.mode = mode
+    risk.brake.mode = mode
     at(risk, later)
     size = max(D("0.0001"), (D(held) * D(repr(part))).quantize(D("0.0001")))
     wish = leave(str(size), side="sell" if long else "buy", price=D(price), strategy="gone")
@@ -466,7 +466,7 @@ def test_a_deep_fall_flattens_before_it_liquidates() -> None:
     codes = {one.code: one for one in risk.monitor_risk() if isinstance(one, RiskAlert)}
     assert codes["LIQUIDATION_NEAR"].severity is Severity.EMERGENCY
     (state,) = risk.alerted(codes["LIQUIDATION_NEAR"])
-    assert risk.mode is TradingMode.FLATTENING
+    assert risk.brake.mode is TradingMode.FLATTENING
     assert state.wire == "TRADING_STATE"
 
 
@@ -476,7 +476,7 @@ def test_an_incident_never_leads_up() -> None:
     risk.incident(Incident(code="X", severity=Severity.CRITICAL))
 
     assert risk.incident(Incident(code="Y", severity=Severity.EMERGENCY)) == []
-    assert risk.mode is TradingMode.HALTED
+    assert risk.brake.mode is TradingMode.HALTED
 
 
 def test_eth_is_listed() -> None:
@@ -524,7 +524,7 @@ def test_a_stop_that_moves_is_judged_as_one_that_protects() -> None:
     hold(risk, "2")
     resting = judge(risk, request(size=D(1), type="limit", limit=D("100")))
     risk.ordered(update(resting, S.OPEN))
-    risk.mode = TradingMode.HALTED
+    risk.brake.mode = TradingMode.HALTED
     move = {"type": "stop", "replaces": "0xold", "intent_id": "move"}
 
     assert judge(risk, leave("2", trigger=D(97), **move)).approved

@@ -167,12 +167,12 @@ def test_incidents_lead_down_by_one_table(severity: Severity, mode: TradingMode)
     risk = desk()
 
     risk.incident(Incident(code="X", severity=severity))
-    assert risk.mode is mode
+    assert risk.brake.mode is mode
 
     risk.incident(Incident(code="Y", severity=Severity.ERROR))
-    assert risk.mode in (mode, TradingMode.REDUCE_ONLY)
+    assert risk.brake.mode in (mode, TradingMode.REDUCE_ONLY)
     if mode is not TradingMode.ACTIVE:
-        assert risk.mode is mode
+        assert risk.brake.mode is mode
 
 
 def test_only_an_operator_leads_up() -> None:
@@ -223,7 +223,7 @@ def test_a_halt_that_crosses_a_resume_holds_for_everybody() -> None:
     (renewed,) = risk.obey(ours)
 
     assert isinstance(renewed, TradingState)
-    assert (renewed.mode, risk.mode) == (TradingMode.HALTED, TradingMode.HALTED)
+    assert (renewed.mode, risk.brake.mode) == (TradingMode.HALTED, TradingMode.HALTED)
     assert risk.obey(renewed) == []
 
 

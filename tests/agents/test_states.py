@@ -87,9 +87,9 @@ def test_only_an_operators_word_leads_up(words: list[Message]) -> None:
         RiskOverride: risk.override,
     }
     for word in words:
-        before = risk.mode
+        before = risk.brake.mode
         said = answers[type(word)](word)
-        after = risk.mode
+        after = risk.brake.mode
         if after is before:
             assert [one for one in said if isinstance(one, TradingState)] == []
             continue
@@ -116,7 +116,7 @@ def test_an_operator_gives_name_and_reason(missing: str) -> None:
 def test_what_is_not_allowed_is_told() -> None:
     """LOCKED stays, and says how it ends."""
     risk = desk()
-    risk.mode = M.LOCKED
+    risk.brake.mode = M.LOCKED
     (alert,) = risk.override(
         RiskOverride(rule="STATE", mode=M.ACTIVE, reason="please", actor="operator")
     )
@@ -124,7 +124,7 @@ def test_what_is_not_allowed_is_told() -> None:
     assert isinstance(alert, RiskAlert)
     assert alert.code == "STATE_KEPT"
     assert "--unlock" in alert.evidence
-    assert risk.mode is M.LOCKED
+    assert risk.brake.mode is M.LOCKED
 
 
 @pytest.mark.parametrize("scope", ["*", "BTC", "a", "b"])
@@ -153,7 +153,7 @@ def test_an_alert_has_its_consequence_whoever_tells_it(severity: Severity, code:
     said = risk.alerted(RiskAlert(code=code, severity=severity, evidence="told by another"))
 
     mode = CONSEQUENCES[severity]
-    assert risk.mode is (mode or M.ACTIVE)
+    assert risk.brake.mode is (mode or M.ACTIVE)
     assert [one.mode for one in said if isinstance(one, TradingState)] == ([mode] if mode else [])
 
 
@@ -162,10 +162,10 @@ def test_an_alert_has_its_consequence_whoever_tells_it(severity: Severity, code:
 def test_a_start_releases_only_what_it_names(mode: TradingMode, ends: TradingMode) -> None:
     """LOCKED and SAFE_MODE end by a start that says so, and no other state does."""
     risk = desk()
-    risk.mode = mode
+    risk.brake.mode = mode
     said = risk.released(Release(ends=ends, to=M.HALTED, reason="looked", actor="ann"))
 
-    assert risk.mode is (M.HALTED if mode is ends else mode)
+    assert risk.brake.mode is (M.HALTED if mode is ends else mode)
     if mode is ends:
         (told,) = said
         assert isinstance(told, TradingState)

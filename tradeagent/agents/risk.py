@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from tradeagent.agents import alerts
 from tradeagent.agents.base import BaseAgent, every, on
+from tradeagent.agents.brake import Brake
 from tradeagent.agents.exposure import Exposure
 from tradeagent.agents.gate import (
     Ground,
@@ -22,12 +23,10 @@ from tradeagent.agents.lookout import Lookout
 from tradeagent.agents.overrides import Overrides, objection
 from tradeagent.agents.pace import Counts, Pace, strategies
 from tradeagent.agents.standing import Standing
-from tradeagent.agents.states import falls, kept, may_order
 from tradeagent.agents.trips import Trips
 from tradeagent.agents.verdicts import absurd, approval, rejection, too_small, unknown
 from tradeagent.clock import SECOND
 from tradeagent.messages import (
-    CONSEQUENCES,
     AccountUpdate,
     Fill,
     Incident,
@@ -45,10 +44,8 @@ from tradeagent.messages import (
     RiskAssessment,
     RiskOverride,
     RuleVerdict,
-    Severity,
     TickerUpdate,
     TrackRecord,
-    TradingMode,
     TradingState,
     VenueBudget,
     VenueStatement,
@@ -83,7 +80,6 @@ class Risk(BaseAgent[RiskSettings]):
     ) -> None:
         """Take entries of the strategies in `sources` and of operators; None for any strategy."""
         super().__init__(settings, name)
-        self.mode = TradingMode.ACTIVE
         self.exposure = Exposure(settings.limits)
         self.pace = Pace(settings.limits)
         self.trips = Trips()
@@ -93,6 +89,7 @@ class Risk(BaseAgent[RiskSettings]):
         self.line = Line()
         self.restriction: Restriction | None = None
         self.lookout = self._lookout(1.0)
+        self.brake = self._brake(1.0)
         self._sources = None if sources is None else frozenset((*sources, "operator"))
         self._key = seal_key
         self._epoch = 0
@@ -103,14 +100,10 @@ class Risk(BaseAgent[RiskSettings]):
         self._wants_stops = settings.limits.require_stop
         self._measures = settings.sizing == "volatility_target"
         self._ttl = int(settings.approval_ttl_s * SECOND)
-        self._tried_since = 0
-        self._patience = int(settings.watch.flatten_within_s * SECOND)
 
     def restore(self, past: Past) -> None:
         """Take up the trading state, and all that limits and protections are counted from."""
         self._epoch, self._known = past.epoch, past.seq
-        if past.trading_state is not None:
-            self.mode = past.trading_state.mode
         self.overrides.restore(past.overrides)
         self.exposure.restore(past)
         self.pace.restore(past.orders, self._ttl)
@@ -132,13 +125,20 @@ class Risk(BaseAgent[RiskSettings]):
             self.line.status(past.venue)
         speed = self._runtime.speed if self._runtime is not None else 1.0
         self.lookout = self._lookout(speed)
-        self._patience = int(self._patience * (max(1.0, speed) if isfinite(speed) else 1.0))
+        self.brake = self._brake(speed)
+        if past.trading_state is not None:
+            self.brake.mode = past.trading_state.mode
 
     def _lookout(self, speed: float) -> Lookout:
         """Return who looks at the account beside a clock of a speed."""
-        settings = self.settings
-        watch = Watch(settings.limits, settings.watch, speed)
+        watch = Watch(self.settings.limits, self.settings.watch, speed)
         return Lookout(self.exposure, self.overrides, watch)
+
+    def _brake(self, speed: float) -> Brake:
+        """Return a brake that waits for a venue, which takes wall time however fast the clock."""
+        longer = max(1.0, speed) if isfinite(speed) else 1.0
+        patience = int(self.settings.watch.flatten_within_s * longer * SECOND)
+        return Brake(self.name, patience, lambda: self.lookout.disturb())
 
     async def setup(self) -> None:
         """Tell of the round trips that ended while nobody listened."""
@@ -307,7 +307,7 @@ class Risk(BaseAgent[RiskSettings]):
     def _ground(self, request: OrderRequest, now: int) -> Ground:
         known = self._sources is None or self._sources.issuperset(strategies(request))
         return Ground(
-            self.mode,
+            self.brake.mode,
             now,
             known,
             self.exposure,
@@ -338,35 +338,32 @@ class Risk(BaseAgent[RiskSettings]):
     def override(self, change: RiskOverride) -> list[Message]:
         """Take an operator's word: a state to go to, or a rule to lift for a while."""
         self.lookout.disturb()
-        if change.rule != "STATE" or change.mode is None:
-            wrong = objection(change)
-            if wrong:
-                return [alerts.warning("OVERRIDE_REFUSED", wrong)]
-            self.overrides.take(change)
-            return []
-        if change.mode is self.mode:
-            return []
-        if not may_order(self.mode, change.mode):
-            return [alerts.warning("STATE_KEPT", kept(self.mode, change.mode))]
-        return [self._go(change.mode, change.reason, change.actor)]
+        if change.rule == "STATE" and change.mode is not None:
+            return self.brake.order(change, self.now())
+        wrong = objection(change)
+        if wrong:
+            return [alerts.warning("OVERRIDE_REFUSED", wrong)]
+        self.overrides.take(change)
+        return []
 
     @on(Release)
     def released(self, word: Release) -> list[Message]:
         """Leave LOCKED or SAFE_MODE as the start of this run says; from no other state."""
-        return [self._go(word.to, word.reason, word.actor)] if self.mode is word.ends else []
+        return self.brake.release(word, self.now())
 
     @on(Incident)
     def incident(self, incident: Incident) -> list[Message]:
         """Go down as far as the incident's severity asks."""
-        return self._descend(incident.severity, f"{incident.code}: {incident.text}")
+        return self.brake.pull(incident.severity, f"{incident.code}: {incident.text}", self.now())
 
     @on(RiskAlert)
     def alerted(self, alert: RiskAlert) -> list[Message]:
         """Lock what the alert locks, and go down as far as its severity asks, whoever tells it."""
-        if alert.until > self.now():
+        now = self.now()
+        if alert.until > now:
             lock = Lock(alert.code, alert.scope, alert.until, alert.evidence)
             self.protections.add(lock)
-        return self._descend(alert.severity, f"{alert.code}: {alert.evidence}")
+        return self.brake.pull(alert.severity, f"{alert.code}: {alert.evidence}", now)
 
     @on(TradingState)
     def obey(self, state: TradingState) -> list[Message]:
@@ -377,28 +374,9 @@ class Risk(BaseAgent[RiskSettings]):
         """
         hand = self.hand
         if hand is not None and hand.source == self.name:
-            renewed = state.mode is not self.mode
-            return [self._state(state.mode, "set meanwhile", self.name)] if renewed else []
-        if falls(self.mode, state.mode):
-            self.mode, self._tried_since = state.mode, 0
-            self.lookout.disturb()
+            return self.brake.renew(state, self.now())
+        self.brake.follow(state)
         return []
-
-    def _descend(self, severity: Severity, reason: str) -> list[Message]:
-        mode = CONSEQUENCES[severity]
-        if mode is None or not falls(self.mode, mode):
-            return []
-        return [self._go(mode, reason, self.name)]
-
-    def _go(self, mode: TradingMode, reason: str, actor: str) -> TradingState:
-        previous, self.mode, self._tried_since = self.mode, mode, 0
-        self.lookout.disturb()
-        return self._state(previous, reason, actor)
-
-    def _state(self, previous: TradingMode, reason: str, actor: str) -> TradingState:
-        return TradingState(
-            mode=self.mode, previous=previous, reason=reason, actor=actor, since=self.now()
-        )
 
     # -- the continuous checks --------------------------------------------------------------------
 
@@ -410,23 +388,13 @@ class Risk(BaseAgent[RiskSettings]):
 
     def is_overdue(self) -> bool:
         """Tell whether time alone may have changed how the account stands since the last look."""
-        flattens = self.mode is TradingMode.FLATTENING
-        return flattens or self.lookout.is_overdue(self.runtime.time())
+        return self.brake.flattens or self.lookout.is_overdue(self.runtime.time())
 
     def monitor_risk(self) -> list[Message]:
         """Check the account as it stands; each crossing of a limit is told once."""
-        now, flattens = self.now(), self.mode is TradingMode.FLATTENING
-        if flattens and (over := self._end_flattening(now)):
-            return over
+        now, flattens = self.now(), self.brake.flattens
+        if flattens:
+            flat, trouble = self.exposure.is_flat, bool(self.line.trouble)
+            if over := self.brake.end_flattening(now, flat=flat, trouble=trouble):
+                return over
         return [*self.lookout.look(now, rests=not flattens)]
-
-    def _end_flattening(self, now: int) -> list[Message]:
-        """Halt once the account is flat, or after trying for long enough; outages do not count."""
-        if self.exposure.is_flat:
-            return [self._go(TradingMode.HALTED, "the account is flat", self.name)]
-        if not self._tried_since or self.line.trouble:
-            self._tried_since = now
-        if now - self._tried_since <= self._patience:
-            return []
-        alert = alerts.not_flat(self._patience)
-        return [alert, self._go(TradingMode.HALTED, f"{alert.code}: {alert.evidence}", self.name)]

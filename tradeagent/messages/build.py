@@ -46,12 +46,8 @@ def changed(message: M, **changes: object) -> M:
     The caller answers for names and types of `changes`, as with `model_copy`.
     """
     kind = type(message)
-    copy = kind.__new__(kind)
-    _put_fields(copy, {**message.__dict__, **changes})
-    _put_fields_set(copy, message.__pydantic_fields_set__ | changes.keys())
-    _put_extra(copy, None)
-    _put_private(copy, None)
-    return copy
+    fields_set = message.__pydantic_fields_set__ | changes.keys()
+    return put(kind.__new__(kind), {**message.__dict__, **changes}, fields_set)
 
 
 def put(message: M, fields: dict[str, object], fields_set: set[str]) -> M:
@@ -88,12 +84,7 @@ def _unchecked(made: type[M]) -> Callable[..., M]:
     new = made.__new__
 
     def build(**fields: object) -> M:
-        message = new(made)
-        _put_fields(message, {**blank, **fields})
-        _put_fields_set(message, fields_set)
-        _put_extra(message, None)
-        _put_private(message, None)
-        return message
+        return put(new(made), {**blank, **fields}, fields_set)
 
     return build
 
@@ -127,11 +118,6 @@ def trusted(kind: type[M]) -> Callable[..., M]:
     new = kind.__new__
 
     def build(**fields: object) -> M:
-        message = new(kind)
-        _put_fields(message, fields)
-        _put_fields_set(message, fields_set)
-        _put_extra(message, None)
-        _put_private(message, None)
-        return message
+        return put(new(kind), fields, fields_set)
 
     return build

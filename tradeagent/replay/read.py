@@ -51,7 +51,7 @@ class Reader:
 
     def __init__(self, journal: Path) -> None:
         """Raises StateError when there is no journal, or one that cannot be read."""
-        self.records = SqlRecords.read(journal)
+        self.records = SqlRecords.read(journal, tables=False)
         self.head = self.records.head()
         self.start = self.records.start()
 

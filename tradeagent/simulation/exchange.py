@@ -233,12 +233,12 @@ class SimulatedExchange:
         A book with both sides moves the touch and leaves the mark of the last ticker.
         """
         clearing = self._clearing
-        if type(event) is MarketData:
+        if isinstance(event, MarketData):
             time = event.time + TIMEFRAMES[event.timeframe]
             if time >= clearing.opened and self._pit.passes(event, time):
                 return
         else:
-            time = event.close_time if isinstance(event, MarketData) else event.time
+            time = event.time
         clearing.missed = missed = time < clearing.opened
         self._time = max(self._time, time if missed else self._now())
         self._pit.take(event, self._time)

@@ -108,10 +108,10 @@ class SqlRecords:
         self.path = path
 
     @classmethod
-    def read(cls, path: Path) -> SqlRecords:
+    def read(cls, path: Path, *, tables: bool = True) -> SqlRecords:
         """Open the file of a daemon that need not run; raises StateError if there is none.
 
-        Tables that a run left behind are brought forward first.
+        Where `tables` are read, those that a run left behind are brought forward first.
         """
         if not path.is_file():
             raise StateError(f"{path}: no journal is here; name the folder of a run with --state")
@@ -120,7 +120,7 @@ class SqlRecords:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar()
             if isinstance(version, int) and version > FORMAT:
                 raise StateError(newer(path, version))
-            behind = lags(connection)
+            behind = tables and lags(connection)
         if behind:
             catch_up(open_engine(path, writable=True), path)
         return cls(engine, path)
