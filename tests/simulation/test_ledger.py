@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tradeagent.errors import LockedError, StateError
 from tradeagent.messages import ExecutionReport, InstrumentUpdate, OrderStatus
 from tradeagent.simulation import ExchangeSettings, Ledger, SimulatedExchange
+from tradeagent.simulation.scratch import Scratchpad
 
 from .desk import INSTRUMENT, SYMBOL, Desk
 
@@ -101,6 +102,33 @@ def test_reopening_after_every_event_changes_nothing(actions: list[tuple[Any, ..
 
     with TemporaryDirectory() as folder:
         asyncio.run(live(folder))
+
+
+class Passing(Desk):
+    """A desk whose exchange keeps its ledger in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(RICH)
+        instruments = (INSTRUMENT,)
+        pad = Scratchpad()
+        self.exchange = SimulatedExchange(RICH, instruments, pad, lambda: self.now)
+        self.exchange.subscribe(self.reports.append)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60, deadline=None)
+@given(ACTIONS)
+def test_a_scratchpad_answers_as_a_ledger(actions: list[tuple[Any, ...]]) -> None:
+    """A run that is thrown away hears what one that is kept hears."""
+
+    async def live() -> None:
+        kept, passing = Desk(RICH), Passing()
+        for desk in (kept, passing):
+            desk.tick(100, 101)
+        for number, action in enumerate(actions):
+            assert await act(passing, action, number) == await act(kept, action, number)
+        assert passing.reports == kept.reports
+
+    asyncio.run(live())
 
 
 @settings(max_examples=60, deadline=None)
