@@ -22,6 +22,7 @@ from tradeagent.messages import (
     Origin,
     TickerUpdate,
     Timeframe,
+    candle_open,
 )
 
 REPORT = 300.0
@@ -51,9 +52,12 @@ class Resampler:
 
     def __init__(self, timeframe: Timeframe) -> None:
         self.timeframe = timeframe
-        self.length = TIMEFRAMES[timeframe]
         self._parts: list[MarketData] = []
         self._last = -1
+
+    def opened(self, time: int) -> int:
+        """Return when the longer candle opened that holds `time` (UTC ns)."""
+        return candle_open(self.timeframe, time)
 
     def add(self, bar: MarketData) -> list[MarketData]:
         """Take in a shorter candle; returns the longer ones it completes, oldest first.
@@ -65,10 +69,10 @@ class Resampler:
             return []  # it is in a candle already
         self._last = bar.time
         done = []
-        if parts and bar.time // self.length != parts[0].time // self.length:
+        if parts and self.opened(bar.time) != self.opened(parts[0].time):
             done.append(self._merge())
         parts.append(bar)
-        if bar.close_time % self.length == 0:
+        if self.opened(bar.close_time) == bar.close_time:
             done.append(self._merge())
         return done
 
@@ -77,7 +81,7 @@ class Resampler:
         merged = MarketData(
             symbol=parts[0].symbol,
             timeframe=self.timeframe,
-            time=parts[0].time // self.length * self.length,
+            time=self.opened(parts[0].time),
             open=parts[0].open,
             high=max(part.high for part in parts),
             low=min(part.low for part in parts),
@@ -150,7 +154,7 @@ class Data(BaseAgent[DataSettings]):
         """Return what lies before the start of the candles that have begun by then."""
         before, found = self._start - 1, []
         for (symbol, base), resamplers in self._resamplers.items():
-            begins = min(before // one.length * one.length for one in resamplers)
+            begins = min(one.opened(before) for one in resamplers)
             parts = (before - begins) // TIMEFRAMES[base]
             bars = await self._candles(symbol, base, before, parts) if parts else ()
             begun = tuple(bar for bar in bars if bar.time >= begins)
@@ -175,7 +179,7 @@ class Data(BaseAgent[DataSettings]):
         """Give each resampler the part of its candle that lies before the start."""
         for one in self._resamplers.get((part.symbol, part.timeframe), ()):
             for bar in part.bars:
-                if bar.time // one.length == part.before // one.length:
+                if one.opened(bar.time) == one.opened(part.before):
                     one.add(bar)
 
     def take(self, event: MarketEvent) -> None:

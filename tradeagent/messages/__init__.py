@@ -21,6 +21,8 @@ from tradeagent.messages.market import (
     Side,
     TickerUpdate,
     Timeframe,
+    candle_open,
+    first_open,
 )
 from tradeagent.messages.orders import (
     TERMINAL,
@@ -156,9 +158,11 @@ __all__ = [
     "VenueStatement",
     "VenueStatus",
     "Vote",
+    "candle_open",
     "decode",
     "decode_payload",
     "encode",
     "encode_part",
     "encode_payload",
+    "first_open",
 ]

@@ -30,6 +30,18 @@ TIMEFRAMES: dict[str, int] = {
     "1w": 10080 * MINUTE,
 }
 """The length of each timeframe, in ns."""
+MONDAY = 4 * TIMEFRAMES["1d"]
+"""When the first week began, UTC ns: 1970 began on a Thursday."""
+
+
+def first_open(timeframe: str) -> int:
+    """Return when the first candle opened, UTC ns: all others are multiples of its length later."""
+    return MONDAY if timeframe == "1w" else 0
+
+
+def candle_open(timeframe: str, time: int) -> int:
+    """Return when the candle opened that holds `time`, both UTC ns; weeks begin on Monday."""
+    return max(time - (time - first_open(timeframe)) % TIMEFRAMES[timeframe], 0)
 
 
 class MarketData(Message):

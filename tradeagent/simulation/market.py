@@ -14,14 +14,13 @@ from tradeagent.messages import (
     InstrumentUpdate,
     MarketData,
     Timeframe,
+    candle_open,
 )
 from tradeagent.simulation.faults import Faults, draw_faults
 from tradeagent.simulation.path import DAY, MINUTES, Minutes, PricePath, Session
 from tradeagent.simulation.settings import MarketSettings
 
 MINUTE = DAY // MINUTES
-MONDAY = 4 * DAY
-"""The first Monday after 1970-01-01, a Thursday: candles of a week open on Mondays."""
 KEPT_DAYS = 8
 
 
@@ -66,8 +65,7 @@ class GeneratedMarket:
         and are not made up for by older ones. Raises KeyError for an unknown symbol or timeframe.
         """
         length = TIMEFRAMES[timeframe]
-        origin = MONDAY if timeframe == "1w" else 0
-        end = before - (before - origin) % length
+        end = candle_open(timeframe, before)
         opens = range(end - count * length, end, length)
         candles = (self._candle(symbol, timeframe, time) for time in opens if time >= 0)
         return [candle for candle in candles if candle is not None]
@@ -118,8 +116,7 @@ class GeneratedMarket:
             return
         for timeframe in self._timeframes:
             length = TIMEFRAMES[timeframe]
-            origin = MONDAY if timeframe == "1w" else 0
-            if (time - origin) % length == 0 and time >= length:
+            if candle_open(timeframe, time) == time and time >= length:
                 candle = self._candle(symbol, timeframe, time - length)
                 if candle is not None:
                     yield candle

@@ -133,7 +133,7 @@ def test_the_grid_does_not_depend_on_the_range(catalogue: Catalogue, tmp_path: P
             Span(0, 9),
             "there are 4,320 rows from 2021-12-31 00:00 to 2022-01-02 23:59",
         ),
-        (["BTC"], "1w", EVER, "there is not one whole 1w candle in them"),
+        (["BTC"], "1w", Span(START), "BTC 1w bars: nothing lies from 2022-01-01 00:00;"),
     ],
 )
 def test_what_is_not_there_is_one_line_with_the_remedy(
@@ -154,6 +154,24 @@ def test_candles_that_are_too_long_are_told(catalogue: Catalogue, tmp_path: Path
 
     with pytest.raises(DataError, match="ETH: there are candles of 1h, and 5m ones cannot be made"):
         choose(catalogue, ["ETH"], "5m")
+
+
+def test_too_few_candles_are_told(catalogue: Catalogue, tmp_path: Path) -> None:
+    """Five minutes make no hour."""
+    imported(catalogue, tmp_path, bars(5), symbol="ETH")
+
+    with pytest.raises(DataError, match="ETH 1m bars: there is not one whole 1h candle in them"):
+        choose(catalogue, ["ETH"], "1h")
+
+
+def test_a_hole_is_no_range(catalogue: Catalogue, tmp_path: Path) -> None:
+    """What lies between two stretches of data has nothing to play, and the line says so."""
+    imported(catalogue, tmp_path, bars(9), symbol="ETH")
+    imported(catalogue, tmp_path, bars(9, first=OPEN + 90 * 86_400_000), symbol="ETH")
+
+    for timeframe in ("1m", "5m"):
+        with pytest.raises(DataError, match="ETH 1m bars: nothing lies from"):
+            choose(catalogue, ["ETH"], timeframe, Span(START + 9 * DAY, START + 60 * DAY))
 
 
 def test_a_range_that_is_not_covered_is_warned_of(catalogue: Catalogue) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 from tests.research.data.stock import MINUTE
 from tradeagent.agents.data import Resampler
 from tradeagent.errors import DataError
-from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe
+from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe, candle_open, first_open
 from tradeagent.quant.curve import Prices
 from tradeagent.research.data.resample import resample
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMES = {length: name for name, length in TIMEFRAMES.items()}
 
 
@@ -24,7 +27,7 @@ def candles(times: list[int], length: int = MINUTE, seed: int = 1) -> Prices:
     return Prices(
         symbol="BTC",
         length=length,
-        time=np.array(times, dtype=np.int64) * length,
+        time=first_open("1w") + np.array(times, dtype=np.int64) * length,
         open=prices[0],
         high=prices.max(axis=0),
         low=prices.min(axis=0),
@@ -85,3 +88,16 @@ def test_what_cannot_be_made_is_refused(length: Timeframe, wanted: Timeframe) ->
     """Neither shorter candles nor those that do not divide."""
     with pytest.raises(DataError, match=f"BTC: {wanted} candles cannot be made of {length} ones"):
         resample(candles([1, 2], TIMEFRAMES[length]), wanted)
+
+
+@given(st.integers(0, 2**62), st.sampled_from(sorted(TIMEFRAMES)))
+def test_weeks_begin_on_monday_and_all_else_with_1970(time: int, timeframe: str) -> None:
+    """A candle holds each moment since its timeframe's first one, and opens where venues say."""
+    opened = candle_open(timeframe, time)
+
+    assert opened <= time < opened + TIMEFRAMES[timeframe]
+    if timeframe != "1w":
+        assert opened % TIMEFRAMES[timeframe] == 0
+    elif time >= first_open("1w"):
+        assert (EPOCH + timedelta(microseconds=opened // 1000)).isoweekday() == 1
+        assert opened % TIMEFRAMES["1d"] == 0

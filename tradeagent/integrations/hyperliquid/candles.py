@@ -7,18 +7,10 @@ from dataclasses import dataclass
 
 from tradeagent.clock import MILLISECOND
 from tradeagent.integrations.hyperliquid.answers import Candle
-from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe
+from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe, candle_open
 from tradeagent.messages.build import checked
 
 _new_bar = checked(MarketData)
-MONDAY = 4 * TIMEFRAMES["1d"]
-"""When the first week began, UTC ns: 1970 began on a Thursday."""
-
-
-def opening(timeframe: Timeframe, time: int) -> int:
-    """Return when the candle opened that holds `time` (UTC ns); weeks begin on Monday."""
-    origin = MONDAY if timeframe == "1w" else 0
-    return time - (time - origin) % TIMEFRAMES[timeframe]
 
 
 def bar_of(candle: Candle, timeframe: Timeframe) -> MarketData:
@@ -62,7 +54,7 @@ class CandleSeries:
         self.length = TIMEFRAMES[timeframe] // MILLISECOND
         self.tally = Tally()
         self._settled = settled
-        self.next = max(opening(timeframe, since - 1), 0) // MILLISECOND
+        self.next = candle_open(timeframe, since - 1) // MILLISECOND
         """When the candle opens that is closed next."""
         self._current: Candle | None = None
         self._quiet = False  # the venue was asked and has nothing that has closed

@@ -8,10 +8,10 @@ from itertools import islice
 
 from tradeagent.clock import MILLISECOND, SECOND, Clock
 from tradeagent.errors import VenueUnavailable
-from tradeagent.integrations.hyperliquid.candles import bar_of, opening
+from tradeagent.integrations.hyperliquid.candles import bar_of
 from tradeagent.integrations.hyperliquid.questions import MarketQuestions
 from tradeagent.integrations.hyperliquid.timing import VenueTime
-from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe
+from tradeagent.messages import TIMEFRAMES, MarketData, Timeframe, candle_open
 
 MOST = 5_000
 """How many candles of a timeframe the venue keeps."""
@@ -79,7 +79,7 @@ class CandleHistory:
         """
         length = TIMEFRAMES[timeframe]
         count = min(count, MOST)
-        end = opening(timeframe, before)
+        end = candle_open(timeframe, before)
         start = max(0, end - count * length)
         if end <= start:
             return ()

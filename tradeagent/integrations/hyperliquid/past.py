@@ -12,7 +12,14 @@ from tradeagent.integrations.hyperliquid.questions import MarketQuestions
 from tradeagent.integrations.hyperliquid.rest import Rest
 from tradeagent.integrations.hyperliquid.settings import LineSettings
 from tradeagent.integrations.hyperliquid.timing import VenueTime
-from tradeagent.messages import TIMEFRAMES, InstrumentUpdate, MarketData, MarketTrade, Timeframe
+from tradeagent.messages import (
+    TIMEFRAMES,
+    InstrumentUpdate,
+    MarketData,
+    MarketTrade,
+    Timeframe,
+    candle_open,
+)
 
 A_PAGE = 1_000
 """Candles asked for at once."""
@@ -54,8 +61,7 @@ class HyperliquidPast:
 
     def earliest(self, timeframe: Timeframe) -> int:
         """Return when the oldest candle opened that the venue still has."""
-        length = TIMEFRAMES[timeframe]
-        return self._time.now() // length * length - (MOST - 1) * length
+        return candle_open(timeframe, self._time.now()) - (MOST - 1) * TIMEFRAMES[timeframe]
 
     def instrument(self, symbol: str) -> InstrumentUpdate | None:
         """Return the grid of a symbol; raises DataError where none is listed."""

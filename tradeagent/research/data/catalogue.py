@@ -81,13 +81,14 @@ class Catalogue:
         months = sorted(one for one in folder.glob("month=*") if first <= one.name <= last)
         return [file for month in months for file in sorted(month.glob("*.parquet"))]
 
-    def extent(self, series: Series) -> Extent:
-        """Return how much of a series there is; raises DataError."""
-        files = self.files(series)
+    def extent(self, series: Series, span: Span = EVER) -> Extent:
+        """Return how much of a series there is in a range; raises DataError."""
+        files = self.files(series, span)
         if not files:
             return Extent(0, 0, 0, 0)
         with duck(WANTED) as connection:
-            sql = f"FROM {_read(files)} SELECT count(*), min(epoch_ns(time)), max(epoch_ns(time))"
+            told = "count(*), min(epoch_ns(time)), max(epoch_ns(time))"
+            sql = f"FROM {_read(files)} SELECT {told} WHERE {_within(span)}"
             ((rows, first, last),) = asked(connection, sql, str(series)).fetchall()
         return Extent(rows, first or 0, last or 0, sum(file.stat().st_size for file in files))
 
@@ -99,10 +100,7 @@ class Catalogue:
             none: Columns = {name: np.zeros(0) for name in names}
             return {**none, "time": np.zeros(0, np.int64)}
         told = ", ".join(named(name) for name in names if name != "time")
-        chosen = f"epoch_ns(time) >= {span.start}"
-        if span.end != EVER.end:
-            chosen += f" AND epoch_ns(time) < {span.end}"
-        sql = f"FROM {_read(files)} SELECT epoch_ns(time) AS time, {told} WHERE {chosen}"
+        sql = f"FROM {_read(files)} SELECT epoch_ns(time) AS time, {told} WHERE {_within(span)}"
         with duck(WANTED) as connection:
             return cast("Columns", dict(asked(connection, sql, str(series)).fetchnumpy()))
 
@@ -160,6 +158,11 @@ class Catalogue:
                 f"{series} is kept with the columns {', '.join(card.columns)}, these rows have "
                 f"{', '.join(rows)}; keep them apart under another --symbol"
             )
+
+
+def _within(span: Span) -> str:
+    ends = "" if span.end == EVER.end else f" AND epoch_ns(time) < {span.end}"
+    return f"epoch_ns(time) >= {span.start}{ends}"
 
 
 def _read(files: Sequence[Path]) -> str:

@@ -11,7 +11,7 @@ from tradeagent.errors import DataError, VenueUnavailable
 from tradeagent.integrations.base import FundingRate, Page, PastMarket
 from tradeagent.integrations.recorded import InstrumentSpec
 from tradeagent.integrations.recorded.read import Watch, unwatched
-from tradeagent.messages import InstrumentUpdate, MarketData, MarketTrade
+from tradeagent.messages import InstrumentUpdate, MarketData, MarketTrade, candle_open
 from tradeagent.quant.curve import Times
 from tradeagent.research.data.catalogue import Catalogue
 from tradeagent.research.data.series import Asked, Columns, Series
@@ -48,10 +48,11 @@ async def download(
     without an answer is asked again, ever later, six times. Raises DataError.
     """
     grid = source.instrument(symbol)
-    length = max(series.length, 1)
-    end = min(span.end, source.now() // length * length)
-    earliest = source.earliest(series.timeframe) if series.timeframe else 0
-    start = -(-max(span.start, earliest) // length) * length
+    start, end, earliest = span.start, min(span.end, source.now()), 0
+    if series.timeframe:
+        earliest = source.earliest(series.timeframe)
+        start = candle_open(series.timeframe, max(start, earliest) + series.length - 1)
+        end = candle_open(series.timeframe, end)
     note = ""
     if 0 < span.start < earliest:
         note = f"{source.name} has no {series.timeframe} candles before {date(start)}"

@@ -13,7 +13,7 @@ from tradeagent.integrations.duck import asked, duck, named, quoted
 from tradeagent.integrations.recorded.columns import UNITS
 from tradeagent.integrations.recorded.read import Watch, unwatched
 from tradeagent.integrations.recorded.source import LINES, PARQUET
-from tradeagent.messages import TIMEFRAMES, Timeframe
+from tradeagent.messages import TIMEFRAMES, Timeframe, candle_open
 from tradeagent.research.data.catalogue import WANTED, Catalogue
 from tradeagent.research.data.merge import OUT
 from tradeagent.research.data.playing import rows_of
@@ -78,7 +78,7 @@ def _rows(
         raise DataError(f"{series}: only candles can be made into longer ones")
     length = TIMEFRAMES[timeframe]
     # A period that began before the range is not within it; the first one within is whole.
-    first = -(-span.start // length) * length
+    first = candle_open(timeframe, span.start + length - 1)
     made = resample(catalogue.candles(series, Span(first, span.end)), timeframe)
     return rows_of(made.candles), int((made.parts < length // series.length).sum())
 

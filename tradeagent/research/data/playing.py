@@ -102,14 +102,16 @@ def _found(
             f"{symbol}: there are candles of {there}, and {timeframe} ones cannot be made of them; "
             f"{_remedy(kind, symbol, timeframe)}"
         )
-    within = [one for one in fitting if _overlaps(catalogue, one, span)]
+    within = [one for one in fitting if catalogue.extent(one, span).rows]
     if not within:
         _refuse_empty(catalogue, fitting[0], span)
     found = within[0]
     if found.length == length or kind != "bars":
         return found, catalogue
     assert timeframe is not None
-    return _made(catalogue, found, timeframe)
+    made, home = _made(catalogue, found, timeframe)
+    _refuse_empty(home, made, span)
+    return made, home
 
 
 def _made(catalogue: Catalogue, source: Series, timeframe: Timeframe) -> tuple[Series, Catalogue]:
@@ -146,13 +148,8 @@ def _grid(cards: Sequence[Card]) -> InstrumentSpec | None:
     return InstrumentSpec(tick=min(one.tick for one in seen), lot=min(one.lot for one in seen))
 
 
-def _overlaps(catalogue: Catalogue, series: Series, span: Span) -> bool:
-    _, first, last, _ = catalogue.extent(series)
-    return first < span.end and last + series.length > span.start
-
-
 def _refuse_empty(catalogue: Catalogue, series: Series, span: Span) -> None:
-    if _overlaps(catalogue, series, span):
+    if catalogue.extent(series, span).rows:
         return
     rows, first, last, _ = catalogue.extent(series)
     raise DataError(

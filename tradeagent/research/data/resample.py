@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradeagent.errors import DataError
-from tradeagent.messages import TIMEFRAMES, Timeframe
+from tradeagent.messages import TIMEFRAMES, Timeframe, candle_open, first_open
 from tradeagent.quant.curve import Prices, Times
 
 
@@ -22,27 +22,27 @@ class Resampled(NamedTuple):
 def resample(candles: Prices, timeframe: Timeframe) -> Resampled:
     """Return the candles of `timeframe` that shorter ones make, equal to those the daemon builds.
 
-    Periods are multiples of their length since 1970 (weeks begin on Thursday). One in which some
-    candles are missing is made of those that are there, and `parts` tells how many; one without
-    any is left out, and so is the last one while its end is missing. Raises DataError where the
-    timeframe is no multiple of the candles' own.
+    Periods begin as `candle_open` says. One in which some candles are missing is made of those that
+    are there, and `parts` tells how many; one without any is left out, and so is the last one while
+    its end is missing. Raises DataError where the timeframe is no multiple of the candles' own.
     """
     length = TIMEFRAMES[timeframe]
     if length % candles.length or length == candles.length:
         own = next(name for name, value in TIMEFRAMES.items() if value == candles.length)
         raise DataError(f"{candles.symbol}: {timeframe} candles cannot be made of {own} ones")
     time = candles.time
-    periods = time // length
-    if len(time) and (int(time[-1]) + candles.length) % length:
-        time = time[: np.searchsorted(periods, periods[-1])]
-        periods = periods[: len(time)]
-    firsts = np.flatnonzero(np.diff(periods, prepend=-1))
+    opens = np.maximum(time - (time - first_open(timeframe)) % length, 0)
+    end = int(time[-1]) + candles.length if len(time) else 0
+    if candle_open(timeframe, end) != end:
+        time = time[: np.searchsorted(opens, opens[-1])]
+        opens = opens[: len(time)]
+    firsts = np.flatnonzero(np.diff(opens, prepend=-1))
     ends = np.append(firsts[1:], len(time))[: len(firsts)].astype(np.int64)
     volumes = candles.volume.tolist()
     made = Prices(
         symbol=candles.symbol,
         length=length,
-        time=periods[firsts] * length,
+        time=opens[firsts],
         open=candles.open[firsts],
         high=np.maximum.reduceat(candles.high[: len(time)], firsts),
         low=np.minimum.reduceat(candles.low[: len(time)], firsts),

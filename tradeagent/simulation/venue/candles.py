@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from tradeagent.integrations.base import MarketFeed
-from tradeagent.messages import TIMEFRAMES, MarketData
-from tradeagent.simulation.market import MONDAY
+from tradeagent.messages import TIMEFRAMES, MarketData, candle_open
 from tradeagent.simulation.venue.base import Json
 from tradeagent.simulation.venue.wire import decimal_text
 
@@ -32,9 +31,7 @@ def opening(interval: str, time: int) -> int:
         day = datetime.fromtimestamp(time // 1_000_000_000, UTC)
         first = day.replace(day=1, hour=0, minute=0, second=0)
         return int(first.timestamp()) * 1_000_000_000
-    length = TIMEFRAMES[interval]
-    origin = MONDAY if interval == "1w" else 0
-    return time - (time - origin) % length
+    return candle_open(interval, time)
 
 
 def closing(interval: str, opened: int) -> int:
