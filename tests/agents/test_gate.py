@@ -435,6 +435,23 @@ def test_unknown_orders_count_and_are_told() -> None:
     ]
 
 
+@pytest.mark.parametrize("sizes", [("1", "0", "1"), ("1", "0", "-1"), ("1", "-1")])
+def test_the_wait_for_a_stop_begins_with_each_position(sizes: tuple[str, ...]) -> None:
+    """One that was closed before its stop rested leaves nothing behind for the next."""
+    risk = desk()
+    for number, size in enumerate(sizes):
+        at(risk, 50 * number)
+        hold(risk, size)
+        assert risk.monitor_risk() == []
+
+    at(risk, 50 * len(sizes))
+    assert risk.monitor_risk() == []
+    at(risk, 50 * len(sizes) + 11)
+    assert [one.code for one in risk.monitor_risk() if isinstance(one, RiskAlert)] == [
+        "UNPROTECTED"
+    ]
+
+
 def test_a_position_without_a_stop_is_told_and_nothing_new_opened() -> None:
     """From a minute on REDUCE_ONLY follows, unless stops of its size rest."""
     risk = desk()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from tests.agents.script import RISK
 from tests.harness import START, Rig
 from tradeagent.clock import SECOND
 from tradeagent.messages import Fill, MarketData, OrderStatus, OrderUpdate, TradeSignal
+from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.strategies.base import Event, Inputs, Strategy, View
 
 HOUR = 3600 * SECOND
@@ -38,6 +41,24 @@ def hour(number: int, price: float) -> MarketData:
         close=price,
         volume=1.0,
     )
+
+
+@pytest.mark.parametrize("delay_ms", [1, 60_000])
+async def test_an_order_on_its_way_waits_as_well(delay_ms: int) -> None:
+    """With a delay it meets the first open after its arrival, and is not called back before."""
+    bars = [hour(number, 100.0 + number) for number in range(5)]
+    rig = Rig(
+        strategies=lambda: [Once("one", "BTC")],
+        weights={"one": 1.0},
+        events=[(bar.close_time, bar) for bar in bars],
+        risk=RISK,
+        exchange_settings=ExchangeSettings(order_delay_ms=delay_ms),
+    )
+    await rig.run()
+
+    fill = rig.heard(Fill)[0]
+    assert fill.time == START + 2 * HOUR
+    assert fill.price >= Decimal(102)
 
 
 async def test_an_order_waits_for_the_next_candle_however_long_that_takes() -> None:

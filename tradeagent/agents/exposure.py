@@ -135,6 +135,8 @@ class Exposure:
         self.balance -= update.funding - before.funding
         self._positions[symbol] = update
         standing = self[symbol]
+        if before.size * update.size <= 0:
+            standing.bare = 0  # the next position is as old as it is, not as the last one
         standing.size, standing.entry = update.size, float(update.entry_price)
         standing.units = float(update.size)
         self.totals.moved(symbol, standing)

@@ -368,7 +368,7 @@ class Trading(BaseAgent[TradingSettings]):
             lost_after = LOST_AFTER
             if work is not None and work.limit is not None:
                 lost_after = max(LOST_AFTER, 2 * self.entries.patience)
-            if work is not None and self._is_late(desk, work, lost_after):
+            if work is not None and self._is_late(work, lost_after):
                 messages.extend(self._give_up(desk, work))
             elif desk.size or desk.legs or self.entries.is_entering(desk):
                 messages.extend(self.manage_positions(desk))
@@ -381,15 +381,15 @@ class Trading(BaseAgent[TradingSettings]):
             self._remind()
         return messages
 
-    def _is_late(self, desk: Desk, work: Work, lost_after: int) -> bool:
+    def _is_late(self, work: Work, lost_after: int) -> bool:
         """Tell whether an order should have ended by now.
 
-        In a simulation, where candles alone may be heard, a market order that is known to the venue
-        waits for the next price: it may be hours away.
+        In a simulation nothing gets lost: a market order that is known to the venue waits for the
+        price it meets, which may be candles of hours away, and its delay besides.
         """
         exact = self._runtime is not None and self._runtime.exact
-        waits = work.cloid is not None and work.limit is None and desk.price_time <= work.since
-        return not (exact and waits) and self.now() - work.since > lost_after
+        waits = exact and work.cloid is not None and work.limit is None
+        return not waits and self.now() - work.since > lost_after
 
     def _give_up(self, desk: Desk, work: Work) -> list[Message]:
         """Cancel an order that does not end, or forget a request that nobody answered."""
