@@ -125,10 +125,11 @@ class Rig:
     extra: Sequence[Callable[[], BaseAgent[Any]]] = ()
     store: MemoryStore = field(default_factory=lambda: MemoryStore(keep=True))
     ledger: Ledger = field(default_factory=lambda: Ledger(None))
+    start: int = START
 
     def __post_init__(self) -> None:
         """Put it together."""
-        self.clock = SimulatedClock(START)
+        self.clock = SimulatedClock(self.start)
         self.supervisor = Supervisor(self.clock, self.store.past, self.store.journal.committed)
         past = self.store.past()
         self.bus = MemoryBus(self.clock, self.supervisor, self.store.journal, past.epoch, past.seq)
@@ -151,7 +152,7 @@ class Rig:
             lambda: Analysis(AgentSettings(), self.strategies()),
             lambda: Monitor(MonitorSettings()),
             *self.extra,
-            lambda: Data(DataSettings(), feed, START),
+            lambda: Data(DataSettings(), feed, self.start),
         ):
             self.supervisor.add(build)
 

@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from tests.harness import BTC, KEY, START, tick
+from tests.harness import BTC, KEY, START, Rig, tick
 from tradeagent.agents.execution import Execution, ExecutionSettings
 from tradeagent.agents.identity import cloid, seal
 from tradeagent.bus.memory import MemoryBus
 from tradeagent.clock import SECOND, SimulatedClock
 from tradeagent.messages import (
+    AccountUpdate,
     Envelope,
     ExecutionReport,
     Fill,
@@ -35,6 +36,7 @@ from tradeagent.storage.memory import MemoryStore
 from tradeagent.supervisor import Supervisor
 
 S = OrderStatus
+MINUTE, HOUR = 60, 3600
 ALL = (Share(strategy="a", part=Decimal(1)),)
 
 
@@ -189,3 +191,21 @@ async def test_a_late_approval_is_not_acted_on() -> None:
 
     assert await floor.exchange.get_fills(0) == []
     assert [one.status for one in floor.said if isinstance(one, OrderUpdate)] == [S.EXPIRED_LOCAL]
+
+
+@pytest.mark.parametrize(
+    "begun", [0, 1, 7 * MINUTE + 13, 59 * MINUTE + 59, 21 * HOUR + 30 * MINUTE]
+)
+async def test_a_simulation_is_told_of_the_account_at_each_full_hour(begun: int) -> None:
+    """Whenever it starts: at once, then at each hour of the clock; and what it is told stands."""
+    seconds = range(begun, begun + 5 * HOUR + 7 * MINUTE, 11 * MINUTE)
+    events = [(START + at * SECOND, tick(100.0, at)) for at in seconds]
+    rig = Rig(events=events, start=START + begun * SECOND)
+
+    await rig.run()
+
+    told = rig.heard(AccountUpdate)
+    hours = [at for at in range(0, seconds[-1], HOUR) if at > begun]
+    assert [(one.time - START) / SECOND for one in told] == [begun, *hours]
+    assert all(one.stands for one in told)
+    assert len(hours) >= 4

@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from tradeagent.messages import Fill, Order, OrderStatus, OrderUpdate, Share
+from tradeagent.messages.build import typed
 from tradeagent.quant.curve import Curve, Floats, Prices
 from tradeagent.quant.holding import hold
 from tradeagent.quant.performance import measure
@@ -106,11 +107,15 @@ def _after(first: float, rest: Floats) -> Floats:
     return np.concatenate((np.array([first]), rest))
 
 
+_new_order, _new_update, _new_fill = typed(Order), typed(OrderUpdate), typed(Fill)
+ALONE = (Share(strategy="sma_cross", part=Decimal(1)),)
+
+
 def orders_of(trades: tuple[Trade, ...]) -> tuple[OrderUpdate, ...]:
     """Return the filled entry order of each trade."""
     return tuple(
-        OrderUpdate(
-            order=Order(
+        _new_update(
+            order=_new_order(
                 cloid=f"0x{place:032x}",
                 intent_id=f"intent-{place}",
                 symbol=one.symbol,
@@ -122,7 +127,7 @@ def orders_of(trades: tuple[Trade, ...]) -> tuple[OrderUpdate, ...]:
             filled=one.size,
             average_price=one.entry_price,
             strategy=one.strategy,
-            shares=(Share(strategy=one.strategy, part=Decimal(1)),),
+            shares=ALONE,
             expires_at=one.entry_time + MINUTE,
             reason="a reason, with a comma\nand a line",
         )
@@ -133,7 +138,7 @@ def orders_of(trades: tuple[Trade, ...]) -> tuple[OrderUpdate, ...]:
 def fills_of(trades: tuple[Trade, ...]) -> tuple[Fill, ...]:
     """Return the entry fill of each trade."""
     return tuple(
-        Fill(
+        _new_fill(
             cloid=f"0x{place:032x}",
             intent_id=f"intent-{place}",
             tid=str(place),

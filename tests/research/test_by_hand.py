@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,13 +36,19 @@ class Rows(NamedTuple):
     tick: Decimal
 
 
-def read(path: Path, until: int = 1 << 62) -> Rows:
-    """Return the rows of a file that open before `until` (ns)."""
+@cache
+def lines(path: Path) -> tuple[list[dict[str, str]], Decimal]:
+    """Return the rows of a file, and the smallest step of its prices, at most 1."""
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    prices = [D(row[name]) for row in rows for name in ("open", "high", "low", "close")]
-    tick = D(1).scaleb(min(one.normalize().as_tuple().exponent for one in prices))
-    tick = min(tick, D(1))
+    prices = {row[name] for row in rows for name in ("open", "high", "low", "close")}
+    tick = D(1).scaleb(min(D(one).normalize().as_tuple().exponent for one in prices))
+    return rows, min(tick, D(1))
+
+
+def read(path: Path, until: int = 1 << 62) -> Rows:
+    """Return the rows of a file that open before `until` (ns)."""
+    rows, tick = lines(path)
     rows = [row for row in rows if int(row["timestamp_ms"]) * 1_000_000 < until]
     return Rows(
         time=np.array([int(row["timestamp_ms"]) * 1_000_000 for row in rows]),

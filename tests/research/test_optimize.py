@@ -22,7 +22,7 @@ from tradeagent.errors import CommandError, ConfigError, DataError
 from tradeagent.quant.luck import trials
 from tradeagent.quant.metrics import Metrics
 from tradeagent.quant.overfitting import overfitting
-from tradeagent.research import Backtest, Optimization, Search, optimize
+from tradeagent.research import Backtest, Optimization, Search, asking, optimize
 from tradeagent.research.asking import Asker, Sampler
 from tradeagent.research.search import front_of
 from tradeagent.research.space import Choice, Params, Range, key_of, read_space
@@ -55,7 +55,7 @@ def searched(file: Path, **changes: Any) -> Search:
     spec = Backtest(
         strategies=("sma_cross",),
         symbols=("BTC",),
-        timeframes=("15m",),
+        timeframes=("30m",),
         params=params,
         data=(str(file),),
         settings=LEAN,
@@ -71,19 +71,20 @@ def go(search: Search, out: Path, **more: Any) -> Optimization:
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return ten days of noise."""
-    return walk(tmp_path_factory.mktemp("noise") / "btc.csv", DAYS, seed=2)
+    return walk(tmp_path_factory.mktemp("noise") / "btc.csv", DAYS, seed=2, minutes=30)
 
 
 @pytest.fixture(scope="module")
 def trends(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return ten days of trends."""
-    return walk(tmp_path_factory.mktemp("trends") / "btc.csv", DAYS, seed=2, trend=0.004)
+    file = tmp_path_factory.mktemp("trends") / "btc.csv"
+    return walk(file, DAYS, seed=5, trend=0.004, minutes=30)
 
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a day of noise, where it does not matter what comes of it."""
-    return walk(tmp_path_factory.mktemp("day") / "btc.csv", 1, seed=3)
+    return walk(tmp_path_factory.mktemp("day") / "btc.csv", 1, seed=3, minutes=30)
 
 
 class Stopped:
@@ -183,9 +184,10 @@ def made(number: int, params: Params, value: float) -> Try:
 
 @pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
 def test_every_combination_that_makes_sense_is_asked_for_once(
-    tmp_path: Path, sampler: Sampler
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: Sampler
 ) -> None:
     """A sampler that would rather ask again is shown what is left, to the last of it."""
+    monkeypatch.setattr(asking, "VAIN", 20)  # to give up sooner makes it harder
     found = asked(tmp_path / "log", sampler, {"a": "1:6", "b": "1:6"})
 
     assert len(found) == len(set(found)) == 30
@@ -258,7 +260,7 @@ def test_processes_find_the_same_and_the_command_tells_it(
     out = tmp_path / "out"
     config = tmp_path / "lean.yaml"
     config.write_text(json.dumps(nested(LEAN)), encoding="utf-8")
-    arguments = ["-s", "sma_cross", "--symbol", "BTC", "--timeframe", "15m", "--data", str(noise)]
+    arguments = ["-s", "sma_cross", "--symbol", "BTC", "--timeframe", "30m", "--data", str(noise)]
     arguments += ["-p", "fast=4:8:4", "-p", "slow=24", "-p", "stop_atr=0", "-c", str(config)]
     arguments += ["--sampler", "grid", "--jobs", "2", "--out", str(out)]
     shown = CliRunner().invoke(command, arguments)

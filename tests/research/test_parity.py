@@ -82,7 +82,7 @@ def test_other_limits_are_named_configuration(replayed: Path) -> None:
 
 def test_a_generated_market_is_played_from_the_journal(tmp_path: Path) -> None:
     """Of a demo on simulated time, ticks, books and warm-up come from its journal: all is equal."""
-    state = record(plan(seed=5), tmp_path / "state", 3.0)
+    state = record(plan(seed=5), tmp_path / "state", 1.5)
     found = parity(state)
 
     assert whole(found), found.differences[:3]
@@ -93,7 +93,7 @@ def test_what_operators_said_is_said_again(tmp_path: Path) -> None:
     """A halt and an order by hand are inputs of the run: its backtest hears them, too."""
     halt = RiskOverride(rule="STATE", mode=TradingMode.HALTED, reason="a look", actor="me")
     resume = RiskOverride(rule="STATE", mode=TradingMode.ACTIVE, reason="looked", actor="me")
-    state = rehearsed(plan(seed=3), tmp_path / "state", 4.0, [(30, halt), (90, resume)])
+    state = rehearsed(plan(seed=3), tmp_path / "state", 1.5, [(20, halt), (40, resume)])
     found = parity(state)
 
     assert whole(found), found.differences[:3]

@@ -68,7 +68,7 @@ def test_the_trades_are_those_of_the_whole_backtest(
     slippage: str,
 ) -> None:
     """Whatever the walk, its holes, the periods and the sizes: each trade is the same."""
-    prices = walk(rows=300, seed=seed)
+    prices = walk(rows=150, seed=seed)
     kept = np.random.default_rng(seed).random(len(prices)) >= holes
     path = written(tmp_path_factory.mktemp("walk"), prices, kept)
     terms = {"risk.sizing": sizing, "exchange.slippage_bp": slippage}

@@ -95,6 +95,60 @@ async def test_who_fails_while_all_stop_is_not_made_anew() -> None:
     assert len(Feeder.made) == 1
 
 
+class Planner(BaseAgent):
+    """Wants to be reminded, at once and in an hour, of each ticker, and when it goes."""
+
+    fired: ClassVar[list[str]] = []
+    gate: ClassVar[asyncio.Event]
+
+    @on(Sentiment)
+    def begin(self, _: Sentiment) -> None:
+        """Keep the stop waiting."""
+        self.start(self._linger())
+
+    async def _linger(self) -> None:
+        await Planner.gate.wait()
+
+    @on(TickerUpdate)
+    def plan(self, _: TickerUpdate) -> None:
+        """Ask for both."""
+        self._ask()
+
+    def _ask(self) -> None:
+        self.remind("soon", 0.0)
+        self.remind("late", 3600.0)
+
+    async def teardown(self) -> None:
+        """Ask for both."""
+        self._ask()
+
+    def soon(self) -> None:
+        """Note it."""
+        Planner.fired.append("soon")
+
+    def late(self) -> None:
+        """Note it."""
+        Planner.fired.append("late")
+
+
+async def test_a_reminder_from_while_all_stop_neither_fires_nor_holds_the_stop() -> None:
+    """Those set before the stop, in its drain and at the end of an agent come to nothing."""
+    Planner.fired.clear()
+    Planner.gate = asyncio.Event()
+    async with House(Planner) as house:
+        house.tell(mood(), ticker(1))
+        await until(lambda: Planner.fired == ["soon"])
+        house.supervisor.stop()
+        await turn()
+        house.tell(ticker(2))
+        for _ in range(10):
+            await turn()
+        Planner.gate.set()
+        await asyncio.wait_for(house.running, 5)
+
+    assert Planner.fired == ["soon"]
+
+
 class Fragile(BaseAgent):
     """Fails on every ticker."""
 
