@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.agents.risk_desk import at, desk, hold
+from tests.agents.risk_desk import at, desk, hold, judge, request, update
 from tests.harness import START, bar
 from tradeagent.agents import lookout
 from tradeagent.agents.risk import Risk
 from tradeagent.clock import SECOND
-from tradeagent.messages import AccountUpdate, MarketData, Message
+from tradeagent.messages import AccountUpdate, MarketData, Message, OrderStatus, RiskAlert
 
 LIMITS = {
     "max_gross_ratio": "4",
@@ -92,3 +92,30 @@ def test_it_does_rest() -> None:
     calm = risk.lookout._calm_until
     live(risk, lookout.MOVES, [("BTC", 0.0005, 600)])
     assert risk.lookout._calm_until == calm > 0
+
+
+def fund_stands(risk: Risk) -> None:
+    """Tell an account that stands until the next word."""
+    money = Decimal(10_000)
+    risk.account(AccountUpdate(balance=money, equity=money, time=START, stands=True))
+
+
+def test_a_candle_to_come_is_no_silence() -> None:
+    """A holding on candles of a day, with an order resting, is left alone until one is missing."""
+    day, patience = 86_400, 300
+    risk = desk(limits={**LIMITS, "require_stop": False}, watch={"max_blind_s": patience})
+    fund_stands(risk)
+    risk.bar(_bar("BTC", 100.0, 60).model_copy(update={"timeframe": "1d", "time": START}))
+    verdict = judge(risk, request())
+    at(risk, day)
+    risk.ordered(update(verdict, OrderStatus.OPEN))
+    hold(risk, "1")
+    assert risk.monitor_risk() == []
+
+    late = START + (2 * day + patience) * SECOND
+    assert not risk.lookout.is_overdue(late)
+    assert risk.lookout.is_overdue(late + 2)
+    at(risk, 2 * day + patience + 1)
+    assert [one.code for one in risk.monitor_risk() if isinstance(one, RiskAlert)] == [
+        "HOLDING_BLIND"
+    ]

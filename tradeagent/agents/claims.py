@@ -94,6 +94,11 @@ class Claims:
             self._drop(intent)
 
     @property
+    def lapse(self) -> int | None:
+        """Return when the next approval comes to nothing, if no order follows (UTC ns)."""
+        return min(self._reserved.values(), default=None)
+
+    @property
     def can_open(self) -> bool:
         """Tell whether an order can still open or raise a position."""
         return any(claim.total in ("buys", "sells") for claim in self._claims.values())

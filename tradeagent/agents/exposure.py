@@ -213,7 +213,8 @@ class Exposure:
 
         With `move` each mark has moved by that part against us, in each regard.
         """
-        unrealised = gross = margin = maintenance = blind = bare = 0.0
+        unrealised = gross = margin = maintenance = bare = 0.0
+        blind = -FAR if self._held else 0.0  # before the next candle is due it is no silence
         wants_stop = self.limits.require_stop
         for standing in self._held.values():
             worth = abs(standing.units) * (standing.mark or standing.entry)

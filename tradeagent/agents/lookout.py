@@ -17,8 +17,6 @@ QUIET = frozenset({"blind"})
 """What may count while the account rests: a price ends it."""
 CALM = 3600 * SECOND
 """For how long that holds at most, ns."""
-HELD = 120 * SECOND
-"""After how long approvals that came to nothing are a reason for a look, ns."""
 
 
 class Lookout:
@@ -60,8 +58,8 @@ class Lookout:
         counting = exposure.counting()
         left = self._watch.time_left(vitals, counting)
         self._due = now + int(left * SECOND) + 1 if left < FOREVER else NEVER
-        if exposure.claims:
-            self._due = min(self._due, now + HELD)
+        if (lapse := exposure.claims.lapse) is not None:
+            self._due = min(self._due, lapse + 1)
         if rests and exposure.holds and exposure.stands and counting <= QUIET:
             self._rest(now)
         return told

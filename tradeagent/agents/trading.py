@@ -99,7 +99,9 @@ class Trading(BaseAgent[TradingSettings]):
         return not any(desk.stirred or self._is_busy(desk) for desk in self.desks)
 
     def _is_busy(self, desk: Desk) -> bool:
-        if desk.work is not None or desk.alarm < NEVER or self.entries.is_entering(desk):
+        if desk.work is not None and not self._waits(desk.work):
+            return True
+        if desk.alarm < NEVER or self.entries.is_entering(desk):
             return True
         return any(map(is_managed, desk.legs.values()))
 
@@ -382,14 +384,17 @@ class Trading(BaseAgent[TradingSettings]):
         return messages
 
     def _is_late(self, work: Work, lost_after: int) -> bool:
-        """Tell whether an order should have ended by now.
+        """Tell whether an order should have ended by now."""
+        return not self._waits(work) and self.now() - work.since > lost_after
+
+    def _waits(self, work: Work) -> bool:
+        """Tell whether an order may take all the time it needs.
 
         In a simulation nothing gets lost: a market order that is known to the venue waits for the
         price it meets, which may be candles of hours away, and its delay besides.
         """
         exact = self._runtime is not None and self._runtime.exact
-        waits = exact and work.cloid is not None and work.limit is None
-        return not waits and self.now() - work.since > lost_after
+        return exact and work.cloid is not None and work.limit is None and not work.unsure
 
     def _give_up(self, desk: Desk, work: Work) -> list[Message]:
         """Cancel an order that does not end, or forget a request that nobody answered."""
