@@ -10,6 +10,7 @@ TradeAgentError
 │   ├── BusUnavailable     the transport is away
 │   ├── VenueUnavailable   the venue did not answer; the outcome is unknown
 │   └── NotSent            the request never left; nothing can have come of it
+├── BrokenRun              an exception in a strategy or an agent ended a simulation
 ├── OrderRefused           the venue refused this one order, for certain
 └── IntegrityError         stop increasing exposure: what we believe is not so
     ├── JournalError       the journal cannot be written, read or trusted
@@ -20,6 +21,14 @@ TradeAgentError
 """
 
 from __future__ import annotations
+
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+
+LIBRARIES = tuple({str(Path(__file__).parent), *sysconfig.get_paths().values(), sys.prefix})
+"""Where code lies that no user wrote."""
 
 
 class TradeAgentError(Exception):
@@ -76,6 +85,10 @@ class NotSent(TransientError):
     """A request that never left."""
 
 
+class BrokenRun(TradeAgentError):
+    """A simulation that an exception in a strategy or an agent ended."""
+
+
 class OrderRefused(TradeAgentError):
     """A structured refusal of one order by the venue."""
 
@@ -104,3 +117,13 @@ class Overflow(IntegrityError):
 
 class Runaway(IntegrityError):
     """A chain of messages that does not end."""
+
+
+def fault(error: BaseException) -> str:
+    """Return in one line where in the user's own code an exception came from, and what it is."""
+    text = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [one for one in frames if not one.filename.startswith((*LIBRARIES, "<"))]
+    return f"{own[-1].filename}:{own[-1].lineno}: {text}" if own else text

@@ -35,7 +35,7 @@ from tradeagent.integrations.hyperliquid.settings import (
 from tradeagent.integrations.recorded import RecordedSettings
 from tradeagent.messages import PositionUpdate, Timeframe
 from tradeagent.simulation.settings import ExchangeSettings, MarketSettings
-from tradeagent.strategies import Strategy, StrategyParams, load_strategy
+from tradeagent.strategies import Strategy, StrategyParams, load_strategy, make_strategy
 
 BUILT_IN: dict[str, type[BaseAgent[Any]]] = {
     "execution": Execution,
@@ -78,7 +78,7 @@ class StrategyPlan(BaseModel):
 
     def make(self) -> list[Strategy]:
         """Return a fresh strategy for each symbol."""
-        return [self.kind(self.name, symbol, self.params) for symbol in self.symbols]
+        return [make_strategy(self.kind, self.name, one, self.params) for one in self.symbols]
 
     def mandate(self) -> Mandate:
         """Return what it may trade: its symbols, and those it asks for beside them."""

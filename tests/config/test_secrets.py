@@ -130,15 +130,15 @@ def test_any_text_survives_the_file(tmp_path_factory: pytest.TempPathFactory, te
     path, key = folder / "s.age", folder / "key"
     init(path, key)
     set_secret(path, key, "ONE", "first-value")
-    set_secret(path, key, "TWO", text)
+    set_secret(path, key, "SECOND_ONE", text)
     set_secret(path, key, "ONE", Secret(text))
     assert {name: one.reveal() for name, one in read(path, key).items()} == {
         "ONE": text,
-        "TWO": text,
+        "SECOND_ONE": text,
     }
-    assert list_names(path, key) == ["ONE", "TWO"]
+    assert list_names(path, key) == ["ONE", "SECOND_ONE"]
     assert path.read_text().startswith("-----BEGIN AGE ENCRYPTED FILE-----")
-    assert "TWO" not in path.read_text()
+    assert "SECOND_ONE" not in path.read_text()
     assert [each.name for each in sorted(folder.iterdir())] == ["key", "s.age"]
 
 

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from tradeagent.errors import ConfigError
-from tradeagent.strategies import BUILT_IN, Strategy, load_strategy, strategy_names
+from tradeagent.strategies import (
+    BUILT_IN,
+    Event,
+    Inputs,
+    Strategy,
+    StrategyParams,
+    View,
+    load_strategy,
+    make_strategy,
+    strategy_names,
+)
 
 PLUGIN = '''
 from tradeagent.strategies import Inputs, Strategy
@@ -89,3 +99,43 @@ def test_what_is_no_strategy_is_refused(type_: str, text: str) -> None:
 
     assert text in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("class Broken(\n", r"spoilt_1\.py:1: SyntaxError: "),
+        ("\nwrong = undefined\n", r"spoilt_2\.py:2: NameError: "),
+        ("import json\n\njson.loads('')\n", r"spoilt_3\.py:3: JSONDecodeError: "),
+    ],
+)
+def test_a_file_that_fails_is_told_with_its_line(
+    body: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong while a strategy's file is read, one line names the place in it."""
+    name = said.partition("\\")[0]
+    (tmp_path / f"{name}.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError, match=rf"cannot import '{name}': /.*{said}") as refused:
+        load_strategy(f"{name}:Broken")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_strategy_that_cannot_be_made_is_told_with_its_line() -> None:
+    """An exception in its constructor or its inputs is a ConfigError of one line."""
+
+    class Unmade(Strategy):
+        """Fail at once."""
+
+        def inputs(self) -> Inputs:
+            """Look for what is not there."""
+            raise KeyError("nothing")
+
+        def decide(self, _: Event, __: View) -> None:
+            """Say nothing."""
+
+    with pytest.raises(
+        ConfigError, match=r"Unmade cannot be made: /.*test_registry\.py:\d+: KeyError: 'nothing'"
+    ):
+        make_strategy(Unmade, "one", "BTC", StrategyParams())

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TypeVar
 from tradeagent.app import Daemon, open_daemon
 from tradeagent.bus.base import Subscriber
 from tradeagent.clock import SimulatedClock
+from tradeagent.errors import BrokenRun, TradeAgentError, fault
 from tradeagent.integrations.base import MarketFeed
 from tradeagent.log import log
 from tradeagent.parts import fast_loop
@@ -45,11 +46,16 @@ async def play(
     """Run `plan` in the folder `state`; returns when it began (UTC ns) and what it came to.
 
     Without a folder its journal is not kept. `feed` is played in place of the plan's own. Raises
-    an OperatorError with one line.
+    an OperatorError with one line, and BrokenRun for an exception in what was played.
     """
     log.disable("tradeagent.app")  # that a run begins is no news to who asked for it
     with scratch() if state is None else nullcontext(state) as place:
-        return await _play(plan, place, feed, listening, keep=state is not None)
+        try:
+            return await _play(plan, place, feed, listening, keep=state is not None)
+        except TradeAgentError:
+            raise
+        except Exception as error:
+            raise BrokenRun(f"the run was ended by {fault(error)}") from error
 
 
 async def _play(
@@ -83,12 +89,16 @@ def wait_for(work: Coroutine[object, object, T]) -> T:
 
     So a notebook, whose loop always runs, may call what a script does.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _loop_runs():
         return _run(work)
     with ThreadPoolExecutor(1, "backtest") as pool:
         return pool.submit(_run, work).result()
+
+
+def _loop_runs() -> bool:
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop() is not None
+    return False
 
 
 def _run(work: Coroutine[object, object, T]) -> T:

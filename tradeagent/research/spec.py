@@ -23,7 +23,7 @@ from tradeagent.research.data.catalogue import Catalogue
 from tradeagent.research.data.playing import Chosen, choose
 from tradeagent.research.data.root import usual_root
 from tradeagent.research.data.span import EVER, Span, parse_span
-from tradeagent.strategies import Inputs, load_strategy, strategy_names
+from tradeagent.strategies import Inputs, load_strategy, make_strategy, strategy_names
 
 PROFILE = "backtest"
 FORCED: dict[str, object] = {
@@ -271,7 +271,7 @@ def _inputs(loaded: Loaded, name: str) -> Iterator[Inputs]:
     kind = load_strategy(entry.type)
     params = loaded.refine(("strategies", name, "params"), kind.Params)
     if params is not None:
-        yield kind(name, "any", params).inputs()
+        yield make_strategy(kind, name, "any", params).inputs()
 
 
 def _warmup(inputs: Sequence[Inputs], length: int) -> int:

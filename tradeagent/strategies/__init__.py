@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from tradeagent.errors import ConfigError
+from tradeagent.errors import ConfigError, fault
 from tradeagent.strategies.base import (
     Bars,
     Decision,
@@ -28,6 +28,7 @@ __all__ = [
     "StrategyParams",
     "View",
     "load_strategy",
+    "make_strategy",
     "stop_price",
     "strategy_names",
 ]
@@ -59,14 +60,30 @@ def load_strategy(type_: str) -> type[Strategy]:
     module, _, name = target.partition(":")
     try:
         found = getattr(import_module(module), name, None)
-    except (ImportError, TypeError, ValueError) as error:
+    except ModuleNotFoundError as error:
         raise ConfigError(
             f"strategy type {type_!r}: cannot import {module!r}: {error}; "
             "put its folder on PYTHONPATH"
         ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"strategy type {type_!r}: cannot import {module!r}: {fault(error)}"
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigError(f"strategy type {type_!r}: {module} has no Strategy called {name!r}")
     return found
+
+
+def make_strategy(kind: type[Strategy], name: str, symbol: str, params: StrategyParams) -> Strategy:
+    """Return a fresh strategy; raises ConfigError where it cannot be made or say its inputs."""
+    try:
+        made = kind(name, symbol, params)
+        made.inputs()
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{kind.__name__} cannot be made: {fault(error)}") from error
+    return made
 
 
 def _offered(name: str) -> str:
