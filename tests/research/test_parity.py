@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.replay.house import LIVE, a_while, plan, record, rehearsed
+from tests.replay.house import LIVE, plan, record, rehearsed, until
 from tests.research.plain import write_bars
 from tradeagent.cli.parity import parity as command
 from tradeagent.errors import CommandError, StateError
@@ -102,7 +102,9 @@ def test_what_operators_said_is_said_again(tmp_path: Path) -> None:
 
 def test_an_accelerated_run_differs_by_its_lag_alone(tmp_path: Path) -> None:
     """Of a run on a clock that waits for nobody, signals say the same; orders may come later."""
-    state = record(plan(seed=3, **LIVE), tmp_path / "state", meanwhile=a_while)
+    state = record(
+        plan(seed=3, **LIVE), tmp_path / "state", meanwhile=lambda daemon: until(daemon, 150)
+    )
     found = parity(state)
 
     signals = found.counts[TradeSignal.wire]
