@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -224,6 +225,35 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="another process writes to it"):
             imported(catalogue, tmp_path, bars(9))
         assert Catalogue(catalogue.root).extent(BTC).rows == 5
+
+
+def test_what_cannot_be_put_in_its_place_leaves_all_as_it_was(tmp_path: Path) -> None:
+    """A symbol whose name makes no folder is refused in one line, and nothing waits for ever."""
+    catalogue = Catalogue(tmp_path / "kept")
+    imported(catalogue, tmp_path, bars(5))
+    before = stamp(catalogue)
+
+    with pytest.raises(DataError, match="is too long for a file"):
+        imported(catalogue, tmp_path, bars(5), symbol="\u00e9" * 100)
+
+    found = Catalogue(catalogue.root)
+    assert stamp(found) == before
+    assert imported(found, tmp_path, bars(9)).merge.new == 4
+
+
+def test_a_commit_that_cannot_be_finished_keeps_no_reader_out(tmp_path: Path) -> None:
+    """Where what was cut off finds no place, the rest is read and a writer is told why."""
+    catalogue = Catalogue(tmp_path / "kept")
+    imported(catalogue, tmp_path, bars(5))
+    staged = catalogue.root / ".staged"
+    staged.mkdir()
+    (staged / "0.parquet").write_bytes(b"")
+    (staged / "list.json").write_text(json.dumps({"0.parquet": f"{'x' * 300}/0.parquet"}))
+
+    found = Catalogue(catalogue.root)
+    assert found.extent(BTC).rows == 5
+    with pytest.raises(DataError, match="cannot be written"):
+        imported(found, tmp_path, bars(9))
 
 
 def test_odd_folders_are_left_alone(tmp_path: Path) -> None:

@@ -35,11 +35,15 @@ class Staged:
         return self._folder / name
 
     def commit(self) -> None:
-        """Put what was written in its place; a process killed before leaves all as it was."""
+        """Put what was written in its place; a process killed before leaves all as it was.
+
+        Raises OSError where there can be no such place, and leaves all as it was then, too.
+        """
         written = {n: to for n, to in self._places.items() if (self._folder / n).exists()}
         if not written:
             return
-        for name in written:
+        for name, target in written.items():
+            (self._root / target).parent.mkdir(parents=True, exist_ok=True)
             with (self._folder / name).open("rb") as file:
                 os.fsync(file.fileno())
         whole = self._folder / "whole"
@@ -64,7 +68,10 @@ def staging(root: Path) -> Iterator[Staged]:
 
 
 def finish(root: Path) -> None:
-    """Put in their places the files of a commit that was cut short; what came to none goes."""
+    """Put in their places the files of a commit that was cut short; what came to none goes.
+
+    Raises OSError.
+    """
     folder = root / STAGED
     listed = folder / LIST
     if listed.exists():
@@ -97,6 +104,11 @@ def alone(root: Path) -> Iterator[None]:
         raise DataError(f"{root}: another process writes to it; try again when it is done") from (
             error
         )
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or root}: cannot be written ({error.strerror}); put that right, "
+            "and try again"
+        ) from error
     finally:
         os.close(lock)
 

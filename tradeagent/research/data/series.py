@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from tradeagent.errors import DataError
 from tradeagent.integrations.recorded import InstrumentSpec
 from tradeagent.integrations.recorded.columns import Content
 from tradeagent.integrations.recorded.feed import grid
@@ -21,6 +22,8 @@ Columns: TypeAlias = dict[str, NDArray[np.float64] | NDArray[np.int64] | NDArray
 """Rows by column, `time` (UTC ns) first; words and ids are text."""
 CARD = "series.json"
 PRICES = ("open", "high", "low", "close", "bid", "ask", "bid_close", "ask_close", "price")
+LONGEST = 200
+"""Bytes of a symbol in a file's name, of which 255 may be one."""
 SIZES = ("volume", "size", "bid_size", "ask_size")
 
 
@@ -41,15 +44,28 @@ class Series(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Return where its months are, below the root, as DuckDB and others partition."""
-        parts = [f"kind={self.kind}", f"symbol={quote(self.symbol, safe='')}"]
+        """Return where its months are, below the root, as DuckDB and others partition.
+
+        Raises DataError for a symbol that makes no name.
+        """
+        parts = [f"kind={self.kind}", f"symbol={self._named}"]
         if self.timeframe is not None:
             parts.append(f"timeframe={self.timeframe}")
         return Path(*parts)
 
+    @property
+    def _named(self) -> str:
+        name = quote(self.symbol, safe="")
+        if len(name) > LONGEST:
+            raise DataError(
+                f"symbol {self.symbol[:20]}... is too long for a file's name; "
+                "choose a shorter --symbol"
+            )
+        return name
+
     def file(self, month: str) -> Path:
         """Return the file of a month such as 2022-01, below the root."""
-        name = f"{quote(self.symbol, safe='')}_{self.timeframe or self.kind}_{month}.parquet"
+        name = f"{self._named}_{self.timeframe or self.kind}_{month}.parquet"
         return self.folder / f"month={month}" / name
 
 
