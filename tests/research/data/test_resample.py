@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -101,3 +102,12 @@ def test_weeks_begin_on_monday_and_all_else_with_1970(time: int, timeframe: str)
     elif time >= first_open("1w"):
         assert (EPOCH + timedelta(microseconds=opened // 1000)).isoweekday() == 1
         assert opened % TIMEFRAMES["1d"] == 0
+
+
+def test_candles_between_the_times_make_no_longer_ones() -> None:
+    """A minute that opens at half past would bring what came after the hour into the hour."""
+    odd = candles([1, 2, 3])
+    odd = replace(odd, time=odd.time + MINUTE // 2)
+
+    with pytest.raises(DataError, match="BTC: its candles open between the times they should"):
+        resample(odd, "5m")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -115,18 +115,18 @@ class Catalogue:
         self,
         series: Series,
         rows: Columns,
-        card: Card,
+        told: Callable[[Card], Card],
         prefer: Prefer | None = None,
         watch: Watch = unwatched,
     ) -> Merge:
-        """Add rows, in the order of their times, and `card`, all or nothing.
+        """Add rows, in the order of their times, and what is `told` on the card, all or nothing.
 
         Rows that are there already are not added again. One that differs from what is there counts
         instead of it where `prefer` says so, and else nothing is kept: DataError names the first.
         """
         with alone(self.root), duck(WANTED) as connection, staging(self.root) as staged:
             before = self.card(series)
-            self._refuse_other_columns(series, before, rows)
+            _refuse_other_columns(series, before, rows)
             found = Merge()
             months = months_of(cast("Times", rows["time"]))
             for number, (month, part) in enumerate(months, 1):
@@ -145,19 +145,20 @@ class Catalogue:
                     f"in the catalogue: {found.example}; say with --prefer whose to keep, or keep "
                     f"them apart under another --symbol"
                 )
-            after = card.model_copy(update={"columns": tuple(rows)})
+            after = told(before).model_copy(update={"columns": tuple(rows)})
             if after != before:
                 text = after.model_dump_json(indent=1)
                 staged.place(self.root / series.folder / CARD).write_text(text, encoding="utf-8")
             staged.commit()
         return found
 
-    def _refuse_other_columns(self, series: Series, card: Card, rows: Columns) -> None:
-        if card.columns and set(card.columns) != set(rows):
-            raise DataError(
-                f"{series} is kept with the columns {', '.join(card.columns)}, these rows have "
-                f"{', '.join(rows)}; keep them apart under another --symbol"
-            )
+
+def _refuse_other_columns(series: Series, card: Card, rows: Columns) -> None:
+    if card.columns and set(card.columns) != set(rows):
+        raise DataError(
+            f"{series} is kept with the columns {', '.join(card.columns)}, these rows have "
+            f"{', '.join(rows)}; keep them apart under another --symbol"
+        )
 
 
 def _within(span: Span) -> str:

@@ -14,7 +14,7 @@ from tradeagent.integrations.recorded.read import Watch, unwatched
 from tradeagent.messages import InstrumentUpdate, MarketData, MarketTrade, candle_open
 from tradeagent.quant.curve import Times
 from tradeagent.research.data.catalogue import Catalogue
-from tradeagent.research.data.series import Asked, Columns, Series
+from tradeagent.research.data.series import Asked, Card, Columns, Series
 from tradeagent.research.data.span import Span, date
 
 TRIES = 6
@@ -137,10 +137,12 @@ def _keep(
     """Keep a page and that it was asked for; returns how many rows were new."""
     asked = Asked(source=source, start=span.start, end=span.end)
     columns = _columns(series, rows)
-    card = catalogue.card(series).with_asked(asked).with_seen(columns)
-    if grid is not None:
-        card = card.model_copy(update={"instrument": _spec(grid)})
-    return catalogue.keep(series, columns, card, prefer="catalogue").new
+
+    def told(card: Card) -> Card:
+        listed = {} if grid is None else {"instrument": _spec(grid)}
+        return card.with_asked(asked).with_seen(columns).model_copy(update=listed)
+
+    return catalogue.keep(series, columns, told, prefer="catalogue").new
 
 
 def _columns(series: Series, rows: Rows) -> Columns:

@@ -24,7 +24,7 @@ from tradeagent.messages import Timeframe
 from tradeagent.research.data.catalogue import Catalogue
 from tradeagent.research.data.merge import Merge, Prefer
 from tradeagent.research.data.quality import Finding, of_faults, of_rows
-from tradeagent.research.data.series import Columns, Series, Taken
+from tradeagent.research.data.series import Card, Columns, Series, Taken
 
 SIDES = {"book": ("ask", "bid"), "trades": ("sell", "buy")}
 KINDS = ("update", "snapshot")
@@ -70,12 +70,15 @@ def take_in(
         faults={one.code: one.count for one in faults if one.code != "gaps"},
     )
     turnover = file.volume == "quote"
-    card = catalogue.card(series).with_taken(taken).with_seen(rows, turnover=turnover)
-    if file.instrument is not None:
-        card = card.model_copy(update={"instrument": file.instrument})
+
+    def told(card: Card) -> Card:
+        card = card.with_taken(taken).with_seen(rows, turnover=turnover)
+        grid = {} if file.instrument is None else {"instrument": file.instrument}
+        return card.model_copy(update=grid)
+
     try:
         merged = catalogue.keep(
-            series, rows, card, prefer, lambda part: watch(READ + part * (1 - READ))
+            series, rows, told, prefer, lambda part: watch(READ + part * (1 - READ))
         )
     except DataError as error:
         raise DataError(f"{file.name}: {error}") from error

@@ -128,8 +128,8 @@ def _made(catalogue: Catalogue, source: Series, timeframe: Timeframe) -> tuple[S
             raise DataError(f"{source}: there is not one whole {timeframe} candle in them")
         first, last = int(made.time[0]), int(made.time[-1])
         taken = Taken(name=str(source), sha256=digest, rows=len(made), first=first, last=last)
-        card = catalogue.card(source).model_copy(update={"taken": (taken,), "asked": ()})
-        home.keep(target, rows_of(made), card)
+        fresh = catalogue.card(source).model_copy(update={"taken": (taken,), "asked": ()})
+        home.keep(target, rows_of(made), lambda _: fresh)
     return target, home
 
 

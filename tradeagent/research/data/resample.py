@@ -31,6 +31,11 @@ def resample(candles: Prices, timeframe: Timeframe) -> Resampled:
         own = next(name for name, value in TIMEFRAMES.items() if value == candles.length)
         raise DataError(f"{candles.symbol}: {timeframe} candles cannot be made of {own} ones")
     time = candles.time
+    if np.any(time % candles.length):
+        raise DataError(
+            f"{candles.symbol}: its candles open between the times they should, so longer ones "
+            "would hold what came after them; import them with the times at which they opened"
+        )
     opens = np.maximum(time - (time - first_open(timeframe)) % length, 0)
     end = int(time[-1]) + candles.length if len(time) else 0
     if candle_open(timeframe, end) != end:
