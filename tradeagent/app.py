@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -402,8 +402,9 @@ def _boot(plan: Plan, past: Past) -> Boot:
     )
 
 
+@cache
 def code_digest() -> str:
-    """Return a digest over our own source files."""
+    """Return a digest over our own source files as they were when it was first asked for."""
     root = Path(tradeagent.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
