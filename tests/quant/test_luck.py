@@ -117,6 +117,20 @@ def test_the_best_of_noise_is_called_luck_and_a_planted_edge_is_not() -> None:
     assert (deflated(edge, tried) or 0) > 0.95
 
 
+def test_a_few_ratios_of_many_tries_do_not_tell_how_far_apart_they_are() -> None:
+    """Seven of a hundred say nothing, eight do, and so do all of a few."""
+    some = [0.01 * place for place in range(100)]
+    nothing = [float("nan")] * 100
+    seven = trials([*some[:7], *nothing[:93]])
+
+    assert seven == Trials(100, None)
+    assert best_by_luck(seven) is None
+    assert deflated_sharpe(0.1, 365, seven) is None
+    assert trials([*some[:8], *nothing[:92]]).spread
+    assert trials(some[:3]).spread
+    assert trials([0.1, float("nan")]).spread is None
+
+
 def test_a_run_without_a_ratio_has_no_deflated_one() -> None:
     """None rather than a number nobody may rest on."""
     assert deflated(measure(curve([1.0, 1.0, 1.0]), []), Trials(10, 0.1)) is None

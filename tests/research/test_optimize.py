@@ -16,19 +16,24 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.research.plain import FREE
+from tests.research.runs import origin
 from tests.research.walks import walk
 from tradeagent.cli.optimize import optimize as command
 from tradeagent.errors import CommandError, ConfigError, DataError
+from tradeagent.quant.curve import DAY, Curve
+from tradeagent.quant.days import days
 from tradeagent.quant.luck import trials
 from tradeagent.quant.metrics import Metrics
 from tradeagent.quant.overfitting import overfitting
 from tradeagent.research import Backtest, Optimization, Search, asking, optimize
 from tradeagent.research.asking import Asker, Sampler
+from tradeagent.research.cautions import cautions
 from tradeagent.research.search import front_of
 from tradeagent.research.space import Choice, Params, Range, key_of, read_space
 from tradeagent.research.trial import Job, run_trial
 from tradeagent.research.tries import Tries, Try, luck_of, returns_of
 from tradeagent.research.verdict import judge
+from tradeagent.research.walkforward import chained
 
 GRID = {"fast": "4:8:4", "slow": "16:24:8", "stop_atr": 0}
 DAYS = 10
@@ -396,6 +401,86 @@ def test_more_tries_make_the_same_result_less_believable() -> None:
     assert few.deflated is not None
     assert many.deflated is not None
     assert many.deflated < few.deflated
+
+
+def pruned(tries: list[Try], kept: int) -> list[Try]:
+    """Return tries of which all but the best `kept` were given up after a quarter of the way."""
+    best = sorted(tries, key=lambda one: -(one.values[0] or 0.0))[:kept]
+    return [one if one in best else one.model_copy(update={"state": "pruned"}) for one in tries]
+
+
+def test_pruned_tries_are_luck_like_all_others() -> None:
+    """The worst are pruned: how far apart all tries were is known with their ratios alone."""
+    tries = made_up(60, 200, 0.0, 1)
+
+    assert luck_of(pruned(tries, 30)) == luck_of(tries)
+
+
+def test_where_too_few_ratios_are_known_nothing_counts_as_an_edge() -> None:
+    """With seven ratios of a hundred tries the deflated Sharpe is not known, and it is told."""
+    tries = made_up(100, 250, 0.005, 1)
+    best = tries[-1]
+    failed = [Try(number=one.number, params=one.params, state="failed") for one in tries[:93]]
+    some, tried = judge([*failed, *tries[93:]], 100, best)
+    more, _ = judge([*failed[1:], *tries[92:]], 100, best)
+
+    assert (some.deflated, some.lucky, tried.spread, some.survives) == (None, None, None, False)
+    assert "of 100 tries fewer than 8 have one to compare it with" in some.told()[0]
+    assert "too few of them have a Sharpe" in " ".join(cautions(best.metrics, origin(), tried))
+    assert more.deflated is not None
+
+
+def test_overfitting_is_that_of_a_choice_by_sharpe() -> None:
+    """Where something else chose, the words say so, and it does not decide."""
+    tries = made_up(50, 250, 0.005, 0)
+    ours, _ = judge(tries, 50, tries[-1])
+    other, _ = judge(tries, 50, tries[-1], "max_drawdown")
+    wrong = {"overfitting": 0.9}
+
+    assert ours.survives
+    assert not ours.model_copy(update=wrong).survives
+    assert other.model_copy(update=wrong).survives
+    assert "The probability that the choice is overfitted is" in ours.told()[1]
+    assert "The probability that a choice by Sharpe is overfitted is" in other.told()[1]
+    assert "(of the choice by max_drawdown it is not known)" in other.told()[1]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        (None, "None of 9 tries ended with a max_drawdown: there is nothing"),
+        (Metrics(trades=0), "The best of 9 tries by max_drawdown never traded"),
+        (Metrics(trades=3), "The best of 9 tries by max_drawdown has no Sharpe ratio"),
+    ],
+)
+def test_why_there_is_nothing_to_judge_is_told(metrics: Metrics | None, said: str) -> None:
+    """No try at all, one that never traded, and one that is too short are told apart."""
+    tries = made_up(8, 60, 0.0, 1)
+    best = None
+    if metrics is not None:
+        best = Try(number=9, params={"x": 0}, state="complete", values=(0.0,), metrics=metrics)
+        tries.append(best)
+    (told,) = judge(tries, 9, best, "max_drawdown")[0].told()
+
+    assert told.startswith(said)
+
+
+def test_days_that_two_tests_share_are_one_day() -> None:
+    """Tests of 21 hours have the daily returns of one account, not those of pieces of days."""
+    hour, source = 3_600 * 10**9, np.random.default_rng(3)
+    equity = np.cumprod(np.append(1.0, 1 + source.normal(0.0006, 0.004, 24 * 21)))
+    time = np.arange(len(equity), dtype=np.int64) * hour
+    tests = []
+    for first in range(0, 24 * 21, 21):
+        rows = slice(first, first + 22)
+        found = days(Curve(time[rows], equity[rows] / equity[first], np.zeros(22)))
+        day = int(found.ends[0]) // DAY - 1
+        own = tuple(found.returns.tolist())
+        tests.append(Try(number=1, params={}, state="complete", first_day=day, returns=own))
+    whole = days(Curve(time, equity, np.zeros(len(equity))))
+
+    assert chained(tests) == pytest.approx(whole.returns)
+    assert len(chained([])) == 0
 
 
 def test_tries_become_a_frame(stopped: Stopped) -> None:

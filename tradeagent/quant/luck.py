@@ -18,6 +18,8 @@ from tradeagent.quant.metrics import Metrics
 
 EULER = 0.5772156649015329
 """The Euler-Mascheroni constant."""
+KNOWN = 8
+"""Ratios it takes, or those of all tries where they are fewer, to say how far apart they are."""
 _NORMAL = NormalDist()
 
 
@@ -39,19 +41,23 @@ NORMAL = Shape()
 class Trials:
     """How often an optimiser tried, and how far apart the Sharpe ratios of the tries were.
 
-    `spread` is their standard deviation, of the ratio of a day, not annualised.
+    `spread` is their standard deviation, of the ratio of a day, not annualised; None where too few
+    of the ratios are known.
     """
 
     count: int
-    spread: float
+    spread: float | None
 
 
 def trials(sharpes: Sequence[float]) -> Trials:
     """Return what the Sharpe ratios of all tries, of a day each, come to.
 
-    A try whose ratio is not finite counts as a try and adds nothing to the spread.
+    A try whose ratio is not finite counts as a try and adds nothing to the spread. Where fewer
+    than eight of more tries are known, the spread is not.
     """
     known = [one for one in sharpes if isfinite(one)]
+    if len(known) < min(KNOWN, len(sharpes)):
+        return Trials(len(sharpes), None)
     return Trials(len(sharpes), pstdev(known) if known else 0.0)
 
 
@@ -68,10 +74,15 @@ def probabilistic_sharpe(
     return _NORMAL.cdf((sharpe - against) * sqrt(periods - 1) / sqrt(spread))
 
 
-def best_by_luck(tried: Trials) -> float:
-    """Return the highest Sharpe ratio to expect of tries that are worth nothing; 0 for one try."""
+def best_by_luck(tried: Trials) -> float | None:
+    """Return the highest Sharpe ratio to expect of tries that are worth nothing; 0 for one try.
+
+    None where it is not known how far apart they were.
+    """
     if tried.count < 2:
         return 0.0
+    if tried.spread is None:
+        return None
     high = _NORMAL.inv_cdf(1 - 1 / tried.count)
     higher = _NORMAL.inv_cdf(1 - 1 / (tried.count * e))
     return tried.spread * ((1 - EULER) * high + EULER * higher)
@@ -80,8 +91,12 @@ def best_by_luck(tried: Trials) -> float:
 def deflated_sharpe(
     sharpe: float, periods: int, tried: Trials, shape: Shape = NORMAL
 ) -> float | None:
-    """Return the probability that a Sharpe ratio is more than the best of so many by luck."""
-    return probabilistic_sharpe(sharpe, periods, shape, best_by_luck(tried))
+    """Return the probability that a Sharpe ratio is more than the best of so many by luck.
+
+    None where either is not known.
+    """
+    lucky = best_by_luck(tried)
+    return None if lucky is None else probabilistic_sharpe(sharpe, periods, shape, lucky)
 
 
 def minimum_track_record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tradeagent.quant.curve import YEAR
 from tradeagent.quant.luck import Trials, best_by_luck, deflated
 from tradeagent.quant.metrics import Metrics
 from tradeagent.research.result import Origin
@@ -66,12 +67,17 @@ def _chosen(case: Case) -> str | None:
     if case.trials is None or case.trials.count < 2:
         return None
     count, found = case.trials.count, deflated(case.metrics, case.trials)
+    best = best_by_luck(case.trials)
+    if best is None:
+        return (
+            f"It is the best of {count:,} tries, and too few of them have a Sharpe ratio to tell "
+            "skill from that choice."
+        )
     if found is None:
         return f"It is the best of {count:,} tries, and too short to tell skill from that choice."
-    best = best_by_luck(case.trials) * 365**0.5
     said = (
         f"It was chosen out of {count:,} tries, of which the best would have a Sharpe of "
-        f"{number(best)} by luck alone; the deflated Sharpe is {percent(found)}"
+        f"{number(best * YEAR**0.5)} by luck alone; the deflated Sharpe is {percent(found)}"
     )
     return f"{said}: this result may well be luck." if found < SURE else f"{said}."
 

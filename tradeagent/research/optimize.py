@@ -63,7 +63,7 @@ def optimize(
     whole = [one for one in found if not one.fold]
     front = front_of(whole, signs)
     best = front[0] if front else None
-    verdict, tried = judge(whole, len(found), best)
+    verdict, tried = judge(whole, len(found), best, search.objectives[0])
     done = Optimization(search, found, best, front, verdict, interrupted=stopped())
     if walk is not None:
         done = replace(done, forward=walk.folds, outside=walk.outside())

@@ -96,19 +96,22 @@ class Tries:
 
 
 def daily_sharpe(one: Try) -> float:
-    """Return the Sharpe ratio of a day, 0 for a try that never moved."""
-    sharpe = one.metrics.sharpe
-    return 0.0 if sharpe is None else sharpe / float(np.sqrt(YEAR))
+    """Return the Sharpe ratio of a day: 0 for a try that never moved, NaN for one that has none."""
+    sharpe, days = one.metrics.sharpe, one.metrics.days
+    if sharpe is None:
+        return 0.0 if days is not None and days > 1 else float("nan")
+    return sharpe / float(np.sqrt(YEAR))
 
 
-def luck_of(tries: Sequence[Try]) -> Trials:
+def luck_of(tries: Sequence[Try], count: int | None = None) -> Trials:
     """Return how many tries there were and how far apart their Sharpe ratios of a day were.
 
-    Failed and pruned tries count; only complete ones tell how far apart.
+    All of them count, by default those given. A pruned one tells the ratio it had come to: the
+    worst are pruned, and without them the rest would look alike.
     """
-    complete = [daily_sharpe(one) for one in tries if one.state == "complete"]
-    others = [float("nan")] * (len(tries) - len(complete))
-    return trials([*complete, *others])
+    found = [daily_sharpe(one) for one in tries]
+    others = 0 if count is None else count - len(found)
+    return trials([*found, *[float("nan")] * others])
 
 
 def returns_of(tries: Iterable[Try]) -> Floats:

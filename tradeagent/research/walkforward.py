@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ import numpy as np
 
 from tradeagent.errors import CommandError
 from tradeagent.integrations.recorded import RecordedFeed
+from tradeagent.quant.curve import Floats
 from tradeagent.quant.days import sharpe
-from tradeagent.quant.splits import Leak, Split, walk_forward
+from tradeagent.quant.splits import Split, walk_forward
 from tradeagent.research.data.span import moment
 from tradeagent.research.prices import span_of
 from tradeagent.research.search import Fold
@@ -55,7 +57,7 @@ class Walk:
             )
         gap = max(1, int(train * GAP))
         try:
-            splits = tuple(walk_forward(hours, train, test, Leak(holding=gap)))
+            splits = tuple(walk_forward(hours, train, test, gap))
         except ValueError as error:
             raise CommandError(f"--walk-forward: {error}; take fewer") from error
         return cls(spec, start, splits[:folds])
@@ -90,5 +92,16 @@ class Walk:
 
     def outside(self) -> float | None:
         """Return the Sharpe ratio a year of all tests together, by their days."""
-        tested = [one.tested for one in self.found if one.tested is not None]
-        return sharpe(np.concatenate([one.returns for one in tested])) if tested else None
+        return sharpe(chained([one.tested for one in self.found if one.tested is not None]))
+
+
+def chained(tested: Sequence[Try]) -> Floats:
+    """Return the daily returns of tests that follow one another, as of one account.
+
+    A day on which one ends and the next begins is one day, whose parts multiply.
+    """
+    grown: dict[int, float] = {}
+    for one in tested:
+        for day, gained in enumerate(one.returns, one.first_day):
+            grown[day] = grown.get(day, 1.0) * (1 + gained)
+    return np.array([grown[day] for day in sorted(grown)], np.float64) - 1
