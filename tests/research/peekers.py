@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 from pathlib import Path
+from typing import IO
 
 from tradeagent.messages import MarketData, Timeframe, TradeSignal
 from tradeagent.strategies.base import Event, Inputs, Strategy, StrategyParams, View
 
 KNOWN: dict[int, float] = {}
 """Closes by the time of their candle, once somebody has filled it."""
+HELD: list[IO[str]] = []
+"""The file that this process holds."""
 
 
 class Honest(Strategy):
@@ -71,6 +75,32 @@ class Reading(Honest):
             self.known = {int(row["timestamp_ms"]) * 10**6: float(row["close"]) for row in rows}
         after = self.known.get(event.time + 60_000_000_000, 0.0)
         return self.signal(event, "long" if after > event.close else "flat")
+
+
+class Alone(Honest):
+    """Hold a file that one process at a time may hold, as a licence or a device."""
+
+    class Params(StrategyParams):
+        """The file to hold."""
+
+        timeframe: Timeframe = "1m"
+        path: str = ""
+
+    params: Params
+
+    def prepare(self) -> None:
+        """Hold it; raises OSError where another process does."""
+        if not HELD:
+            HELD.append(Path(self.params.path).open(encoding="utf-8"))  # noqa: SIM115 - kept open
+        fcntl.flock(HELD[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Silent(Honest):
+    """Never signal."""
+
+    def decide(self, event: Event, view: View) -> TradeSignal | None:
+        """Signal nothing."""
+        return None
 
 
 class Forgetful(Honest):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -67,6 +69,8 @@ def test_an_honest_strategy_passes(pool: ProcessPoolExecutor, file: Path) -> Non
     found = checked(spec_of("Honest", file), pool)
 
     assert len(found.cuts) == 8
+    assert found.line == f"look-ahead: 8 cuts, no decision of {found.compared} changed"
+    assert found.compared > 10
     assert not found.caught, found.told()
     assert found.told() == ()
 
@@ -136,6 +140,59 @@ def test_a_strategy_with_its_warm_up_signals_the_same_whenever_it_begins(
 
     assert found.compared > 30
     assert found.told() == ()
+    assert found.line == f"warm-up: {found.compared} signals compared, none changed"
+
+
+def test_an_honest_strategy_that_works_here_alone_is_not_accused(
+    pool: ProcessPoolExecutor, file: Path, tmp_path: Path
+) -> None:
+    """What ends in an error in another process is told as that: it neither peeks nor passes."""
+    with (tmp_path / "lock").open("w") as lock:
+        peekers.HELD.append(lock)
+        spec = spec_of("Alone", file, path=lock.name)
+        found, other = checked(spec, pool), later(spec, pool)
+        peekers.HELD.clear()
+
+    assert (found.caught, found.line) == (False, "look-ahead: could not be made")
+    assert found.told()[0].startswith("The look-ahead check could not be made at 8 of 8 cuts: Bloc")
+    assert other.line == "warm-up: could not be made"
+    assert other.told()[0].startswith("The warm-up check could not be made in full: BlockingIO")
+
+
+def test_processes_that_cannot_begin_are_told(file: Path) -> None:
+    """A script that they cannot import leaves a result, and a line that says what to do."""
+    script = f"""
+from tradeagent.research import backtest
+from tests.research.plain import FREE
+found = backtest(
+    "tests.research.peekers:Honest", symbol="BTC", timeframe="1m", data={str(file)!r},
+    settings=FREE, checks=("lookahead", "warmup"),
+)
+print(found.checks)
+print(*found.warnings[:2], sep="\\n")
+"""
+    done = subprocess.run(
+        [sys.executable, "-"], input=script, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+
+    assert "look-ahead: could not be made" in lines[0]
+    for line in lines[1:]:
+        assert "could not be made" in line
+        assert "a strategy must stand in a file that they can import" in line
+
+
+def test_a_check_that_compared_nothing_says_so(pool: ProcessPoolExecutor, file: Path) -> None:
+    """Where nothing was decided, no decision changed: that shows nothing, and is not silent."""
+    spec = spec_of("Silent", file)
+    prepared = prepare(spec)
+    result = prepared.run(checks=("lookahead", "warmup"), executor=pool)
+
+    assert result.checks == (
+        "look-ahead: 8 cuts, no decisions to compare, nothing shown",
+        "warm-up: no signals to compare, nothing shown",
+    )
+    assert result.summary.checks == result.checks
 
 
 def test_checks_put_their_words_first_among_the_warnings(

@@ -12,14 +12,14 @@ from typing import Literal
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
 from tradeagent.plan import Plan
 from tradeagent.research.decisions import Decision, Ear
-from tradeagent.research.lookahead import look_ahead
+from tradeagent.research.lookahead import LookAhead, look_ahead
 from tradeagent.research.operator import mornings
 from tradeagent.research.outcome import result_of
 from tradeagent.research.play import Call, Listening, play, wait_for
 from tradeagent.research.prices import span_of, step_of
 from tradeagent.research.result import Result
 from tradeagent.research.spec import Backtest, plan_of
-from tradeagent.research.warmup import warm_up
+from tradeagent.research.warmup import WarmUp, warm_up
 from tradeagent.research.witness import Witness
 
 STEPS = 100
@@ -105,17 +105,22 @@ class Prepared:
         """
         ear = Ear() if checks else None
         result = wait_for(_play(self, state, progress, ear))
-        found = [*self._found(ear.decisions, checks, executor)] if ear is not None else []
-        return replace(result, warnings=(*found, *self.warnings, *result.warnings))
+        made = [*self._made(ear.decisions, checks, executor)] if ear is not None else []
+        found = [text for one in made for text in one.told()]
+        return replace(
+            result,
+            warnings=(*found, *self.warnings, *result.warnings),
+            checks=tuple(one.line for one in made),
+        )
 
-    def _found(
+    def _made(
         self, decisions: Sequence[Decision], checks: Sequence[Check], executor: Executor | None
-    ) -> Iterator[str]:
+    ) -> Iterator[LookAhead | WarmUp]:
         span = span_of(self.feed)
         if "lookahead" in checks:
-            yield from look_ahead(self.spec, self.files, span, decisions, executor).told()
+            yield look_ahead(self.spec, self.files, span, decisions, executor)
         if "warmup" in checks:
-            yield from warm_up(self.spec, span, decisions, step_of(self.feed), executor).told()
+            yield warm_up(self.spec, span, decisions, step_of(self.feed), executor)
 
 
 def prepare(spec: Backtest) -> Prepared:

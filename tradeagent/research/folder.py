@@ -141,6 +141,7 @@ def load(folder: Path) -> Result:
         fills=tuple(_read(folder / "fills.csv", _fill)),
         prices=_load_prices(folder / "prices.npz"),
         warnings=summary.warnings,
+        checks=summary.checks,
         trials=summary.trials,
     )
 

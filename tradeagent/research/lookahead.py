@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tradeagent.app import iso
+from tradeagent.errors import TradeAgentError
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
 from tradeagent.log import log
 from tradeagent.messages import TradeSignal
@@ -26,6 +28,11 @@ from tradeagent.supervisor.operations import attempt
 
 AT_SIGNALS, BETWEEN = 5, 3
 """How many cuts are made where a strategy signalled, and how many elsewhere."""
+T = TypeVar("T")
+
+
+class NotChecked(TradeAgentError):
+    """A check could not be made at all."""
 
 
 class Cut(NamedTuple):
@@ -47,6 +54,8 @@ class LookAhead:
     """What the look-ahead check found over all its cuts.
 
     `parting` is the first decision that is another one without its future, `cut` where that was.
+    `compared` decisions lay before the last cut. At `unmade` cuts the run ended in an error,
+    `failed` says in which: what it would have decided there nobody knows.
     """
 
     cuts: tuple[int, ...]
@@ -54,17 +63,40 @@ class LookAhead:
     cut: int = 0
     peeked: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
+    compared: int = 0
+    unmade: int = 0
+    failed: str = ""
 
     @property
     def caught(self) -> bool:
         """Tell whether something peeks."""
         return self.parting is not None or bool(self.peeked)
 
+    @property
+    def line(self) -> str:
+        """Return what came of it in a few words."""
+        made = len(self.cuts) - self.unmade
+        if not made:
+            return "look-ahead: could not be made"
+        if self.caught:
+            came = "the strategy knows its future"
+        elif not self.compared:
+            came = "no decisions to compare, nothing shown"
+        else:
+            came = f"no decision of {self.compared:,} changed"
+        return f"look-ahead: {made} cuts, {came}"
+
     def told(self) -> tuple[str, ...]:
         """Return what the reader of a result must know."""
         said = []
         if self.caught:
             said.append(f"LOOK-AHEAD: {self._how()}The result is worth nothing until that is gone.")
+        if self.failed:
+            where = f"at {self.unmade} of {len(self.cuts)} cuts"
+            said.append(
+                f"The look-ahead check could not be made {where}: {self.failed}. It shows nothing "
+                "there."
+            )
         if self.read:
             said.append(
                 f"While it ran it read {', '.join(self.read)}: if that knows of the time played, "
@@ -103,12 +135,16 @@ def look_ahead(
     decided, so that what was known too early shows, and between.
     """
     moments = cuts_of(decisions, *span)
-    names = [str(path) for path in files]
-    with own_executor(executor, len(moments)) as pool:
-        found = list(pool.map(play_cut, [spec] * len(moments), [names] * len(moments), moments))
+    cut_at = partial(play_cut, spec, [str(path) for path in files])
+    try:
+        found = in_processes(cut_at, moments, executor)
+    except NotChecked as error:
+        return LookAhead(tuple(moments), unmade=len(moments), failed=str(error))
+    failed = [one.failed for one in found if one.failed and not one.peeked]
+    made = [one for one in found if one.peeked or not one.failed]
     partings = [
         (one.ts, parted)
-        for one in found
+        for one in made
         if (parted := parting(until(decisions, one.ts), until(one.decisions, one.ts)))
     ]
     cut, first = min(partings, key=lambda pair: pair[1].ts, default=(0, None))
@@ -118,7 +154,27 @@ def look_ahead(
         cut=cut,
         peeked=tuple(dict.fromkeys(path for one in found for path in one.peeked)),
         read=tuple(dict.fromkeys(path for one in found for path in one.read)),
+        compared=max((len(until(decisions, one.ts)) for one in made), default=0),
+        unmade=len(failed),
+        failed=next(iter(failed), ""),
     )
+
+
+def in_processes(
+    work: Callable[[int], T], moments: Sequence[int], executor: Executor | None
+) -> list[T]:
+    """Return what `work` comes to at each moment (UTC ns), in fresh processes or in `executor`.
+
+    Raises NotChecked where the processes die.
+    """
+    try:
+        with own_executor(executor, len(moments)) as pool:
+            return list(pool.map(work, moments))
+    except BrokenExecutor:
+        raise NotChecked(
+            "its processes died; a strategy must stand in a file that they can import, a script "
+            'must call this below `if __name__ == "__main__":`, and memory must suffice'
+        ) from None
 
 
 def own_executor(
@@ -154,8 +210,16 @@ def play_cut(spec: Backtest, files: Sequence[str], ts: int) -> Cut:
     ear = Ear()
     with scratch() as state, OUTLOOK.over([Path(one) for one in files], _ours(spec, state)):
         _, error = wait_for(attempt(_play(spec, ts, state, ear)))
-        failed = "" if error is None else f"{type(error).__name__}: {error}"
-        return Cut(ts, ear.decisions, tuple(OUTLOOK.peeked), tuple(OUTLOOK.read), failed)
+        peeked, read = tuple(OUTLOOK.peeked), tuple(OUTLOOK.read)
+        return Cut(ts, ear.decisions, peeked, read, told_of(error))
+
+
+def told_of(error: Exception | None) -> str:
+    """Return an error in one line, nothing for none."""
+    if error is None:
+        return ""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 async def _play(spec: Backtest, ts: int, state: Path, ear: Ear) -> None:

@@ -64,6 +64,7 @@ class Summary(BaseModel):
     origin: Origin
     metrics: Metrics
     warnings: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     trials: Trials | None = None
 
 
@@ -82,6 +83,8 @@ class Result:
     """The candles of each symbol traded."""
     warnings: tuple[str, ...] = ()
     """What the reader must know before believing the rest, in words."""
+    checks: tuple[str, ...] = ()
+    """What came of each check that was made, also of one that found nothing."""
     trials: Trials | None = None
     """The tries this one was chosen from, where an optimiser chose it."""
 
@@ -92,7 +95,11 @@ class Result:
     def summary(self) -> Summary:
         """Return what of it goes into `summary.json`."""
         return Summary(
-            origin=self.origin, metrics=self.metrics, warnings=self.warnings, trials=self.trials
+            origin=self.origin,
+            metrics=self.metrics,
+            warnings=self.warnings,
+            checks=self.checks,
+            trials=self.trials,
         )
 
     def to_frame(self, rows: Rows = "trades") -> DataFrame:

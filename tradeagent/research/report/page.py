@@ -91,6 +91,7 @@ def _head(result: Result) -> dict[str, object]:
         "title": result.origin.title,
         "origin": result.origin,
         "warnings": result.warnings,
+        "checks": result.checks,
         "headlines": headlines,
         "trials": result.trials,
         "deflated": None if found is None else percent(found),

@@ -56,7 +56,9 @@ def view(summary: Summary) -> RenderableType:
     origin = summary.origin
     head = Text(origin.title, style="bold")
     played = Text(f"{origin.start} to {origin.end}, money in quote currency, days in UTC")
-    return Group(head, played, Text(), _warnings(summary.warnings), Text(), _figures(summary))
+    made = [Text(f"Checked: {one}") for one in summary.checks]
+    warned = _warnings(summary.warnings)
+    return Group(head, played, Text(), warned, *made, Text(), _figures(summary))
 
 
 def _warnings(said: Sequence[str]) -> RenderableType:
