@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from tests.integrations.recordings import write
 from tests.research.plain import FREE, MINUTE, START, write_bars
 from tradeagent.cli.backtest import backtest as command
 from tradeagent.errors import CommandError, ConfigError, DataError
+from tradeagent.quant.luck import Trials
 from tradeagent.research import Result, backtest
-from tradeagent.research.folder import load
+from tradeagent.research.folder import load, save
+from tradeagent.research.result import load_summary
 from tradeagent.storage.records import SqlRecords
 
 D = Decimal
@@ -185,6 +189,70 @@ def test_a_folder_with_something_else_is_left_alone(file: Path, tmp_path: Path) 
             ["-s", "sma_cross", "--symbol", "BTC", "--data", str(file), "--out", str(tmp_path)],
             catch_exceptions=False,
         )
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """Return half an hour of a walk."""
+    return write_bars(tmp_path / "btc.csv", closes(30))
+
+
+def test_a_result_gives_way_to_the_same_backtest_only(short: Path, tmp_path: Path) -> None:
+    """Other settings, other data and a resumed run are refused in one line; --force says it."""
+    out, other = tmp_path / "out", write_bars(tmp_path / "eth.csv", closes(30, 2))
+    slower = {"params": {**QUICK, "slow": 9}}
+    save(played(short, out=out), out)
+
+    save(played(short, out=out), out)
+    for changes, said in (
+        (slower, "a backtest with other settings"),
+        ({"resume_daily": True}, "a backtest with other settings"),
+        ({"data": f"BTC={other}"}, "a backtest on other data"),
+    ):
+        told = f"--out: {out} holds {said}; name a new folder, or say --force to write over it"
+        with pytest.raises(CommandError, match=f"^{re.escape(told)}$"):
+            played(short, out=out, **changes)
+    assert load_summary(out).origin.strategies["sma_cross"]["slow"] == 8
+    played(short, out=out, force=True, **slower)
+
+
+@pytest.mark.parametrize("name", ["trials.jsonl", "summary.json"])
+def test_what_is_no_backtest_is_not_written_over(short: Path, tmp_path: Path, name: str) -> None:
+    """The folder of a search and a summary of somebody else are left alone."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text('{"total": 3}', encoding="utf-8")
+
+    with pytest.raises(CommandError, match="holds something else"):
+        played(short, out=out)
+
+
+def test_the_best_of_a_search_is_not_written_over(short: Path, tmp_path: Path) -> None:
+    """It knows of how many it is the best: the same backtest alone would forget that."""
+    out = tmp_path / "out"
+    save(replace(played(short), trials=Trials(12, 0.05)), out)
+
+    with pytest.raises(CommandError, match="holds the best of a search"):
+        played(short, out=out)
+
+
+def test_a_run_that_is_cut_off_leaves_no_result_of_another(short: Path, tmp_path: Path) -> None:
+    """What tells of an earlier result is gone before the run begins; the next run goes on."""
+    out, left = tmp_path / "out", list[str]()
+    save(played(short, out=out), out)
+    (out / "report.html").write_text("old", encoding="utf-8")
+
+    played(short, out=out, progress=lambda _: left.extend(one.name for one in out.iterdir()))
+
+    assert set(left) == {"state"}
+    played(short, out=out, params={**QUICK, "slow": 9})
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(short: Path) -> None:
+    """It names the option and the remedy."""
+    told = f"--out: {short / 'out'} cannot be written (Not a directory); name another folder"
+    with pytest.raises(CommandError, match=f"^{re.escape(told)}$"):
+        played(short, out=short / "out")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_what_differs_is_told(runs: tuple[Path, Path]) -> None:
         "Not the same code as one: two.",
     )
     assert compare([runs[0], runs[0]]).notes == ()
+
+
+def test_other_costs_and_another_balance_are_told(tmp_path: Path) -> None:
+    """Each term that differs has a note, and money has no star where the balances differ."""
+    one = result_of(walk(rows=300), terms={"balance": "10000", "slippage": "2 bp"})
+    two = result_of(walk(rows=300), terms={"balance": "5000", "slippage": "0 bp", "halts": "none"})
+    poorer = two.metrics.model_copy(update={"start_equity": 5_000.0, "profit": -1.0, "fees": 0.0})
+    save(one, tmp_path / "one")
+    save(replace(two, metrics=poorer.model_copy(update={"total_return": 9.0})), tmp_path / "two")
+    found = compare([tmp_path / "one", tmp_path / "two"])
+    best = {line.field: line.best for _, group in table(found) for line in group}
+
+    assert found.notes == (
+        "Not the same balance as one (10000): two (5000).",
+        "Not the same slippage as one (2 bp): two (0 bp).",
+    )
+    assert best["profit"] == best["fees"] == frozenset()
+    assert best["total_return"] == {1}
 
 
 def test_runs_of_one_name_are_told_apart(runs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import typer
 from tradeagent.cli import testing
 from tradeagent.cli.options import AsJson, Files
 from tradeagent.cli.progress import progress
-from tradeagent.errors import CommandError
 
 if TYPE_CHECKING:
     from tradeagent.research.backtest import Check
@@ -53,6 +52,9 @@ def play(
         Path | None,
         typer.Option("--out", help="The result's folder; else one of its own in backtests/."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over another result, or beside other files.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Trade recorded data on a simulated exchange, and report how it went.
@@ -77,32 +79,25 @@ def play(
     )
     asked: dict[Check, bool] = {"lookahead": look_ahead, "warmup": warm_up}
     checks = [name for name, wanted in asked.items() if wanted]
-    _tell(*_played(spec, out, checks), as_json=as_json)
+    _tell(*_played(spec, out, checks, force=force), as_json=as_json)
 
 
-def _played(spec: Backtest, out: Path | None, checks: list[Check]) -> tuple[Result, Path]:
+def _played(
+    spec: Backtest, out: Path | None, checks: list[Check], *, force: bool
+) -> tuple[Result, Path]:
     """Return the result, saved, and its folder."""
     from tradeagent.research.backtest import prepare
-    from tradeagent.research.folder import save
+    from tradeagent.research.folder import REPORT, save
     from tradeagent.research.report.page import save_html
 
     prepared = prepare(spec)
     folder = out if out is not None else RESULTS / prepared.name
-    _refuse_other(folder)
+    state = prepared.claim(folder, force=force)
     with progress("backtest") as done:
-        result = prepared.run(folder / "state", done, checks)
+        result = prepared.run(state, done, checks)
     save(result, folder)
-    save_html(result, folder / "report.html")
+    save_html(result, folder / REPORT)
     return result, folder
-
-
-def _refuse_other(folder: Path) -> None:
-    """Refuse to write into a folder that holds something else; raises CommandError."""
-    if folder.exists() and not folder.is_dir():
-        raise CommandError(f"--out: {folder} is a file; name a folder")
-    known = ("summary.json", "state")
-    if folder.is_dir() and any(folder.iterdir()) and not any((folder / x).exists() for x in known):
-        raise CommandError(f"--out: {folder} holds something else; name a new folder")
 
 
 def _tell(result: Result, folder: Path, *, as_json: bool) -> None:

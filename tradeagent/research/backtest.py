@@ -12,13 +12,16 @@ from typing import Literal
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
 from tradeagent.plan import Plan
 from tradeagent.research.decisions import Decision, Ear
+from tradeagent.research.folder import clear
 from tradeagent.research.lookahead import LookAhead, look_ahead
 from tradeagent.research.operator import mornings
 from tradeagent.research.outcome import result_of
+from tradeagent.research.place import Same, claim
 from tradeagent.research.play import Call, Listening, play, wait_for
 from tradeagent.research.prices import span_of, step_of
 from tradeagent.research.result import Result
 from tradeagent.research.spec import Backtest, plan_of
+from tradeagent.research.terms import RESUMED
 from tradeagent.research.warmup import WarmUp, warm_up
 from tradeagent.research.witness import Witness
 
@@ -42,14 +45,15 @@ def backtest(
     resume_daily: bool = False,
     catalogue: str | Path | None = None,
     out: str | Path | None = None,
+    force: bool = False,
     progress: Progress | None = None,
     checks: Sequence[Check] = (),
 ) -> Result:
     """Play strategies over recorded data; returns what it came to, see `Backtest` for the names.
 
-    With `out` the journal stays in its folder `state`; `checks` are made afterwards. Works in a
-    notebook too, whose event loop runs already. Raises an OperatorError with one line for each
-    mistake.
+    With `out` the journal stays in its folder `state`, where with `force` any result may have been;
+    `checks` are made afterwards. Works in a notebook too, whose event loop runs already. Raises an
+    OperatorError with one line for each mistake.
     """
     spec = Backtest(
         strategies=_several(strategy),
@@ -63,8 +67,9 @@ def backtest(
         resume_daily=resume_daily,
         catalogue=None if catalogue is None else Path(catalogue),
     )
-    state = None if out is None else Path(out) / "state"
-    return prepare(spec).run(state, progress, checks)
+    prepared = prepare(spec)
+    state = None if out is None else prepared.claim(Path(out), force=force)
+    return prepared.run(state, progress, checks)
 
 
 def _several(given: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
@@ -84,12 +89,21 @@ class Prepared:
     def name(self) -> str:
         """Return a folder's name for it: what is played, and the digest of all settings."""
         words = [*(one.name for one in self.plan.strategies), *self.plan.watched]
-        return f"{'-'.join(words)[:60]}-{self.plan.digest[:8]}"
+        resumed = "-resumed" if self.spec.resume_daily else ""
+        return f"{'-'.join(words)[:60]}-{self.plan.digest[:8]}{resumed}"
 
     @property
     def files(self) -> list[Path]:
         """Return the files that are played."""
         return [one.path for one in self.feed.settings.files]
+
+    def claim(self, folder: Path, *, force: bool = False) -> Path:
+        """Return where in a result's folder the journal goes; raises CommandError.
+
+        The folder is empty or holds the same backtest; with `force` it may hold anything.
+        """
+        data = {one.name: one.sha256 for one in self.feed.references()}
+        return claim(folder, Same(self.plan.digest, data, self.spec.resume_daily), force=force)
 
     def run(
         self,
@@ -100,9 +114,12 @@ class Prepared:
     ) -> Result:
         """Play it; its journal stays in the folder `state`, if there is one.
 
+        A result beside that folder is taken away first: the journal would no longer be its own.
         `progress` hears how much is done, from 0 to 1. What `checks` find, in fresh processes or
         those of `executor`, stands first among the warnings. Raises an OperatorError.
         """
+        if state is not None:
+            clear(state.parent)
         ear = Ear() if checks else None
         result = wait_for(_play(self, state, progress, ear))
         made = [*self._made(ear.decisions, checks, executor)] if ear is not None else []
@@ -147,7 +164,15 @@ async def _play(
     started, summary = await play(prepared.plan, state, feed, listening)
     if progress is not None:
         progress(1.0)
-    return result_of(prepared.plan, feed, witness, started, summary)
+    result = result_of(prepared.plan, feed, witness, started, summary)
+    return _resumed(result) if prepared.spec.resume_daily else result
+
+
+def _resumed(result: Result) -> Result:
+    """Return a result with the term that somebody resumed its trading."""
+    origin = result.origin
+    terms = {**origin.terms, **RESUMED}
+    return replace(result, origin=origin.model_copy(update={"terms": terms}))
 
 
 def _milestones(feed: RecordedFeed, progress: Progress | None) -> list[Call]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from tradeagent.quant.curve import Curve
-from tradeagent.quant.meanings import GROUPS, MEANINGS, Better, Meaning
+from tradeagent.quant.meanings import GROUPS, MEANINGS, Better, Meaning, Unit
 from tradeagent.quant.metrics import Metrics
 from tradeagent.research.folder import load_curve
 from tradeagent.research.result import Origin, Summary, load_summary
@@ -75,7 +75,21 @@ def _notes(runs: Sequence[Run]) -> list[str]:
         other = [run.name for run, one in zip(runs, found, strict=True) if one != found[0]]
         if other:
             notes.append(f"Not the same {what} as {runs[0].name}: {', '.join(other)}.")
-    return notes
+    return [*notes, *_terms(runs)]
+
+
+def _terms(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a note for each term that is another one, with what it is where."""
+    found = [run.summary.origin.terms for run in runs]
+    for name in dict.fromkeys(name for one in found for name in one):
+        first = found[0].get(name, "none")
+        other = [
+            f"{run.name} ({one.get(name, 'none')})"
+            for run, one in zip(runs, found, strict=True)
+            if one.get(name, "none") != first
+        ]
+        if other:
+            yield f"Not the same {name} as {runs[0].name} ({first}): {', '.join(other)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +103,14 @@ class Line:
 
 
 def table(comparison: Comparison) -> list[tuple[str, list[Line]]]:
-    """Return the figures by group; those that no run has are left out."""
+    """Return the figures by group; those that no run has are left out.
+
+    Money is not ranked where the runs began with other balances.
+    """
     metrics = [run.summary.metrics for run in comparison.runs]
+    alike = len({one.start_equity for one in metrics}) == 1
     found = [
-        (heading, [_line(field, metrics) for field in group if _known(field, metrics)])
+        (heading, [_line(field, metrics, alike=alike) for field in group if _known(field, metrics)])
         for heading, group in GROUPS.items()
     ]
     return [(heading, lines) for heading, lines in found if lines]
@@ -102,12 +120,13 @@ def _known(field: str, metrics: Sequence[Metrics]) -> bool:
     return any(getattr(one, field) is not None for one in metrics)
 
 
-def _line(field: str, metrics: Sequence[Metrics]) -> Line:
+def _line(field: str, metrics: Sequence[Metrics], *, alike: bool) -> Line:
     meaning = MEANINGS[field]
+    ranked = meaning.better is not Better.NEITHER and (alike or meaning.unit is not Unit.MONEY)
     values = [getattr(one, field) for one in metrics]
     known = [one for one in values if one is not None]
     best: frozenset[int] = frozenset()
-    if meaning.better is not Better.NEITHER and len(set(known)) > 1:
+    if ranked and len(set(known)) > 1:
         wanted = max(known) if meaning.better is Better.HIGHER else min(known)
         best = frozenset(place for place, one in enumerate(values) if one == wanted)
     return Line(field, meaning, tuple(figure(one, field) for one in metrics), best)

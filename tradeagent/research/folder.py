@@ -42,6 +42,8 @@ ORDER = tuple(Order.model_fields)
 ORDERS = (*ORDER, *(name for name in OrderUpdate.model_fields if name != "order"))
 MOMENTS = frozenset({"time", "entry_time", "exit_time", "expires_at", "dies_at"})
 NESTED = frozenset({"shares", "stop_plan"})
+TABLES = ("trades.csv", "orders.csv", "fills.csv", "equity.csv", "prices.npz")
+REPORT = "report.html"
 _COLUMNS = ("time", "open", "high", "low", "close", "volume")
 
 
@@ -64,6 +66,16 @@ def save(result: Result, folder: Path) -> None:
     (folder / SUMMARY).unlink(missing_ok=True)
     for new, place in written:
         new.replace(place)
+
+
+def clear(folder: Path) -> None:
+    """Take away a result, if there is one, its summary first; other files stay."""
+    try:
+        load_summary(folder)
+    except DataError:
+        return
+    for name in (SUMMARY, REPORT, *TABLES):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _new(place: Path, write: Callable[[BinaryIO], None]) -> Path:

@@ -8,6 +8,9 @@ from typing import Literal
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.simulation.settings import ExchangeSettings
 
+RESUMED = {"halts": "resumed at each midnight UTC"}
+"""The term of a backtest whose trading is resumed daily."""
+
 
 def terms_of(exchange: ExchangeSettings) -> dict[str, str]:
     """Return each term by its name, for people to read."""

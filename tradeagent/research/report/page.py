@@ -159,6 +159,7 @@ def provenance(origin: Origin) -> list[tuple[str, str]]:
         ("Fills made from", origin.fills),
         ("Seed", str(origin.seed)),
     ]
+    rows += [(name.capitalize(), text) for name, text in origin.terms.items()]
     rows += [(f"Data {name}", f"sha256 {digest}") for name, digest in origin.data.items()]
     rows += [
         ("Configuration", origin.configuration),
