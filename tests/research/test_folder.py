@@ -19,8 +19,12 @@ from tradeagent.messages import OrderStatus, StopPlan
 from tradeagent.quant.curve import Curve
 from tradeagent.quant.luck import Trials
 from tradeagent.research import moments
-from tradeagent.research.folder import load, load_curve, save
+from tradeagent.research.folder import TRADES, load, load_curve, save
 from tradeagent.research.result import Result, load_summary
+
+BINARY = b"\xff\xfe\x00"
+NOON = "2022-01-01T12:00:00Z"
+HEAD = ",".join(TRADES)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,9 @@ def result() -> Result:
             "reason": "",
         }
     )
-    return replace(found, orders=(first, unfilled, *rest), trials=Trials(12, 0.05))
+    checks = ("look-ahead: 8 cuts, no decision of 5 changed",)
+    orders = (first, unfilled, *rest)
+    return replace(found, orders=orders, trials=Trials(12, 0.05), checks=checks)
 
 
 def same(one: Result, other: Result) -> bool:
@@ -55,7 +61,16 @@ def same(one: Result, other: Result) -> bool:
     )
     rest = [
         getattr(one, name) == getattr(other, name)
-        for name in ("origin", "metrics", "trades", "orders", "fills", "warnings", "trials")
+        for name in (
+            "origin",
+            "metrics",
+            "trades",
+            "orders",
+            "fills",
+            "warnings",
+            "checks",
+            "trials",
+        )
     ]
     return prices and all((mine == theirs).all() for mine, theirs in curves) and all(rest)
 
@@ -163,16 +178,25 @@ def test_a_folder_whose_summary_is_missing_is_no_result(result: Result, tmp_path
         ("prices.npz", "not an archive", "prices.npz"),
         ("summary.json", '{"format": 2}', "not a summary of this version"),
         ("summary.json", "{", "not a summary of this version"),
+        ("summary.json", BINARY, "not a summary of this version"),
+        ("equity.csv", BINARY, "is no table"),
+        ("trades.csv", BINARY, "is no table"),
+        ("equity.csv", "time,equity,exposure\n,1,1\n", "a time is empty"),
+        ("equity.csv", f"time,equity,exposure\n{NOON},1,1\n{NOON},nan,0\n", "line 3: .*numbers"),
+        ("equity.csv", f"time,equity,exposure\n{NOON}\n", "line 2"),
+        ("trades.csv", f"{HEAD}\nBTC,long,1,,1,,,0,0,0,cross\n", "line 2: .*entry_time"),
+        ("trades.csv", f"{HEAD}\nBTC,long,1,{NOON},1,,,0,0,,cross\n", "line 2: pnl must be a"),
+        ("trades.csv", f"{HEAD}\nBTC,long,nan,{NOON},1,,,0,0,0,cross\n", "line 2: size must be"),
     ],
 )
 def test_a_broken_file_is_one_line(
-    result: Result, tmp_path: Path, file: str, text: str | None, said: str
+    result: Result, tmp_path: Path, file: str, text: str | bytes | None, said: str
 ) -> None:
     """The line names the file, and what to do."""
     save(result, tmp_path)
     (tmp_path / file).unlink()
     if text is not None:
-        (tmp_path / file).write_text(text)
+        (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
 
     with pytest.raises(DataError, match=said) as caught:
         load(tmp_path)

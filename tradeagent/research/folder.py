@@ -12,12 +12,12 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
-from pydantic import ValidationError
 
 from tradeagent.errors import DataError
 from tradeagent.messages import Fill, Order, OrderUpdate
@@ -160,7 +160,7 @@ def load(folder: Path) -> Result:
 
 def load_curve(folder: Path) -> Curve:
     """Read the equity of a result; raises DataError."""
-    rows = list(_read(folder / "equity.csv", lambda row: [row[name] for name in EQUITY]))
+    rows = list(_read(folder / "equity.csv", _moment))
     time, equity, exposure = zip(*rows, strict=True) if rows else ((), (), ())
     try:
         return Curve(
@@ -170,17 +170,26 @@ def load_curve(folder: Path) -> Curve:
         raise DataError(f"{folder / 'equity.csv'}: {error}; run the backtest again") from None
 
 
+def _moment(row: Cells) -> tuple[str, float, float]:
+    equity, exposure = float(row["equity"]), float(row["exposure"])
+    if not (isfinite(equity) and isfinite(exposure)):
+        raise ValueError("equity and exposure must be numbers")
+    return row["time"], equity, exposure
+
+
 def _read(path: Path, take: Callable[[Cells], T]) -> Iterator[T]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 try:
                     yield take(row)
-                except (ValueError, KeyError, InvalidOperation, ValidationError) as error:
+                except (ValueError, KeyError, TypeError, InvalidOperation) as error:
                     said = str(error).splitlines()[0]
                     raise DataError(f"{path} line {number}: {said}; run it again") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; run the backtest again") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is no table ({error}); run the backtest again") from None
 
 
 def _value(name: str, cell: str) -> object:
@@ -196,9 +205,17 @@ def _given(row: Cells, names: Iterable[str]) -> dict[str, object]:
 def _trade(row: Cells) -> Trade:
     found = _given(row, TRADES)
     for name in ("size", "entry_price", "exit_price", "fees", "funding", "pnl"):
-        found[name] = Decimal(row[name]) if row[name] else None
-    found.setdefault("exit_time", None)
+        if name != "exit_price" or row[name]:
+            found[name] = _amount(name, row[name])
+    found = {"exit_time": None, "exit_price": None, **found}
     return Trade(**found)  # type: ignore[arg-type]
+
+
+def _amount(name: str, cell: str) -> Decimal:
+    amount = Decimal(cell) if cell else None
+    if amount is None or not amount.is_finite():
+        raise ValueError(f"{name} must be a number")
+    return amount
 
 
 def _fill(row: Cells) -> Fill:

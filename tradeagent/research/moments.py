@@ -25,7 +25,10 @@ def text(time: int) -> str:
 
 def parse(written: Sequence[str]) -> Times:
     """Read times that `texts` wrote; raises ValueError for anything else."""
-    return np.array([one.removesuffix("Z") for one in written], "datetime64[ns]").astype(np.int64)
+    found = np.array([one.removesuffix("Z") for one in written], "datetime64[ns]")
+    if np.isnat(found).any():
+        raise ValueError("a time is empty")
+    return found.astype(np.int64)
 
 
 def day(time: int) -> str:

@@ -130,7 +130,7 @@ def load_summary(path: Path) -> Summary:
     """Read the summary of a result, given its folder or the file; raises DataError."""
     file = path / SUMMARY if path.is_dir() else path
     try:
-        return Summary.model_validate_json(file.read_text(encoding="utf-8"))
+        return Summary.model_validate_json(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         remedy = "name the folder that `tradeagent backtest --out` wrote"
         raise DataError(f"{file}: no result of a backtest; {remedy}") from None
