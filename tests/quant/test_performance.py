@@ -20,7 +20,8 @@ from tests.quant.curves import HOUR, START, curve, trades, walk
 from tradeagent.quant.curve import DAY, Curve, Prices
 from tradeagent.quant.days import days, rolling
 from tradeagent.quant.meanings import GROUPS, MEANINGS, Unit
-from tradeagent.quant.performance import Metrics, measure
+from tradeagent.quant.metrics import Metrics, Orders
+from tradeagent.quant.performance import measure
 
 SEEDS = (1, 2, 3)
 EXACT = 1e-9
@@ -193,7 +194,7 @@ def test_long_and_short_are_split_and_open_trades_are_not_closed_ones() -> None:
     """A position that stands counts with its fees and profit, and in no rate."""
     closed = [*trades([5, -1]), *trades([-3], "short")]
     standing = replace(closed[0], exit_time=None, exit_price=None, pnl=Decimal(7))
-    found = measure(curve([100, 108]), [*closed, standing], rejected=4, slippage=1.5)
+    found = measure(curve([100, 108]), [*closed, standing], orders=Orders(4, 3, 0), slippage=1.5)
 
     assert (found.trades, found.open_trades, found.open_profit) == (3, 1, 7.0)
     assert (found.long_trades, found.long_profit, found.long_win_rate) == (2, 4.0, 0.5)
@@ -336,7 +337,9 @@ def test_every_figure_has_a_meaning_and_a_rich_run_has_every_figure() -> None:
     source = np.random.default_rng(3)
     pnl = [float(one) for one in source.normal(5, 20, 60)]
     mixed = [*trades(pnl[:30]), *trades(pnl[30:], "short")]
-    found = measure(walk(90 * 24, 3, drift=2e-4), mixed, walk(90 * 24, 4), rejected=1, slippage=2.0)
+    found = measure(
+        walk(90 * 24, 3, drift=2e-4), mixed, walk(90 * 24, 4), orders=Orders(1, 2, 1), slippage=2.0
+    )
 
     assert list(MEANINGS) == list(Metrics.model_fields)
     assert sum(map(len, GROUPS.values())) == len(MEANINGS)

@@ -10,6 +10,7 @@ from tradeagent.messages import Fill, Order, OrderStatus, OrderUpdate, Share
 from tradeagent.messages.build import typed
 from tradeagent.quant.curve import Curve, Floats, Prices
 from tradeagent.quant.holding import hold
+from tradeagent.quant.metrics import Orders
 from tradeagent.quant.performance import measure
 from tradeagent.quant.trades import Trade
 from tradeagent.research.cautions import cautions
@@ -161,7 +162,7 @@ def result_of(prices: Prices, *more: Prices, **changes: object) -> Result:
     curve = curve_of(trades, prices)
     held = {one.symbol: one for one in (prices, *more)}
     market = hold(held, int(curve.time[0]), int(curve.time[-1]))
-    metrics = measure(curve, trades, market, rejected=3)
+    metrics = measure(curve, trades, market, orders=Orders(3, 2 * len(trades), 0))
     found = origin(tuple(held), **changes)
     return Result(
         origin=found,

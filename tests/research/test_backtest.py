@@ -300,4 +300,4 @@ def test_candles_that_are_missing_are_told(tmp_path: Path) -> None:
     minutes = [*range(60), *range(70, 130)]
     path = write_bars(tmp_path / "btc.csv", closes(120), minutes=minutes)
 
-    assert "btc.csv: 10 candles are missing in 1 gaps." in played(path).warnings
+    assert "btc.csv: 10 candles are missing in 1 gap." in played(path).warnings

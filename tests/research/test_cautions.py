@@ -36,6 +36,8 @@ SOUND = Metrics(
     open_trades=0,
     carried_by=100,
     rejected=0,
+    orders=900,
+    unfilled=0,
     traded=1e6,
     fees=450,
     breakeven_cost=0.003,
@@ -76,7 +78,9 @@ def test_a_sound_result_has_no_warning() -> None:
         ({"max_drawdown": 0.6}, "At its worst 60.00 % of the account was gone"),
         ({"longest_underwater": 300 * 86_400}, "below a former peak for 300 d on end, of 400 d"),
         ({"excess_return": -0.1, "market_change": 0.4}, "Buying and holding made more: 40.00 %"),
-        ({"rejected": 90}, "Rules or the venue refused 90 orders"),
+        ({"rejected": 101}, "Rules or the venue refused 101 of 1,001 orders"),
+        ({"rejected": 1, "orders": 0}, "Rules or the venue refused 1 of 1 order:"),
+        ({"unfilled": 90}, "Of 900 orders 90 to enter ended without any fill"),
     ],
 )
 def test_each_warning_says_what_it_saw(changes: dict[str, float | None], said: str) -> None:
@@ -85,6 +89,22 @@ def test_each_warning_says_what_it_saw(changes: dict[str, float | None], said: s
 
     assert any(said in one for one in found), found
     assert len(found) == 1
+
+
+def test_a_few_orders_that_come_to_nothing_are_no_warning() -> None:
+    """Refused are counted against all that were asked for; two unfilled are few of however many."""
+    refused = {"rejected": 100}
+    vain = {"unfilled": 2, "orders": 4}
+
+    for changes in (refused, vain, {"unfilled": 89}):
+        assert cautions(SOUND.model_copy(update=changes), BOOK) == ()
+
+
+def test_several_markets_are_not_called_one() -> None:
+    """A short run says how many markets it covers."""
+    short = SOUND.model_copy(update={"duration": 31 * 86_400.0, "longest_underwater": 0})
+
+    assert "31 d of 2 markets" in cautions(short, origin(("BTC", "ETH"), fills="book"))[0]
 
 
 def test_fills_from_candles_are_told() -> None:

@@ -65,7 +65,9 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def result() -> Result:
     """Return ten days of two symbols."""
-    return result_of(walk(rows=14_400), walk("ETH", rows=14_400, seed=2))
+    terms = {"taker fee": "4.5 bp"}
+    found = result_of(walk(rows=14_400), walk("ETH", rows=14_400, seed=2), terms=terms)
+    return replace(found, checks=("look-ahead: 8 cuts, no decision of 7 changed",))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,14 @@ def test_it_says_every_figure_with_its_definition(page: str, result: Result) -> 
     for warning in result.warnings:
         assert warning in words
         assert words.index(warning) < words.index("Equity and drawdown")
-    for fact in (result.origin.journal, result.origin.code, "fast 10, slow 30", "ab" * 32):
+    for fact in (
+        *result.checks,
+        "Taker fee 4.5 bp",
+        result.origin.journal,
+        result.origin.code,
+        "fast 10, slow 30",
+        "ab" * 32,
+    ):
         assert fact in words
 
 
@@ -256,6 +265,7 @@ def test_the_terminal_summary_fits_and_reads_without_colour(result: Result, widt
         found = re.search(r"Total return +(\S+ %)", text)
         assert found is not None
         assert found[1] == figure(result.metrics, "total_return")
+        assert f"Checked: {result.checks[0]}" in flat
         for warning in result.warnings:
             assert " ".join(re.findall(r"\S+", warning)) in flat
 

@@ -199,6 +199,14 @@ GROUPS: dict[str, dict[str, Meaning]] = {
             _UP,
         ),
         "rejected": Meaning("Rejected signals", _C, "Orders that a rule or the venue refused."),
+        "orders": Meaning(
+            "Orders",
+            _C,
+            "Orders that were filled or cancelled in the end, stops and targets left out.",
+        ),
+        "unfilled": Meaning(
+            "Unfilled orders", _C, "Those of them to enter that ended without any fill."
+        ),
     },
     "Days and rolling figures": {
         "best_day": Meaning("Best day", _R, "The highest daily return.", _UP),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict
 
 Ratio = float | None
@@ -11,6 +13,14 @@ Money = float | None
 """In quote currency."""
 Count = int | None
 Seconds = float | None
+
+
+class Orders(NamedTuple):
+    """How many orders were refused, how many came to their end, and how many of these in vain."""
+
+    rejected: int
+    orders: int
+    unfilled: int
 
 
 class Metrics(BaseModel):
@@ -69,6 +79,8 @@ class Metrics(BaseModel):
     longest_holding: Seconds = None
     carried_by: Count = None
     rejected: Count = None
+    orders: Count = None
+    unfilled: Count = None
 
     best_day: Ratio = None
     worst_day: Ratio = None

@@ -26,8 +26,7 @@ class MonteCarlo:
 
     `end` is their end equity, `drawdown` their max drawdown from closed trade to closed trade,
     `observed` that of the trades as they came. `loss` is the part of the runs that ended below the
-    start, `ruin` the part that lost everything. `band` has the equity after each of `steps` trades
-    by percentile, one row each.
+    start. `band` has the equity after each of `steps` trades by percentile, one row each.
     """
 
     method: Method
@@ -38,7 +37,6 @@ class MonteCarlo:
     deeper: float
     """The part of the runs with a drawdown deeper than `observed`."""
     loss: float
-    ruin: float
     steps: Times
     band: Floats
 
@@ -87,7 +85,6 @@ def monte_carlo(
         deeper=float((depths > observed * (1 + 1e-12)).mean()),
         # In another order the same factors give the same end, but for rounding.
         loss=float((ends < 1 - 1e-12).mean()),
-        ruin=float((ends <= 0).mean()),
         steps=steps,
         band=np.percentile(paths, PERCENTILES, axis=0) * start,
     )

@@ -81,7 +81,6 @@ class _Sums:
 
     @classmethod
     def of(cls, returns: Floats, blocks: int) -> _Sums:
-        # Away from the mean of all, the sums of squares keep their digits.
         edges = np.linspace(0, len(returns), blocks + 1).astype(np.int64)
         return cls(
             np.diff(edges).astype(np.float64),

@@ -22,7 +22,7 @@ from tradeagent.quant.days import (
 )
 from tradeagent.quant.drawdown import drawdown, ulcer
 from tradeagent.quant.holding import hold, versus
-from tradeagent.quant.metrics import Metrics
+from tradeagent.quant.metrics import Metrics, Orders
 from tradeagent.quant.outcomes import extremes, outcomes, quality, sharpe_freqtrade, sides
 from tradeagent.quant.trades import Trade
 
@@ -38,21 +38,21 @@ def measure(
     *,
     traded: Decimal | float | None = None,
     slippage: Decimal | float | None = None,
-    rejected: int | None = None,
+    orders: Orders | None = None,
 ) -> Metrics:
     """Return every figure of a run; O(rows + trades), and never a warning or a number like NaN.
 
     `market` is what the run is compared with: the candles of its symbol, or what holding several
     came to (`hold`). `traded` is the value of all fills (without it that of the trades' entries and
-    exits), `slippage` what the fills cost against the prices decided on, both in money; `rejected`
-    how many orders were refused. What is undefined, or beyond all numbers, is None; `MEANINGS`
-    says how each is defined.
+    exits), `slippage` what the fills cost against the prices decided on, both in money. What is
+    undefined, or beyond all numbers, is None; `MEANINGS` says how each is defined.
     """
     with np.errstate(all="ignore"):
         figures = _figures(curve, trades, market)
         figures |= _costs(figures, curve, _traded(trades) if traded is None else float(traded))
     figures["slippage"] = None if slippage is None else float(slippage)
-    figures["rejected"] = rejected
+    if orders is not None:
+        figures |= orders._asdict()
     return Metrics.model_validate({name: _finite(value) for name, value in figures.items()})
 
 

@@ -9,7 +9,7 @@ from tradeagent.quant.curve import YEAR
 from tradeagent.quant.luck import Trials, best_by_luck, deflated
 from tradeagent.quant.metrics import Metrics
 from tradeagent.research.result import Origin
-from tradeagent.research.wording import length, money, number, percent
+from tradeagent.research.wording import counted, length, money, number, percent
 
 SURE = 0.95
 """The probability from which a Sharpe ratio is no longer called luck."""
@@ -25,6 +25,8 @@ DEEP = 0.5
 """A drawdown after which few would still be trading."""
 REFUSED = 0.1
 """The part of the orders that may be refused before the result is one of the rules."""
+UNFILLED, FEW_UNFILLED = 0.1, 3
+"""The part of the orders, and the number of them, that may come to nothing."""
 
 
 class Case(NamedTuple):
@@ -99,16 +101,21 @@ def _short(case: Case) -> str | None:
     if days < 2:
         return "It covers less than two days: ratios that rest on daily returns are undefined."
     return (
-        f"It covers {length(span)} of one market: figures a year are extrapolated, and other times "
-        "may differ."
+        f"It covers {length(span)} of {_markets(case.origin)}: figures a year are extrapolated, "
+        "and other times may differ."
     )
+
+
+def _markets(origin: Origin) -> str:
+    count = len(origin.symbols)
+    return "one market" if count == 1 else f"{count} markets"
 
 
 def _few(case: Case) -> str | None:
     trades = case.metrics.trades
     if not trades or trades >= FEW_TRADES:
         return None
-    return f"{_counted(trades, 'closed trade')} too few for their statistics to mean much."
+    return f"{_are(trades, 'closed trade')} too few for their statistics to mean much."
 
 
 def _carried(case: Case) -> str | None:
@@ -140,9 +147,7 @@ def _still_open(case: Case) -> str | None:
     count, profit = case.metrics.open_trades, case.metrics.open_profit
     if not count or profit is None:
         return None
-    return (
-        f"{_counted(count, 'position')} still open: {money(profit)} of the profit is at the mark."
-    )
+    return f"{_are(count, 'position')} still open: {money(profit)} of the profit is at the mark."
 
 
 def _deep(case: Case) -> str | None:
@@ -167,10 +172,22 @@ def _worse_than_holding(case: Case) -> str | None:
 
 
 def _refused(case: Case) -> str | None:
-    refused, trades = case.metrics.rejected, case.metrics.trades
-    if not refused or refused <= REFUSED * (refused + (trades or 0)):
+    refused = case.metrics.rejected
+    asked = (refused or 0) + (case.metrics.orders or 0)
+    if not refused or refused <= REFUSED * asked:
         return None
-    return f"Rules or the venue refused {refused:,} orders: the limits shape this result."
+    orders = counted(asked, "order")
+    return f"Rules or the venue refused {refused:,} of {orders}: the limits shape this result."
+
+
+def _unfilled(case: Case) -> str | None:
+    unfilled, orders = case.metrics.unfilled, case.metrics.orders
+    if not unfilled or not orders or unfilled < max(FEW_UNFILLED, UNFILLED * orders):
+        return None
+    return (
+        f"Of {counted(orders, 'order')} {unfilled:,} to enter ended without any fill: the trades "
+        "are those of the orders that the market came to."
+    )
 
 
 def _bars(case: Case) -> str | None:
@@ -182,8 +199,8 @@ def _bars(case: Case) -> str | None:
     )
 
 
-def _counted(count: int, name: str) -> str:
-    return f"{count:,} {name}{' is' if count == 1 else 's are'}"
+def _are(count: int, name: str) -> str:
+    return f"{counted(count, name)} {'is' if count == 1 else 'are'}"
 
 
 CAUTIONS = (
@@ -201,6 +218,7 @@ CAUTIONS = (
     Caution("Long under water", "half of the run or more lies below one peak", _under_water),
     Caution("Worse than holding", "the market rose, and rose by more", _worse_than_holding),
     Caution("Many refusals", "more than one in ten orders was refused", _refused),
+    Caution("Unfilled orders", "one in ten orders, three at least, was never filled", _unfilled),
     Caution("Fills from candles", "fills are made from candles, not from quotes or books", _bars),
 )
 """Every warning in the order of the report; `docs/reports.md` has a row for each."""

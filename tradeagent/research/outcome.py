@@ -16,7 +16,8 @@ from tradeagent.messages import ZERO
 from tradeagent.plan import Plan
 from tradeagent.quant.curve import Curve, Prices
 from tradeagent.quant.holding import hold
-from tradeagent.quant.performance import Metrics, measure
+from tradeagent.quant.metrics import Metrics, Orders
+from tradeagent.quant.performance import measure
 from tradeagent.quant.trades import Trade
 from tradeagent.research.account import Marks, curve_of, trades_of
 from tradeagent.research.cautions import cautions
@@ -31,6 +32,7 @@ from tradeagent.research.prices import (
 from tradeagent.research.result import Origin, Result
 from tradeagent.research.terms import fills_of, terms_of
 from tradeagent.research.witness import Witness
+from tradeagent.research.wording import counted
 from tradeagent.simulation.settings import ExchangeSettings
 from tradeagent.tally import Summary
 
@@ -65,7 +67,7 @@ def measured(
         hold(prices, start[0], end),
         traded=sum((one.size * one.price for one in witness.fills), ZERO),
         slippage=witness.slippage,
-        rejected=witness.rejected,
+        orders=Orders(witness.rejected, len(witness.ended), witness.unfilled),
     )
     return Measured(metrics, curve, trades, prices)
 
@@ -148,6 +150,9 @@ def _warnings(feed: RecordedFeed) -> Iterator[str]:
     """Yield what the reader must know of the data."""
     for one in feed.status():
         if one.missing:
-            yield f"{one.name}: {one.missing:,} candles are missing in {one.gaps:,} gaps."
+            verb = "is" if one.missing == 1 else "are"
+            missing, gaps = counted(one.missing, "candle"), counted(one.gaps, "gap")
+            yield f"{one.name}: {missing} {verb} missing in {gaps}."
         if one.malformed:
-            yield f"{one.name}: {one.malformed:,} malformed rows were left out."
+            verb = "was" if one.malformed == 1 else "were"
+            yield f"{one.name}: {counted(one.malformed, 'malformed row')} {verb} left out."

@@ -34,6 +34,7 @@ from tradeagent.messages.build import typed
 from tradeagent.plan import Plan
 from tradeagent.quant.curve import DAY, Curve, Floats, Prices, Times
 from tradeagent.quant.holding import hold
+from tradeagent.quant.metrics import Orders
 from tradeagent.quant.performance import measure
 from tradeagent.quant.protections import Protections, Trip
 from tradeagent.quant.rules import check_all
@@ -275,7 +276,7 @@ class _Screen:
             hold(market, int(curve.time[0]), int(curve.time[-1])),
             traded=sum((abs(one.size) * one.price for one in account.fills), ZERO),
             slippage=self._slippage(),
-            rejected=0,
+            orders=Orders(0, len(account.fills), 0),
         )
         return Measured(metrics, curve, trades, market)
 

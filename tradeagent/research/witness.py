@@ -16,6 +16,7 @@ from tradeagent.messages import (
     Message,
     OrderBookUpdate,
     OrderRequest,
+    OrderStatus,
     OrderUpdate,
     PositionUpdate,
     RiskAssessment,
@@ -23,6 +24,7 @@ from tradeagent.messages import (
     TradingMode,
     TradingState,
 )
+from tradeagent.research.wording import counted
 
 
 class Booked(NamedTuple):
@@ -49,7 +51,8 @@ class Witness:
         self.payments: list[tuple[int, FundingPayment]] = []
         self.orders: dict[str, OrderUpdate] = {}
         self.marks: dict[str, tuple[list[int], list[float]]] = {}
-        self.rejected = 0
+        self.refused = 0
+        """How many orders the rules refused."""
         self.reasons: Counter[str] = Counter()
         self.resumed = 0
         self._shut: tuple[int, TradingState] | None = None
@@ -82,6 +85,28 @@ class Witness:
         """Return every fill, in the order they were booked."""
         return [one.fill for one in self.booked if one.fill is not None]
 
+    @property
+    def rejected(self) -> int:
+        """Return how many orders a rule or the venue refused."""
+        return self.refused + len(self._rejections)
+
+    @property
+    def ended(self) -> list[OrderUpdate]:
+        """Return the orders to trade at once or at a limit that the venue took, at their end."""
+        taken = (OrderStatus.FILLED, OrderStatus.CANCELED)
+        return [
+            one for one in self.orders.values() if one.status in taken and one.order.trigger is None
+        ]
+
+    @property
+    def unfilled(self) -> int:
+        """Return how many of those were to enter, and ended without a fill."""
+        return sum(not (one.filled or one.order.reduce_only) for one in self.ended)
+
+    @property
+    def _rejections(self) -> list[OrderUpdate]:
+        return [one for one in self.orders.values() if one.status is OrderStatus.REJECTED]
+
     def told(self) -> Iterator[str]:
         """Yield, in words, where trading was shut for the rest of the run, and what was refused."""
         if self._shut is not None:
@@ -93,12 +118,18 @@ class Witness:
             )
         if self.resumed:
             yield (
-                f"Trading was halted {self.resumed:,} {'time' if self.resumed == 1 else 'times'} "
+                f"Trading was halted {counted(self.resumed, 'time')} "
                 "and resumed at the next midnight: nobody promises that an operator would."
             )
-        if self.reasons:
-            rules = ", ".join(f"{rule} {count:,}" for rule, count in self.reasons.most_common(5))
-            yield f"{self.rejected:,} orders were refused, by rule: {rules}."
+        yield from self._refusals()
+
+    def _refusals(self) -> Iterator[str]:
+        if self.refused:
+            several = " (one may break several)" if self.reasons.total() > self.refused else ""
+            yield f"{_were(self.refused)} refused, by rule{several}: {_most(self.reasons)}."
+        if self._rejections:
+            reasons = Counter(one.reason or "no reason" for one in self._rejections)
+            yield f"{_were(len(self._rejections))} refused by the venue: {_most(reasons)}."
 
     def _state(self, state: TradingState) -> None:
         self.resumed += self._shut is not None and state.mode is TradingMode.ACTIVE
@@ -109,7 +140,7 @@ class Witness:
 
     def _judge(self, verdict: RiskAssessment) -> None:
         if not verdict.approved:
-            self.rejected += 1
+            self.refused += 1
             self.reasons.update(verdict.reasons)
 
     def _order(self, update: OrderUpdate) -> None:
@@ -150,3 +181,11 @@ class Witness:
             known = self.marks[symbol] = ([], [])
         known[0].append(self.now)
         known[1].append(mark)
+
+
+def _were(count: int) -> str:
+    return f"{counted(count, 'order')} {'was' if count == 1 else 'were'}"
+
+
+def _most(reasons: Counter[str]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common(5))

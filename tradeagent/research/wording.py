@@ -45,6 +45,11 @@ def basis_points(value: float) -> str:
     return f"{_signed(f'{value * 10_000:,.2f}')} bp"
 
 
+def counted(count: int, name: str) -> str:
+    """Write a count of things: `1 order`, `2,000 orders`."""
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
+
+
 def _signed(text: str) -> str:
     """Return a number without the sign that rounding left on nothing."""
     return text if text.strip("-0.") else text.lstrip("-")

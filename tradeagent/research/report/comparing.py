@@ -12,6 +12,7 @@ from rich.text import Text
 from tradeagent.research.comparison import Comparison, table
 from tradeagent.research.report.figures import STYLES, together
 from tradeagent.research.report.page import environment, provenance, raw, write
+from tradeagent.research.wording import counted
 
 _FIRST, _EACH = 32, 18
 
@@ -38,7 +39,7 @@ def _view(comparison: Comparison) -> RenderableType:
             grid.add_row(Text(f"  {line.meaning.title}"), *cells)
     notes = [Text(f"! {note}") for note in comparison.notes]
     warned = [
-        Text(f"{run.name}: {len(run.summary.warnings)} warnings, see its report")
+        Text(f"{run.name}: {counted(len(run.summary.warnings), 'warning')}, see its report")
         for run in comparison.runs
         if run.summary.warnings
     ]
