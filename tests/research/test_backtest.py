@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from tests.integrations.recordings import write
 from tests.research.plain import FREE, MINUTE, START, write_bars
 from tradeagent.cli.backtest import backtest as command
+from tradeagent.cli.data import data as data_command
 from tradeagent.errors import CommandError, ConfigError, DataError
 from tradeagent.quant.luck import Trials
 from tradeagent.research import Result, backtest
@@ -156,6 +157,21 @@ def test_a_notebook_with_a_running_loop_may_call_it(file: Path) -> None:
         return played(file)
 
     assert asyncio.run(cell()).origin == played(file).origin
+
+
+def test_the_example_of_the_page_runs_as_it_is_written(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the candles of the quick start in the catalogue."""
+    page = (Path(__file__).parents[2] / "docs" / "backtest.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.setenv("TRADEAGENT_DATA", str(tmp_path))
+    imported = CliRunner().invoke(data_command, ["import", str(file), "--symbol", "BTC"])
+    assert imported.exit_code == 0, imported.output
+
+    exec(example, {})
+
+    assert "Fills are assumed at the prices of candles" in capsys.readouterr().out
 
 
 def test_the_command_leaves_a_whole_folder(file: Path, tmp_path: Path) -> None:
