@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from tradeagent.app import iso
-from tradeagent.errors import TradeAgentError
+from tradeagent.errors import TradeAgentError, fault
 from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
 from tradeagent.log import log
 from tradeagent.messages import TradeSignal
@@ -218,8 +218,8 @@ def told_of(error: Exception | None) -> str:
     """Return an error in one line, nothing for none."""
     if error is None:
         return ""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    said = str(error) if isinstance(error, TradeAgentError) else fault(error)
+    return " ".join(said.split()).rstrip(".")
 
 
 async def _play(spec: Backtest, ts: int, state: Path, ear: Ear) -> None:
