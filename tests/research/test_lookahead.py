@@ -161,6 +161,14 @@ def test_an_honest_strategy_that_works_here_alone_is_not_accused(
     assert "BlockingIOError" in other.told()[0]
 
 
+def test_cuts_that_failed_are_not_counted_among_those_that_passed() -> None:
+    """What was made in part says of how many cuts."""
+    some = LookAhead((1, 2, 3), compared=5, unmade=1, failed="boom")
+
+    assert some.line == "look-ahead: 2 of 3 cuts, no decision of 5 changed"
+    assert some.told()[0].startswith("The look-ahead check could not be made at 1 of 3 cuts: boom.")
+
+
 def test_processes_that_cannot_begin_are_told(file: Path) -> None:
     """A script that they cannot import leaves a result, and a line that says what to do."""
     script = f"""

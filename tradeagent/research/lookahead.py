@@ -84,7 +84,8 @@ class LookAhead:
             came = "no decisions to compare, nothing shown"
         else:
             came = f"no decision of {self.compared:,} changed"
-        return f"look-ahead: {made} cuts, {came}"
+        cuts = f"{made} of {len(self.cuts)} cuts" if self.unmade else f"{made} cuts"
+        return f"look-ahead: {cuts}, {came}"
 
     def told(self) -> tuple[str, ...]:
         """Return what the reader of a result must know."""
