@@ -19,12 +19,18 @@ T = TypeVar("T")
 USUAL_PAGE = 500
 """Rows asked for at once where ccxt does not know how many an exchange tells."""
 MOST_PAGE = 1_000
+LEAST_PAGE = 100
+"""A page of so many rows may be full, whatever was asked for."""
 SETTLED = 10 * SECOND
 """How long after its close a candle is believed, by this machine's clock."""
 FUNDING_STEP = 8 * 3600 * SECOND
 """The usual time between two rates."""
 QUIET = 3600 * SECOND
 """How much of the time is believed to be without trades when none are told."""
+CANDLES_IN_BASE = frozenset({"okx", "okxus", "myokx", "htx"})
+"""Whose candles of contracts ccxt tells in base units already."""
+CANDLES_IN_CONTRACTS = frozenset({"gate", "gateeu", "mexc"})
+"""Whose candles of contracts ccxt tells in numbers of them."""
 _candle = checked(MarketData)
 _trade = checked(MarketTrade)
 
@@ -69,9 +75,10 @@ class CcxtPast:
         return 0
 
     def instrument(self, symbol: str) -> InstrumentUpdate | None:
-        """Return the grid of a symbol, None where ccxt does not tell it by steps.
+        """Return the grid of a symbol in base units, None where ccxt does not tell it by steps.
 
-        Raises DataError where the exchange does not list it.
+        Raises DataError where the exchange does not list it, and for contracts that are worth a
+        fixed sum instead of a fixed number of coins.
         """
         market = self._client.markets.get(symbol)
         if market is None:
@@ -83,10 +90,13 @@ class CcxtPast:
             )
         steps = market.get("precision") or {}
         tick, lot = steps.get("price"), steps.get("amount")
+        worth = self._worth(symbol)
         by_steps = self._client.precisionMode == self._ccxt.TICK_SIZE
-        if not by_steps or not tick or not lot or market.get("contractSize") not in (None, 1, 1.0):
+        if not by_steps or not tick or not lot:
             return None
-        return InstrumentUpdate(symbol=symbol, tick=Decimal(str(tick)), lot=Decimal(str(lot)))
+        return InstrumentUpdate(
+            symbol=symbol, tick=Decimal(str(tick)), lot=Decimal(str(lot)) * worth
+        )
 
     async def candles(
         self, symbol: str, timeframe: Timeframe, start: int, end: int
@@ -96,14 +106,17 @@ class CcxtPast:
         if timeframe not in self._client.timeframes:
             known = ", ".join(one for one in self._client.timeframes if one in TIMEFRAMES)
             raise DataError(f"{self.name} has no {timeframe} candles; it has {known}")
+        worth = self._worth_of_candles(symbol)
         count = self._page("fetchOHLCV", symbol)
         told: Sequence[Sequence[float]] = await self._asked(
             lambda: self._client.fetch_ohlcv(symbol, timeframe, start // MILLISECOND, count)
         )
         try:
-            bars = [_bar(symbol, timeframe, row) for row in told]
+            bars = [_bar(symbol, timeframe, row, worth) for row in told]
         except (ValueError, TypeError) as error:
-            raise DataError(f"{self.name}: a candle of {symbol} cannot be: {error}") from None
+            raise DataError(
+                f"{self.name}: a candle of {symbol} cannot be: {_line(error)}"
+            ) from None
         length = TIMEFRAMES[timeframe]
         times = sorted(bar.time + length for bar in bars if bar.time >= start)
         return _page(bars, start, end, times, start + count * length)
@@ -129,21 +142,45 @@ class CcxtPast:
         told: Sequence[Mapping[str, Any]] = await self._asked(
             lambda: self._client.fetch_trades(symbol, start // MILLISECOND, count)
         )
-        trades = [
-            _trade(
-                symbol=symbol,
-                time=int(one["timestamp"]) * MILLISECOND,
-                price=float(one["price"]),
-                size=float(one["amount"]),
-                side="buy" if one["side"] == "buy" else "sell",
-                trade_id=str(one["id"] or ""),
-            )
-            for one in told
-        ]
+        worth = self._worth(symbol)
+        try:
+            trades = [_public(symbol, one, worth) for one in told]
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{self.name}: a trade of {symbol} cannot be: {_line(error)}") from None
         # Further trades of the last moment may be on the next page: it begins with that moment.
         times = sorted(one.time for one in trades if one.time > start)
+        if len(trades) >= min(count, LEAST_PAGE) and not times:
+            raise DataError(
+                f"{self.name} tells {len(trades)} trades of {symbol} at once, all of the "
+                f"millisecond {start // MILLISECOND}, and there is no asking for the rest; import "
+                "a file of them instead"
+            )
         lone = start + (MILLISECOND if trades else QUIET)
         return _page(trades, start, end, times, lone)
+
+    def _worth(self, symbol: str) -> Decimal:
+        """Return how many coins what is counted is worth; raises DataError where that varies."""
+        market = self._client.markets[symbol]
+        if not market.get("contract"):
+            return Decimal(1)
+        if not market.get("linear"):
+            raise DataError(
+                f"{self.name}: contracts of {symbol} are not worth a fixed number of coins, so "
+                "their sizes say nothing here; choose a market that is settled in its quote "
+                "currency, as BTC/USDT:USDT"
+            )
+        return Decimal(str(market.get("contractSize") or 1))
+
+    def _worth_of_candles(self, symbol: str) -> Decimal:
+        worth, exchange = self._worth(symbol), self._client.id
+        if worth == 1 or exchange in CANDLES_IN_BASE:
+            return Decimal(1)
+        if exchange in CANDLES_IN_CONTRACTS:
+            return worth
+        raise DataError(
+            f"{self.name}: it is not known whether the volume of {symbol} counts coins or "
+            f"contracts of {worth}; import a file of its candles instead"
+        )
 
     def _able(self, method: str, what: str) -> None:
         if not self._client.has.get(method):
@@ -158,12 +195,12 @@ class CcxtPast:
         try:
             return cast("T", await ask())
         except ccxt.NetworkError as error:
-            raise VenueUnavailable(f"{self.name}: {_line(error)}") from None
+            raise VenueUnavailable(_line(error)) from None
         except ccxt.BaseError as error:
             raise DataError(f"{self.name}: {type(error).__name__}: {_line(error)}") from None
 
 
-def _bar(symbol: str, timeframe: Timeframe, row: Sequence[float]) -> MarketData:
+def _bar(symbol: str, timeframe: Timeframe, row: Sequence[float], worth: Decimal) -> MarketData:
     time, start, high, low, close, volume = row[:6]
     return _candle(
         symbol=symbol,
@@ -173,8 +210,25 @@ def _bar(symbol: str, timeframe: Timeframe, row: Sequence[float]) -> MarketData:
         high=high,
         low=low,
         close=close,
-        volume=volume or 0.0,
+        volume=_coins(volume or 0.0, worth),
     )
+
+
+def _public(symbol: str, one: Mapping[str, Any], worth: Decimal) -> MarketTrade:
+    if one["side"] not in ("buy", "sell"):
+        raise ValueError("the exchange does not tell who took it, a buyer or a seller")
+    return _trade(
+        symbol=symbol,
+        time=int(one["timestamp"]) * MILLISECOND,
+        price=float(one["price"]),
+        size=_coins(one["amount"], worth),
+        side=one["side"],
+        trade_id=str(one["id"] or ""),
+    )
+
+
+def _coins(count: float, worth: Decimal) -> float:
+    return float(Decimal(str(float(count))) * worth)
 
 
 P = TypeVar("P", MarketData, FundingRate, MarketTrade)
