@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -92,6 +93,37 @@ def test_times_may_be_dates_or_seconds(tmp_path: Path, texts: list[str]) -> None
     events = played(feed_of(path))
 
     assert [time for time, _ in events] == [int(str(row[0])) * MS + MINUTE for row in BARS]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_eight_digits_are_a_day(tmp_path: Path, suffix: str) -> None:
+    """20220103 is the third of January, whatever kind of file says so; no such day is no time."""
+    days = [20211231, 20220101, 20220102, 20220103, 20220199]
+    path = tmp_path / f"btc.{suffix}"
+    if suffix == "csv":
+        write(path, ("time", "price", "size", "side"), [(day, 100, 1, "buy") for day in days])
+    else:
+        rows = ({"time": day, "price": 100, "size": 1, "side": "buy"} for day in days)
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    feed = feed_of(path)
+
+    wanted = [OPEN + 86_400_000 * place for place in (-1, 0, 1, 2)]
+    assert [time // MS for time, _ in played(feed)] == wanted
+    assert feed.status()[0].malformed == 1
+
+
+@pytest.mark.parametrize("times", [[0, 1, 2], [1640995, 1640996], [10**11, 2 * 10**11]])
+def test_times_of_another_age_are_refused(tmp_path: Path, times: list[int]) -> None:
+    """A guess that leads before 1980 is none; a unit that is told is taken at its word."""
+    rows = [(time, 100, 1, "buy") for time in times]
+    path = write(tmp_path / "btc.csv", ("time", "price", "size", "side"), rows)
+
+    said = complaint(path)
+
+    assert f"times such as {times[0]} in column time are before 1980" in said
+    assert "--time-unit" in said
+    assert len(played(feed_of(path, time_unit="ns"))) == len(times)
 
 
 def test_columns_can_be_named_by_hand(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def read(file: RecordedFile, watch: Watch = unwatched) -> tuple[Layout, Table]:
     for block in source.blocks(layout.columns):
         bad = block.misfits
         if len(block.columns[0]):
-            unit = unit or _unit(file, source, layout, block)
+            if unit is None:
+                unit = _unit(file, source, layout, block)
             part, unsound = _sifted(layout, block, unit, table)
             table.extend(part)
             bad += unsound
@@ -64,7 +65,8 @@ def read(file: RecordedFile, watch: Watch = unwatched) -> tuple[Layout, Table]:
     if not len(table) + table.faults.malformed:
         raise DataError(f"{file.name}: there is no row after the header; give a file with rows")
     if table.faults.malformed:
-        complaint = _complaint(file, source, layout, table, (unit or 1, suspect))
+        place = (1 if unit is None else unit, suspect)
+        complaint = _complaint(file, source, layout, table, place)
         if table.faults.malformed > len(table):
             raise DataError(complaint)
         log.bind(agent="data").warning("{}; they are left out", complaint)
@@ -89,7 +91,14 @@ def _unit(file: RecordedFile, source: Source, layout: Layout, block: Block) -> i
     declared = source.unit(column) or file.time_unit
     if declared:
         return UNITS[declared]
-    return unit_of(column) or guess_unit(block.columns[0])
+    guessed = unit_of(column) or guess_unit(block.columns[0])
+    if guessed is None:
+        raise DataError(
+            f"{file.name}: times such as {block.columns[0][0]!s} in column {column} are before "
+            "1980, whatever they count; name another column with columns (--column time=NAME), "
+            "or their unit with time_unit (--time-unit) to take them as they are"
+        )
+    return guessed
 
 
 def _convert(layout: Layout, columns: list[Raw], unit: int) -> Table:

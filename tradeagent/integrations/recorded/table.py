@@ -44,6 +44,12 @@ WORDS: dict[str, dict[str, int]] = {
 TEXTS = frozenset({"trade_id"})
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DATES = 0
+"""Stands for the unit of days written as 20220103."""
+_DAYS = range(1980_01_01, 2116_01_01)
+"""What such days are as numbers; seconds as small would be of August 1970."""
+_OLDEST = 315_532_800_000_000_000
+"""1980-01-01 (UTC ns); what seems to be earlier is no time."""
 _MAGNITUDES = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 _AT_ONCE = 65_536
 """How many values are looked at together."""
@@ -135,16 +141,24 @@ def integers(values: Integers) -> array[int]:
     return made
 
 
-def guess_unit(raw: Raw) -> int:
-    """Return the ns in the unit these times seem to count: the middle one lies after 1973."""
+def guess_unit(raw: Raw) -> int | None:
+    """Return the ns in the unit these times seem to count, DATES where they are days.
+
+    That is the unit in which the middle one lies after 1980; None where there is no such.
+    """
     read = np.asarray(times(raw, 1))
     known = np.sort(read[read >= 0])
-    middle = known[(len(known) - 1) // 2] if len(known) else 0
-    return UNITS[next((unit for most, unit in _MAGNITUDES if middle < most), "ns")]
+    middle = int(known[(len(known) - 1) // 2]) if len(known) else _OLDEST
+    if middle in _DAYS:
+        return DATES
+    unit = UNITS[next((unit for most, unit in _MAGNITUDES if middle < most), "ns")]
+    return unit if middle * unit >= _OLDEST else None
 
 
 def times(raw: Raw, unit: int) -> array[int]:
     """Return times in ns; text that is no number is read as ISO 8601, in UTC unless it says."""
+    if unit == DATES:
+        return array("q", [_moment(str(one).strip()) for one in raw])
     if isinstance(raw, np.ndarray) and raw.dtype == np.int64:
         fits = (raw >= 0) & (raw < LATEST // unit)
         return integers(np.where(fits, raw * unit, WRONG))
@@ -162,12 +176,17 @@ def _time(one: object, unit: int) -> int:
     try:
         time = int(Decimal(text) * unit)
     except (ArithmeticError, ValueError):
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            return WRONG
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        time = (aware - _EPOCH) // timedelta(microseconds=1) * 1_000
+        return _moment(text)
+    return time if 0 <= time < LATEST else WRONG
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return WRONG
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    time = (aware - _EPOCH) // timedelta(microseconds=1) * 1_000
     return time if 0 <= time < LATEST else WRONG
 
 
