@@ -262,13 +262,17 @@ BAD = (OPEN, 100, 99, 98, 97, 1)
     [
         ([BARS[0], BAD, BAD], r"2 of 3 rows are malformed, the first in row 3: columns open/high"),
         ([(OPEN, "abc", 1, 1, 1, 1)], r"row 2: column open is 'abc', not a number"),
+        ([("a", 1, 1, 1, 1, 1)], r"or time_unit (--column, --kind, --time-unit)"),
         ([(OPEN, 1, 1, 1, 1, "nan")], r"row 2: column volume is 'nan'"),
         ([(OPEN, -1, 1, 1, 1, 1)], r"row 2: column open is '-1'"),
         ([("soon", 1, 1, 1, 1, 1)], r"row 2: column timestamp_ms is 'soon'"),
         ([(10**30, 1, 1, 1, 1, 1)], r"row 2: column timestamp_ms is '1000"),
         ([(OPEN, 1, 1)], r"row 2: it has not 6 columns"),
         ([], r"there is no row after the header"),
-        (BARS[:1], r"one bar alone has no step, which is no timeframe; set timeframe"),
+        (
+            BARS[:1],
+            r"one bar alone has no step, which is no timeframe; set timeframe (--timeframe, ",
+        ),
         ([BARS[0], (OPEN + 7_000, *BARS[0][1:])], r"bars are 7 s apart, which is no timeframe"),
     ],
 )
@@ -297,7 +301,7 @@ def test_a_wrong_timeframe_is_refused(tmp_path: Path) -> None:
     hours = [(OPEN + 3_600_000 * place, 100, 101, 99, 100, 1) for place in range(3)]
     sparse = write(tmp_path / "eth.csv", BAR_HEADER, hours)
 
-    assert "do not open 5m apart; set timeframe" in complaint(path, timeframe="5m")
+    assert "do not open 5m apart; set timeframe (--timeframe)" in complaint(path, timeframe="5m")
     assert feed_of(sparse, timeframe="1m").status()[0].missing == 118
 
 
@@ -315,16 +319,28 @@ def test_a_bar_off_the_grid_is_malformed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "changes", "said"),
     [
-        (BAR_HEADER[:5], {}, "row 1 has no column for volume, needed for bars"),
+        (
+            BAR_HEADER[:5],
+            {},
+            "no column for volume, needed for bars; name it under columns (--column volume=",
+        ),
         (BAR_HEADER[1:], {}, "row 1 has no column for time, needed for bars"),
-        (("timestamp_ms", "rates"), {}, "row 1 does not tell what the file holds"),
+        (
+            ("timestamp_ms", "rates"),
+            {},
+            "holds; set content and columns (--kind, --column price=NAME)",
+        ),
         (
             ("timestamp_ms", "rates"),
             {"content": "trades"},
             "no column for price, size, side",
         ),
         (BAR_HEADER, {"content": "book"}, "no column for price, size, side, level"),
-        (BAR_HEADER, {"columns": {"time": "when"}}, "columns maps time to 'when', which is not"),
+        (
+            BAR_HEADER,
+            {"columns": {"time": "when"}},
+            "columns (--column) maps time to 'when', which",
+        ),
         (("t", "price", "size", "side", "kind"), {}, "last_update_id, prev_last_update_id"),
     ],
 )

@@ -27,6 +27,7 @@ from tradeagent.cli.data_options import (
     Turnover,
     Unit,
     grid_of,
+    one_market,
     one_series,
     open_catalogue,
     recorded_file,
@@ -76,13 +77,17 @@ def take(
 
     What a file holds is told by its header. Rows are kept in order and each once: those that are
     there already change nothing, and those that differ from them are refused, unless --prefer says
-    whose to keep.
+    whose to keep. Several files whose names begin alike need --symbol.
     """
     from tradeagent.cli.data_tables import tell_intakes
     from tradeagent.log import setup
     from tradeagent.research.data.ingest import take_in
 
     setup("console", "WARNING")
+    if symbol is None:
+        one_market(files)
+    elif not symbol.strip():
+        raise CommandError("--symbol: it is empty; name one, such as BTC")
     settings = {
         "symbol": symbol,
         "content": kind,
@@ -297,5 +302,6 @@ def put(
         told = {"file": str(out), "rows": written.rows, "partial": written.partial}
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
         return
+    told_of = series._replace(timeframe=timeframe or series.timeframe)
     made = f", {written.partial:,} of them made of too few candles" if written.partial else ""
-    sys.stdout.write(f"wrote {written.rows:,} rows of {series} to {out}{made}\n")
+    sys.stdout.write(f"wrote {written.rows:,} rows of {told_of} to {out}{made}\n")

@@ -139,8 +139,28 @@ def recorded_file(path: Path, settings: Mapping[str, object]) -> RecordedFile:
     try:
         return RecordedFile.model_validate({"path": path, **settings})
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise CommandError(f"{path.name}: {reason}") from error
+        first = error.errors()[0]
+        option = "".join(f"--{key}: " for key in first["loc"][:1])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise CommandError(f"{path.name}: {option}{reason}") from error
+
+
+def one_market(files: Sequence[Path]) -> None:
+    """Refuse files whose names all lead to one symbol; raises CommandError.
+
+    They may be months of one market, or markets whose names begin alike: who imports them knows.
+    """
+    sharing: dict[str, list[str]] = {}
+    for path in dict.fromkeys(files):
+        sharing.setdefault(recorded_file(path, {}).listed, []).append(path.name)
+    for symbol, names in sharing.items():
+        if len(names) > 1:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise CommandError(
+                f"{', '.join(names[:3])}{more} would be kept together as {symbol}, after how their "
+                f"names begin; say --symbol {symbol} if they are of one market, else import each "
+                "market by itself with its own --symbol"
+            )
 
 
 def renamed(text: str) -> tuple[str, str]:

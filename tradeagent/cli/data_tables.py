@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tradeagent.errors import DataError
 from tradeagent.research.data.catalogue import Catalogue, Extent
 from tradeagent.research.data.download import Downloaded
 from tradeagent.research.data.ingest import Intake
@@ -51,17 +52,28 @@ def _intake(name: str, one: Intake) -> Row:
 
 
 def tell_series(catalogue: Catalogue, *, as_json: bool) -> None:
-    """Print every series and how much of it there is."""
-    rows = [_listed(series, catalogue.extent(series)) for series in catalogue.all_series()]
+    """Print every series and how much of it there is; raises DataError for those that are broken.
+
+    The others are printed first.
+    """
+    rows: list[Row] = []
+    broken: list[str] = []
+    for series in catalogue.all_series():
+        try:
+            rows.append(_listed(series, catalogue.extent(series)))
+        except DataError as error:
+            broken.append(str(error))
     if as_json:
         _dump(rows)
     elif rows:
         _print(rows)
-    else:
+    elif not broken:
         sys.stdout.write(
             f"{catalogue.root} has nothing yet; add to it by 'tradeagent data import FILE' or "
             "'tradeagent data download SYMBOL'\n"
         )
+    if broken:
+        raise DataError("\n".join(broken))
 
 
 def _listed(series: Series, extent: Extent) -> Row:

@@ -34,7 +34,9 @@ def duck(wanted_for: str) -> DuckDBPyConnection:
     return duckdb.connect(config=options)
 
 
-def asked(connection: DuckDBPyConnection, sql: str, file: str) -> DuckDBPyConnection:
+def asked(
+    connection: DuckDBPyConnection, sql: str, file: str, remedy: str = "write it again"
+) -> DuckDBPyConnection:
     """Run a query over Parquet; raises DataError, naming `file`, where that cannot be read."""
     import duckdb
 
@@ -42,7 +44,7 @@ def asked(connection: DuckDBPyConnection, sql: str, file: str) -> DuckDBPyConnec
         return connection.execute(sql)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{file}: is not whole Parquet ({reason}); write it again") from error
+        raise DataError(f"{file}: is not whole Parquet ({reason}); {remedy}") from error
 
 
 def quoted(text: object) -> str:

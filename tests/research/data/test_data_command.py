@@ -108,7 +108,7 @@ def test_an_export_is_a_file_of_its_own(quant: Quant) -> None:
     out = quant.folder / "x.csv"
 
     assert quant.types("export", "BTC", "--timeframe", "5m", "--out", out) == 0
-    assert "wrote 58 rows of BTC 1m bars" in quant.out
+    assert "wrote 58 rows of BTC 5m bars" in quant.out
     assert len(out.read_text().splitlines()) == 59
     assert quant.types("export", "BTC", "--out", out) == 1
     assert "is there already; say --force" in quant.err
@@ -124,6 +124,44 @@ def test_several_files_are_taken_one_by_one(quant: Quant) -> None:
     assert "eth.csv: 5 rows of ETH 1m bars" in quant.out
     assert quant.err.startswith("error: ")
     assert "none.csv: cannot be read" in quant.err
+
+
+def test_names_that_begin_alike_need_a_symbol(quant: Quant) -> None:
+    """They may be several markets: nothing is taken in before it is said whose they are."""
+    names = ("x-btc.csv", "x-eth.csv", "y_1.csv")
+    files = [write(quant.folder / name, BAR_HEADER, bars(5)) for name in names]
+
+    assert quant.types("import", *files) == 1
+
+    assert "x-btc.csv, x-eth.csv would be kept together as X" in quant.err
+    assert "say --symbol X if they are of one market" in quant.err
+    assert len(quant.told("list")) == 1
+    assert quant.types("import", *files, "--symbol", "X") == 0
+    assert quant.types("import", *files[1:]) == 0
+    assert quant.types("import", files[0], files[0]) == 0
+
+
+@pytest.mark.parametrize("torn", ["half", "footer"])
+def test_a_broken_file_hides_no_other_series(quant: Quant, torn: str) -> None:
+    """The rest is listed, the file is named, and after its removal it can be taken in again."""
+    (month,) = Path(quant.folder / "kept").rglob("*.parquet")
+    quant.types("import", quant.folder / "btc-perp.csv", "--symbol", "ETH")
+    whole = month.read_bytes()
+    month.write_bytes(whole[: len(whole) // 2] if torn == "half" else whole[:-99] + b"x" * 99)
+
+    listed = quant.told("list")
+
+    assert [one["symbol"] for one in listed] == ["ETH"]
+    assert quant.err.startswith(f"error: {month}: is not whole Parquet")
+    assert "; remove it and import again" in quant.err
+    assert quant.types("list") == 1
+    assert "ETH" in quant.out
+    assert quant.types("import", quant.folder / "btc-perp.csv") == 1
+    assert "remove it and import again" in quant.err
+    month.unlink()
+    assert quant.types("import", quant.folder / "btc-perp.csv") == 0
+    assert "290 new" in quant.out
+    assert quant.types("list") == 0
 
 
 def test_the_settings_of_an_import_are_those_of_a_recording(quant: Quant) -> None:
@@ -152,7 +190,9 @@ def test_the_settings_of_an_import_are_those_of_a_recording(quant: Quant) -> Non
         (("check", "--timerange", "20220102-20220101"), "ends before it starts"),
         (("check", "--allow", "holes"), "--allow: 'holes' is none of all, gaps"),
         (("import", "x.csv", "--column", "time"), "--column: 'time' is no pair such as time=ts"),
-        (("import", "x.csv", "--column", "tme=ts"), "x.csv: columns names tme"),
+        (("import", "x.csv", "--column", "tme=ts"), "x.csv: columns (--column) names tme"),
+        (("import", "x.csv", "--symbol", ""), "--symbol: it is empty; name one, such as BTC"),
+        (("import", "x.csv", "--symbol", "X" * 121), "x.csv: --symbol: String should have at most"),
         (("import", "x.csv", "--grid", "0.5"), "--grid: '0.5' is no pair of steps"),
         (("export", "BTC", "-o", "x.csv", "--timerange", "20300101-"), "nothing lies from 2030"),
         (("download", "BTC", "--kind", "funding"), "--timerange: say from when"),

@@ -188,7 +188,7 @@ class Tape:
     name: str = "tape"
 
     def now(self) -> int:
-        return 1_000 * MINUTE
+        return 100_000 * MINUTE
 
     async def open(self) -> None:
         """Do nothing."""
@@ -282,6 +282,25 @@ async def test_only_holes_are_asked_for(tmp_path: Path) -> None:
     assert missing(catalogue, Series("bars", "X", "1m"), "tape", Span(0, 30 * MINUTE)) == [
         Span(25 * MINUTE, 30 * MINUTE)
     ]
+
+
+async def test_a_broken_month_can_be_downloaded_again(tmp_path: Path) -> None:
+    """As the line says: without it and the card, what it held is asked for, and nothing else."""
+    catalogue, day = Catalogue(tmp_path), 86_400 * SECOND
+    tape = Tape([31 * 1440 - 5, 31 * 1440 + 5])
+    span = Span(31 * day - 10 * MINUTE, 31 * day + 10 * MINUTE)
+    await fetched(catalogue, tape, "bars", span)
+    (series,) = catalogue.all_series()
+    broken = catalogue.files(series)[1]
+    broken.write_bytes(b"PAR1")
+
+    with pytest.raises(DataError, match=r"02.parquet: is not whole .* and the series.json of X"):
+        catalogue.extent(series)
+    broken.unlink()
+    (tmp_path / series.folder / "series.json").unlink()
+    await fetched(catalogue, tape, "bars", span)
+
+    assert catalogue.extent(series).rows == 2
 
 
 async def test_it_gives_up_after_six_tries(tmp_path: Path) -> None:

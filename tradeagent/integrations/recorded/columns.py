@@ -123,15 +123,16 @@ def lay_out(
     for ours, column in chosen.items():
         if column not in header:
             raise DataError(
-                f"{file}: columns maps {ours} to {column!r}, which is not in row 1: {there}"
+                f"{file}: columns (--column) maps {ours} to {column!r}, which is not in row 1: "
+                f"{there}"
             )
     known = _known(header, chosen)
     fitting = [one for one in _SCHEMAS if content in (None, one.content)]
     schema = next((one for one in fitting if known.keys() >= set(one.marks)), None)
     if schema is None and content is None:
         raise DataError(
-            f"{file}: row 1 does not tell what the file holds; set content and columns, or give it "
-            f"a header of known names; it has: {there}"
+            f"{file}: row 1 does not tell what the file holds; set content and columns (--kind, "
+            f"--column price=NAME), or give it a header of known names; it has: {there}"
         )
     schema = schema or fitting[-1]
     found = {ours: known[ours] for ours in (*schema.needed, *schema.optional) if ours in known}
@@ -141,7 +142,7 @@ def lay_out(
     if lacking := [ours for ours in ("time", *schema.needed) if ours not in found]:
         raise DataError(
             f"{file}: row 1 has no column for {', '.join(lacking)}, needed for {schema.content}; "
-            f"name it under columns; it has: {there}"
+            f"name it under columns (--column {lacking[0]}=NAME); it has: {there}"
         )
     return Layout(schema, found)
 

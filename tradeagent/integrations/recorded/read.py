@@ -118,7 +118,9 @@ def _complaint(
     unit, first = place
     bad = table.faults.malformed
     found = f"{file.name}: {bad} of {bad + len(table)} rows are malformed, the first in row "
-    remedy = "; repair the file, or set columns, content or time_unit"
+    remedy = (
+        "; repair the file, or set columns, content or time_unit (--column, --kind, --time-unit)"
+    )
     columns = list(layout.columns.values())
     for row, block in enumerate(source.rows(columns, first), source.first_row + first):
         if block.misfits:

@@ -255,7 +255,7 @@ def on_grid(file: RecordedFile, schema: Schema, table: Table) -> tuple[Table, Ti
         if malformed + faults.malformed > most:
             raise DataError(
                 f"{file.name}: most {schema.content} do not open {timeframe} apart; "
-                f"set timeframe to what they are, or repair the time column"
+                f"set timeframe (--timeframe) to what they are, or repair the time column"
             )
         faults.malformed += malformed
         table = table.only(off == phase)
@@ -275,8 +275,8 @@ def _commonest_step(file: RecordedFile, table: Table) -> Timeframe:
     if named is None:
         seen = f"bars are {step / 1e9:g} s apart" if step else "one bar alone has no step"
         raise DataError(
-            f"{file.name}: {seen}, which is no timeframe; set timeframe (one of "
-            f"{', '.join(TIMEFRAMES)}) or time_unit"
+            f"{file.name}: {seen}, which is no timeframe; set timeframe (--timeframe, one of "
+            f"{', '.join(TIMEFRAMES)}) or time_unit (--time-unit)"
         )
     return cast("Timeframe", named)
 

@@ -129,10 +129,11 @@ class RecordedFile(BaseModel):
     @model_validator(mode="after")
     def _usable(self) -> Self:
         if not self.listed:
-            raise ValueError(f"{self.name!r} does not start with a symbol: set symbol")
+            raise ValueError(f"{self.name!r} does not start with a symbol: set symbol (--symbol)")
         if unknown := sorted(self.columns.keys() - FIELDS):
             raise ValueError(
-                f"columns names {', '.join(unknown)}, which is none of {', '.join(sorted(FIELDS))}"
+                f"columns (--column) names {', '.join(unknown)}, which is none of "
+                f"{', '.join(sorted(FIELDS))}"
             )
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from tradeagent.integrations.duck import asked, duck, named, quoted
 from tradeagent.integrations.recorded.read import Watch, unwatched
 from tradeagent.quant.curve import Floats, Prices, Times
 from tradeagent.research.data.commit import STAGED, alone, finish, staging
-from tradeagent.research.data.merge import Merge, Prefer, merge, write
+from tradeagent.research.data.merge import REMOVE, Merge, Prefer, merge, write
 from tradeagent.research.data.series import (
     CARD,
     Card,
@@ -23,6 +23,9 @@ from tradeagent.research.data.series import (
     series_at,
 )
 from tradeagent.research.data.span import EVER, Span, moment
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 WANTED = "the data catalogue"
 """What duckdb is needed for, in words."""
@@ -89,7 +92,7 @@ class Catalogue:
         with duck(WANTED) as connection:
             told = "count(*), min(epoch_ns(time)), max(epoch_ns(time))"
             sql = f"FROM {_read(files)} SELECT {told} WHERE {_within(span)}"
-            ((rows, first, last),) = asked(connection, sql, str(series)).fetchall()
+            ((rows, first, last),) = self._asked(connection, sql, series, files).fetchall()
         return Extent(rows, first or 0, last or 0, sum(file.stat().st_size for file in files))
 
     def columns(self, series: Series, span: Span = EVER) -> Columns:
@@ -102,7 +105,24 @@ class Catalogue:
         told = ", ".join(named(name) for name in names if name != "time")
         sql = f"FROM {_read(files)} SELECT epoch_ns(time) AS time, {told} WHERE {_within(span)}"
         with duck(WANTED) as connection:
-            return cast("Columns", dict(asked(connection, sql, str(series)).fetchnumpy()))
+            found = self._asked(connection, sql, series, files).fetchnumpy()
+        return cast("Columns", dict(found))
+
+    def _asked(
+        self, connection: DuckDBPyConnection, sql: str, series: Series, files: Sequence[Path]
+    ) -> DuckDBPyConnection:
+        """Run a query over files of a series; raises DataError, naming the first broken one."""
+        try:
+            return asked(connection, sql, str(series))
+        except DataError:
+            remedy = REMOVE
+            if self.card(series).asked:  # what was asked for once is not asked for again
+                remedy = f"remove it and the {CARD} of {series}, and download again"
+            for file in files:
+                asked(
+                    connection, f"FROM {_read([file])} SELECT count(COLUMNS(*))", str(file), remedy
+                )
+            raise
 
     def candles(self, series: Series, span: Span = EVER) -> Prices:
         """Return the candles of a series of bars that open in a range; raises DataError."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Prefer = Literal["file", "catalogue"]
 """Whose row counts where both have one and they differ."""
 OUT = "(FORMAT parquet, COMPRESSION zstd)"
+REMOVE = "remove it and import again"
+"""The remedy for a file of a catalogue that is broken."""
 
 
 class Merge(NamedTuple):
@@ -69,7 +71,7 @@ def merge(
         f"h.place IS NOT NULL AND ({other}) AS differs"
     )
     for name, query in (("had", _numbered(had, keys)), ("pairs", pairs)):
-        asked(connection, f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", file.name)
+        asked(connection, f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", str(file), REMOVE)
     found = _counted(connection, names)
     if found.differing and prefer is None:
         return found
