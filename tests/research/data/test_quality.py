@@ -109,6 +109,39 @@ def test_funding_comes_at_its_hour_more_or_less() -> None:
     assert codes(of_rows(Series("funding", "BTC"), rows)) == {"gaps": 1}
 
 
+def test_a_repeated_row_that_differs_is_no_mere_repeat(tmp_path: Path) -> None:
+    """Of candles, rates and trades it is counted apart, and the first is named by its time."""
+    rows = bars(40)
+    twice = [*rows, rows[30], (*rows[20][:5], 77.0), (*rows[10][:5], 77.0)]
+    trades = [(OPEN + n, 100 + n, 1, "buy", f"id{n % 3}") for n in (0, 1, 2, 0, 4)]
+    rates = [(OPEN + hour * 3_600_000, 0.1) for hour in range(3)]
+
+    bar, rate, trade = (
+        {one.code: one for one in found.findings}
+        for found in (
+            imported(Catalogue(tmp_path / "a"), tmp_path, twice),
+            imported(
+                Catalogue(tmp_path / "b"),
+                tmp_path,
+                [*rates, rates[0], (OPEN, 0.2)],
+                ("time_ms", "funding_rate"),
+            ),
+            imported(
+                Catalogue(tmp_path / "c"),
+                tmp_path,
+                trades,
+                ("time_ms", "price", "size", "side", "trade_id"),
+            ),
+        )
+    )
+
+    assert (bar["duplicates"].count, bar["differing"].count) == (1, 2)
+    assert bar["differing"].first == (OPEN + 10 * 60_000) * MS
+    assert (rate["duplicates"].count, rate["differing"].count) == (1, 1)
+    assert (trade["duplicates"].count, trade["differing"].count) == (1, 1)
+    assert trade["differing"].first == (OPEN + 4) * MS
+
+
 def test_an_import_tells_what_it_put_right(tmp_path: Path) -> None:
     """Repeated, late, crossed, negative and unreadable rows of a file are counted and noted."""
     rows = bars(40)

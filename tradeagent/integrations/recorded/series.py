@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tradeagent.errors import DataError
 from tradeagent.integrations.base import MarketEvent
@@ -286,8 +287,8 @@ def first_of_each_time(table: Table) -> Table:
     time = np.asarray(table.time)
     if (time[1:] > time[:-1]).all():
         return table
-    _, places = np.unique(time, return_index=True)
-    table.faults.duplicates += len(time) - len(places)
+    _, places, groups = np.unique(time, return_index=True, return_inverse=True)
+    _count_repeated(table, places[groups])
     table.faults.disordered += _late(time[np.sort(places)])
     return table.pick(places)
 
@@ -298,10 +299,23 @@ def each_once(table: Table) -> Table:
     if ids is None or len(set(ids)) == len(ids):
         return table
     places: dict[str | int, int] = {}
-    for place, one in enumerate(ids):
-        places.setdefault(one or place, place)  # without an id every trade is its own
-    table.faults.duplicates += len(ids) - len(places)
+    # Without an id every trade is its own.
+    firsts = [places.setdefault(one or place, place) for place, one in enumerate(ids)]
+    _count_repeated(table, np.array(firsts, dtype=np.intp))
     return table.pick(np.fromiter(places.values(), dtype=np.intp))
+
+
+def _count_repeated(table: Table, firsts: NDArray[np.intp]) -> None:
+    """Count the rows that repeat another, whose place `firsts` tells, and those that differ."""
+    repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
+    differs = np.zeros(len(repeated), dtype=np.bool_)
+    for column in (*table.numbers.values(), *table.integers.values()):
+        values = np.asarray(column)
+        differs |= values[repeated] != values[firsts[repeated]]
+    table.faults.duplicates += len(repeated)
+    if differs.any():
+        table.faults.differing += int(differs.sum())
+        table.faults.first_differing = int(np.asarray(table.time)[repeated[differs]].min())
 
 
 def _late(time: Integers) -> int:

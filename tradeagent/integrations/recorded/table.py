@@ -62,6 +62,11 @@ class Faults:
     gaps: int = 0
     missing: int = 0
     duplicates: int = 0
+    """Rows of a time, or an id, that was there before."""
+    differing: int = 0
+    """Those of them that say something else than the first, which counts."""
+    first_differing: int = 0
+    """When the first of these is, UTC ns."""
     disordered: int = 0
     malformed: int = 0
     negative: int = 0

@@ -15,11 +15,20 @@ from tradeagent.research.data.series import PRICES, Columns, Series
 from tradeagent.research.data.span import date
 
 Code = Literal[
-    "gaps", "duplicates", "disorder", "zero_volume", "outliers", "negative", "crossed", "malformed"
+    "gaps",
+    "duplicates",
+    "differing",
+    "disorder",
+    "zero_volume",
+    "outliers",
+    "negative",
+    "crossed",
+    "malformed",
 ]
 MEANING: dict[Code, str] = {
     "gaps": "rows are missing between others",
     "duplicates": "rows were there more than once; the first was taken",
+    "differing": "rows of one time, or trades of one id, differ; the first was taken",
     "disorder": "rows came after later ones; they were put in order",
     "zero_volume": "candles in which nothing was traded",
     "outliers": "prices that moved far more than is usual in these data",
@@ -50,13 +59,15 @@ def of_faults(faults: Faults) -> list[Finding]:
     crossed, negative = faults.crossed, faults.negative
     found: list[tuple[Code, int, str]] = [
         ("gaps", faults.gaps, f"{faults.missing:,} rows are missing"),
-        ("duplicates", faults.duplicates, "left out"),
+        ("duplicates", faults.duplicates - faults.differing, "left out"),
+        ("differing", faults.differing, "left out"),
         ("disorder", faults.disordered, "put in order"),
         ("negative", negative, "left out"),
         ("crossed", crossed, "left out"),
         ("malformed", max(faults.malformed - crossed - negative, 0), "left out"),
     ]
-    return [Finding(code, count, text) for code, count, text in found if count]
+    first = {"differing": faults.first_differing}
+    return [Finding(code, count, text, first.get(code)) for code, count, text in found if count]
 
 
 def of_rows(series: Series, rows: Columns, far: float = FAR) -> list[Finding]:
