@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.research.data.stock import MINUTE, MS, OPEN, bars, imported
+from tests.research.data.stock import MINUTE, MS, OPEN, bars, imported, stamp
 from tradeagent.agents.data import Resampler
 from tradeagent.errors import DataError
 from tradeagent.integrations.recorded import RecordedFeed
 from tradeagent.messages import MarketData, Timeframe
 from tradeagent.research.data.catalogue import Catalogue
+from tradeagent.research.data.commit import alone
 from tradeagent.research.data.playing import candles_of, choose
+from tradeagent.research.data.series import Series
 from tradeagent.research.data.span import EVER, Span
 
 START = OPEN * MS
@@ -80,6 +82,61 @@ def test_longer_candles_are_made_and_kept(catalogue: Catalogue, tmp_path: Path) 
     assert candles_of(catalogue, "BTC", "1h", Span(START, START + DAY)).time.tolist() == [
         START + hour * 60 * MINUTE for hour in range(24)
     ]
+
+
+def test_a_catalogue_that_cannot_be_written_to_plays_longer_candles(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are kept among the user's own files, made once, and anew when their source changes."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (catalogue.root / ".resampled").symlink_to(tmp_path / "nowhere" / "at" / "all")
+
+    first = choose(catalogue, ["BTC"], "1h").settings
+    written = [file.path.stat().st_mtime_ns for file in first.files]
+    again = choose(catalogue, ["BTC"], "1h").settings
+
+    assert all(file.path.is_relative_to(tmp_path / "cache") for file in first.files)
+    assert len(played(catalogue, "1h", EVER)) == 72
+    assert [file.path.stat().st_mtime_ns for file in again.files] == written
+    imported(catalogue, tmp_path, bars(120, first=OPEN + 2 * 86_400_000))
+    assert len(played(catalogue, "1h", EVER)) == 74
+
+
+def test_candles_made_of_months_that_are_gone_go(catalogue: Catalogue) -> None:
+    """Nothing else than what the source has is played, and no month of before is left."""
+    assert len(played(catalogue, "1h", EVER)) == 72
+    (december, _) = catalogue.files(Series("bars", "BTC", "1m"))
+    december.unlink()
+
+    assert len(played(catalogue, "1h", EVER)) == 48
+    assert len(list(catalogue.root.glob(".resampled/**/*.parquet"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["gone", "broken"])
+def test_made_candles_that_are_damaged_are_made_anew(catalogue: Catalogue, damage: str) -> None:
+    """A month that is missing among them, or cannot be read, is no hole in what is played."""
+    (first, *_) = choose(catalogue, ["BTC"], "1h").settings.files
+    if damage == "gone":
+        first.path.unlink()
+    else:
+        first.path.write_bytes(b"PAR1")
+
+    assert len(played(catalogue, "1h", EVER)) == 72
+
+
+def test_candles_are_made_by_one_at_a_time(catalogue: Catalogue, tmp_path: Path) -> None:
+    """While another makes them, those of before stay as they are."""
+    choose(catalogue, ["BTC"], "1h")
+    before = stamp(Catalogue(catalogue.root / ".resampled"))
+    imported(catalogue, tmp_path, bars(120, first=OPEN + 2 * 86_400_000))
+
+    with (
+        alone(catalogue.root / ".resampled"),
+        pytest.raises(DataError, match="another process writes to it"),
+    ):
+        choose(catalogue, ["BTC"], "1h")
+
+    assert stamp(Catalogue(catalogue.root / ".resampled")) == before
 
 
 def test_several_symbols_and_kinds_play_together(catalogue: Catalogue) -> None:

@@ -84,6 +84,18 @@ def test_quiet_markets_have_no_outliers() -> None:
     assert of_rows(BTC, columns(rows)) == []
 
 
+def test_ticks_that_move_by_a_step_are_not_far() -> None:
+    """Where most trades are a step above the one before, two steps down are no outlier."""
+    price = (61_680.0 + 0.1 * np.arange(64) - 0.3 * (np.arange(64) > 40)).round(1)
+    time = np.arange(64, dtype=np.int64) * MS
+    trades: Columns = {"time": time, "price": price, "size": price}
+    series = Series("trades", "BTC")
+
+    assert of_rows(series, trades) == []
+    price[50] += 9
+    assert codes(of_rows(series, trades)) == {"outliers": 2}
+
+
 def test_crossed_quotes_and_odd_ticks_are_found() -> None:
     """Quotes and trades have prices too."""
     time = np.arange(400, dtype=np.int64) * MINUTE

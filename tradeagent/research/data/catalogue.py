@@ -172,6 +172,26 @@ class Catalogue:
             staged.commit()
         return found
 
+    def replace(self, series: Series, rows: Columns, card: Card) -> None:
+        """Keep rows, in the order of their times, and a card instead of all there was of a series.
+
+        Raises DataError, Unwritable where nothing can be written.
+        """
+        with alone(self.root), duck(WANTED) as connection, staging(self.root) as staged:
+            months = {
+                self.root / series.file(month): part
+                for month, part in months_of(cast("Times", rows["time"]))
+            }
+            for target, part in months.items():
+                here = {name: column[part] for name, column in rows.items()}
+                write(connection, here, staged.place(target))
+            text = card.model_copy(update={"columns": tuple(rows)}).model_dump_json(indent=1)
+            staged.place(self.root / series.folder / CARD).write_text(text, encoding="utf-8")
+            for file in self.files(series):
+                if file not in months:
+                    file.unlink()
+            staged.commit()
+
 
 def _refuse_other_columns(series: Series, card: Card, rows: Columns) -> None:
     if card.columns and set(card.columns) != set(rows):

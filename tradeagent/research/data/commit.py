@@ -19,6 +19,10 @@ LIST = "list.json"
 """Written when all are whole: from then on they will be put in their places."""
 
 
+class Unwritable(DataError):
+    """A folder in which nothing can be written."""
+
+
 class Staged:
     """Files that are written aside, to be put in their places all or none."""
 
@@ -89,12 +93,15 @@ def finish(root: Path) -> None:
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Keep other writers out; raises DataError while one is in, or where nothing can be written."""
+    """Keep other writers out; raises DataError while one is in.
+
+    Raises Unwritable where nothing can be written.
+    """
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise DataError(
+        raise Unwritable(
             f"{root}: cannot be written to ({error.strerror}); choose another with --catalogue"
         ) from error
     try:

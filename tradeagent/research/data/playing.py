@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,12 +15,11 @@ from tradeagent.integrations.recorded.columns import Content
 from tradeagent.messages import TIMEFRAMES, Timeframe
 from tradeagent.quant.curve import Prices
 from tradeagent.research.data.catalogue import Catalogue
+from tradeagent.research.data.commit import Unwritable
 from tradeagent.research.data.resample import resample
+from tradeagent.research.data.root import MADE, usual_made
 from tradeagent.research.data.series import Card, Columns, Series, Taken
 from tradeagent.research.data.span import EVER, Span, date
-
-MADE = ".resampled"
-"""Where candles made of shorter ones are, below the root; it may be removed at any time."""
 
 
 class Chosen(NamedTuple):
@@ -115,22 +114,40 @@ def _found(
 
 
 def _made(catalogue: Catalogue, source: Series, timeframe: Timeframe) -> tuple[Series, Catalogue]:
-    """Return the candles made of shorter ones; they are made anew when those have changed."""
-    target, home = Series("bars", source.symbol, timeframe), Catalogue(catalogue.root / MADE)
+    """Return the candles made of shorter ones; they are made anew when those have changed.
+
+    They are kept beside those, or among the user's own files where nothing can be written there.
+    """
+    target = Series("bars", source.symbol, timeframe)
     files = [(file.name, file.stat()) for file in catalogue.files(source)]
     told = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in files]
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
-    card = home.card(target)
-    if all(one.sha256 != digest for one in card.taken):
-        shutil.rmtree(home.root / target.folder, ignore_errors=True)
-        made = resample(catalogue.candles(source), timeframe).candles
-        if not len(made):
-            raise DataError(f"{source}: there is not one whole {timeframe} candle in them")
-        first, last = int(made.time[0]), int(made.time[-1])
-        taken = Taken(name=str(source), sha256=digest, rows=len(made), first=first, last=last)
-        fresh = catalogue.card(source).model_copy(update={"taken": (taken,), "asked": ()})
-        home.keep(target, rows_of(made), lambda _: fresh)
+    homes = [catalogue.root / MADE, usual_made(catalogue.root, os.environ)]
+    for home in map(Catalogue, homes):
+        if _is_whole(home, target, digest):
+            return target, home
+    made = resample(catalogue.candles(source), timeframe).candles
+    if not len(made):
+        raise DataError(f"{source}: there is not one whole {timeframe} candle in them")
+    first, last = int(made.time[0]), int(made.time[-1])
+    taken = Taken(name=str(source), sha256=digest, rows=len(made), first=first, last=last)
+    card = catalogue.card(source).model_copy(update={"taken": (taken,), "asked": ()})
+    try:
+        home = Catalogue(homes[0])
+        home.replace(target, rows_of(made), card)
+    except Unwritable:
+        home = Catalogue(homes[1])
+        home.replace(target, rows_of(made), card)
     return target, home
+
+
+def _is_whole(home: Catalogue, made: Series, digest: str) -> bool:
+    """Tell whether all candles made of files of this digest are there."""
+    try:
+        rows = home.extent(made).rows
+        return any((one.sha256, one.rows) == (digest, rows) for one in home.card(made).taken)
+    except DataError:
+        return False
 
 
 def rows_of(candles: Prices) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
@@ -9,6 +10,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tradeagent.integrations.recorded.feed import grid
 from tradeagent.integrations.recorded.table import Faults
 from tradeagent.quant.curve import Floats, Times
 from tradeagent.research.data.series import PRICES, Columns, Series
@@ -75,7 +77,7 @@ def of_rows(series: Series, rows: Columns, far: float = FAR) -> list[Finding]:
 
     A move is an outlier where a log return, or the log of a wick, is more than `far` times
     1.4826 MAD away from the median return. The MAD, the median absolute deviation, is that of the
-    returns which are not 0, so that quiet markets do not make every move one.
+    returns which are not 0, and a tick at least, so that quiet markets do not make every move one.
     """
     time = cast("Times", rows["time"])
     if not len(time):
@@ -156,9 +158,7 @@ def _outliers(series: Series, time: Times, rows: Columns, far: float) -> Iterato
     if not len(moves):
         return
     middle = float(np.median(moves))
-    scale = TO_SIGMA * float(np.median(np.abs(moves - middle)))
-    if not scale > 0:
-        return
+    scale = max(TO_SIGMA * float(np.median(np.abs(moves - middle))), _tick(rows))
     sizes = np.abs(returns - middle)
     sizes[returns == 0] = 0.0
     score = np.concatenate(([0.0], sizes)) / scale
@@ -170,6 +170,13 @@ def _outliers(series: Series, time: Times, rows: Columns, far: float) -> Iterato
         f"{date(int(time[worst]))}"
     )
     yield from _marked("outliers", time, score > far, text)
+
+
+def _tick(rows: Columns) -> float:
+    """Return the log of a move by the least step of prices: less than that tells nothing."""
+    prices = [cast("Floats", column) for name, column in rows.items() if name in PRICES]
+    tick, _ = grid(prices, ())
+    return math.log1p(float(tick) / float(np.median(prices[0])))
 
 
 def _logs(rows: Columns) -> Sequence[Floats] | None:
