@@ -291,6 +291,7 @@ def put(
     made of those that are there, and counted; the last one is left out while its end is missing.
     """
     from tradeagent.research.data.export import export
+    from tradeagent.research.wording import counted
 
     if out.exists() and not force:
         raise CommandError(f"{out} is there already; say --force to write over it")
@@ -304,4 +305,4 @@ def put(
         return
     told_of = series._replace(timeframe=timeframe or series.timeframe)
     made = f", {written.partial:,} of them made of too few candles" if written.partial else ""
-    sys.stdout.write(f"wrote {written.rows:,} rows of {told_of} to {out}{made}\n")
+    sys.stdout.write(f"wrote {counted(written.rows, 'row')} of {told_of} to {out}{made}\n")

@@ -17,6 +17,7 @@ from tradeagent.research.data.ingest import Intake
 from tradeagent.research.data.quality import MEANING, Finding, of_rows
 from tradeagent.research.data.series import PRICES, Columns, Series
 from tradeagent.research.data.span import EVER, Span, date
+from tradeagent.research.wording import counted
 
 Row = Mapping[str, object]
 WIDTH = 200
@@ -30,8 +31,9 @@ def tell_intakes(done: Sequence[tuple[str, Intake]], *, as_json: bool) -> None:
         return
     for name, one in done:
         put_aside = f", {one.merge.differing:,} differ" if one.merge.differing else ""
+        rows, first, last = counted(one.rows, "row"), date(one.first), date(one.last)
         sys.stdout.write(
-            f"{name}: {one.rows:,} rows of {one.series}, {date(one.first)} to {date(one.last)}: "
+            f"{name}: {rows} of {one.series}, {first} to {last}: "
             f"{one.merge.new:,} new, {one.merge.same:,} there already{put_aside}\n"
         )
     _findings([(name, finding) for name, one in done for finding in one.findings])
@@ -116,7 +118,7 @@ def tell_one(
         who = "as the source told it" if card.instrument else "as the data show it"
         sys.stdout.write(f"{'grid':<22} tick {grid.tick:f}, lot {grid.lot:f} ({who})\n")
     for file, faults in left_out.items():
-        counts = ", ".join(f"{count:,} {code}" for code, count in faults.items())
+        counts = ", ".join(f"{code} {count:,}" for code, count in faults.items())
         sys.stdout.write(f"{'put right at import':<22} {file}: {counts}\n")
     sys.stdout.write("\n")
     tell_findings([(series, one) for one in findings], 1, as_json=False)
@@ -165,8 +167,8 @@ def tell_downloads(catalogue: Catalogue, done: Sequence[Downloaded], *, as_json:
     found: list[tuple[str, Finding]] = []
     for one in done:
         rows, first, last, _ = catalogue.extent(one.series)
-        pages = f"in {one.pages} pages" if one.pages else "all is there already"
-        there = f"{rows:,} rows from {date(first)} to {date(last)}" if rows else "no rows"
+        pages = f"in {counted(one.pages, 'page')}" if one.pages else "all is there already"
+        there = f"{counted(rows, 'row')} from {date(first)} to {date(last)}" if rows else "no rows"
         sys.stdout.write(f"{one.series}: {one.new:,} new, {pages}; now {there}\n")
         if one.note:
             sys.stdout.write(f"  {one.note}\n")

@@ -68,9 +68,9 @@ def sentence(message: Message, tally: Tally) -> str:
             return _audit(message)
         case DataStatus() if message.gaps or message.malformed or message.disordered:
             return (
-                f"data {message.name} {message.symbol}: {message.rows} rows, {message.gaps} gaps,"
-                f" {message.missing} missing, {message.duplicates} duplicates,"
-                f" {message.disordered} out of order, {message.malformed} malformed"
+                f"data {message.name} {message.symbol}: rows {message.rows}, gaps {message.gaps},"
+                f" missing {message.missing}, duplicates {message.duplicates},"
+                f" out of order {message.disordered}, malformed {message.malformed}"
             )
         case AgentStatus():
             return f"agent {message.agent} is {message.state}: {message.reason}"

@@ -84,7 +84,7 @@ def test_a_file_becomes_checked_data(quant: Quant) -> None:
     assert quant.types("list") == 0
     assert "2022-01-01 04:59" in quant.out
     assert quant.types("show", "BTC", "--rows", "1") == 0
-    assert "10 rows are missing" in quant.out
+    assert "10 rows missing" in quant.out
     shown = quant.told("show", "BTC")
     assert (len(shown["first_rows"]), shown["statistics"]["rows"]) == (5, 290)
 
@@ -95,7 +95,7 @@ def test_a_check_ends_with_1_unless_findings_are_allowed(quant: Quant) -> None:
 
     assert (found["finding"], found["count"], found["first"]) == ("gaps", 1, "2022-01-01 01:40")
     assert quant.types("check") == 1
-    assert "10 rows are missing" in quant.out
+    assert "10 rows missing" in quant.out
     assert quant.types("check", "BTC", "--allow", "outliers") == 1
     assert quant.types("check", "BTC", "--allow", "gaps,outliers") == 0
     assert quant.types("check", "--allow", "all") == 0
@@ -124,6 +124,20 @@ def test_several_files_are_taken_one_by_one(quant: Quant) -> None:
     assert "eth.csv: 5 rows of ETH 1m bars" in quant.out
     assert quant.err.startswith("error: ")
     assert "none.csv: cannot be read" in quant.err
+
+
+def test_one_of_a_kind_is_told_as_one(quant: Quant) -> None:
+    """A row, a page and a repeat are counted as people say it."""
+    rows = bars(6)
+    del rows[3]
+    path = write(quant.folder / "one.csv", BAR_HEADER, [*rows, rows[0]])
+
+    quant.types("import", path)
+    assert "1 row missing" in quant.out
+    quant.types("show", "ONE")
+    assert "one.csv: duplicates 1" in quant.out
+    quant.types("export", "ONE", "-t", "5m", "-o", quant.folder / "x.csv")
+    assert "wrote 1 row of ONE 5m bars" in quant.out
 
 
 def test_names_that_begin_alike_need_a_symbol(quant: Quant) -> None:

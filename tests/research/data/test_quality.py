@@ -50,7 +50,7 @@ def test_each_fault_is_found_where_it_is() -> None:
     late_found = codes(of_rows(BTC, columns(late)))
 
     assert (found["gaps"].count, found["gaps"].first) == (2, (OPEN + 6_000_000) * MS)
-    assert found["gaps"].text.startswith("11 rows are missing, the most 10 after 2022-01-01 01:39")
+    assert found["gaps"].text.startswith("11 rows missing, the most 10 after 2022-01-01 01:39")
     assert (found["zero_volume"].count, found["outliers"].count) == (1, 1)
     assert found["outliers"].first == int(columns(rows)["time"][300])
     assert found["crossed"].first == int(columns(rows)["time"][400])

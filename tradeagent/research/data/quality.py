@@ -15,6 +15,7 @@ from tradeagent.integrations.recorded.table import Faults
 from tradeagent.quant.curve import Floats, Times
 from tradeagent.research.data.series import PRICES, Columns, Series
 from tradeagent.research.data.span import date
+from tradeagent.research.wording import counted
 
 Code = Literal[
     "gaps",
@@ -60,7 +61,7 @@ def of_faults(faults: Faults) -> list[Finding]:
     """Return what was wrong with the rows of a file before they were put right."""
     crossed, negative = faults.crossed, faults.negative
     found: list[tuple[Code, int, str]] = [
-        ("gaps", faults.gaps, f"{faults.missing:,} rows are missing"),
+        ("gaps", faults.gaps, f"{counted(faults.missing, 'row')} missing"),
         ("duplicates", faults.duplicates - faults.differing, "left out"),
         ("differing", faults.differing, "left out"),
         ("disorder", faults.disordered, "put in order"),
@@ -121,8 +122,8 @@ def _gaps(time: Times, series: Series) -> Iterator[Finding]:
         yield Finding(
             "gaps",
             len(holes),
-            f"{int(missing.sum()):,} rows are missing, the most {int(missing[longest]):,} after "
-            f"{date(int(time[holes[longest]]))}",
+            f"{counted(int(missing.sum()), 'row')} missing, the most "
+            f"{int(missing[longest]):,} after {date(int(time[holes[longest]]))}",
             int(time[holes[0]]) + length,
         )
 
