@@ -84,10 +84,7 @@ def take(
     from tradeagent.research.data.ingest import take_in
 
     setup("console", "WARNING")
-    if symbol is None:
-        one_market(files)
-    elif not symbol.strip():
-        raise CommandError("--symbol: it is empty; name one, such as BTC")
+    one_market(files, symbol)
     settings = {
         "symbol": symbol,
         "content": kind,

@@ -145,20 +145,25 @@ def recorded_file(path: Path, settings: Mapping[str, object]) -> RecordedFile:
         raise CommandError(f"{path.name}: {option}{reason}") from error
 
 
-def one_market(files: Sequence[Path]) -> None:
-    """Refuse files whose names all lead to one symbol; raises CommandError.
+def one_market(files: Sequence[Path], symbol: str | None) -> None:
+    """Refuse an empty symbol, and without one files that share a guessed one.
 
-    They may be months of one market, or markets whose names begin alike: who imports them knows.
+    Those may be months of one market, or markets whose names begin alike: who imports them knows.
+    Raises CommandError.
     """
+    if symbol is not None:
+        if not symbol.strip():
+            raise CommandError("--symbol: it is empty; name one, such as BTC")
+        return
     sharing: dict[str, list[str]] = {}
     for path in dict.fromkeys(files):
         sharing.setdefault(recorded_file(path, {}).listed, []).append(path.name)
-    for symbol, names in sharing.items():
+    for shared, names in sharing.items():
         if len(names) > 1:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise CommandError(
-                f"{', '.join(names[:3])}{more} would be kept together as {symbol}, after how their "
-                f"names begin; say --symbol {symbol} if they are of one market, else import each "
+                f"{', '.join(names[:3])}{more} would be kept together as {shared}, after how their "
+                f"names begin; say --symbol {shared} if they are of one market, else import each "
                 "market by itself with its own --symbol"
             )
 

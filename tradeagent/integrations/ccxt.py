@@ -149,9 +149,10 @@ class CcxtPast:
             raise DataError(f"{self.name}: a trade of {symbol} cannot be: {_line(error)}") from None
         # Further trades of the last moment may be on the next page: it begins with that moment.
         times = sorted(one.time for one in trades if one.time > start)
-        if len(trades) >= min(count, LEAST_PAGE) and not times:
+        first = sum(one.time == start for one in trades)
+        if first >= min(count, LEAST_PAGE) and not times:
             raise DataError(
-                f"{self.name} tells {len(trades)} trades of {symbol} at once, all of the "
+                f"{self.name} tells {first} trades of {symbol} at once, all of the "
                 f"millisecond {start // MILLISECOND}, and there is no asking for the rest; import "
                 "a file of them instead"
             )

@@ -215,6 +215,13 @@ def test_the_settings_of_an_import_are_those_of_a_recording(quant: Quant) -> Non
         (("download", "A", "B", "--as", "C"), "--as: it names one symbol"),
         (("download", "BTC", "--url", "http://example.com"), "--url: "),
         (("download", "BTC", "--url", "http://127.0.0.1:9"), "does not answer"),
+        (
+            (
+                *("download", "B", "--exchange", "ccxt:hyperliquid", "--timerange", "20260101-"),
+                *("--url", "http://127.0.0.1:9"),
+            ),
+            "error: ccxt hyperliquid does not answer: hyperliquid POST http://127.0.0.1:9",
+        ),
         (("download", "B", "--exchange", "x", "--timerange", "20260101-"), "ccxt knows no 'x'"),
     ],
 )
