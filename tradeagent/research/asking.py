@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from typing import Any, Literal, NamedTuple
 
 from tradeagent.errors import CommandError, ConfigError
@@ -14,11 +13,11 @@ from tradeagent.research.tries import Try
 
 Sampler = Literal["grid", "random", "tpe"]
 VAIN = 200
-"""Combinations in a row that are known or make no sense, after which a space counts as tried."""
+"""Combinations in a row that are known or make no sense, after which an endless space counts as
+tried.
+"""
 PATIENCE = 5
-"""Known combinations in a row that a sampler may ask for."""
-HOPELESS = 25
-"""Combinations that make no sense, after which the first of them is told as a mistake."""
+"""Such combinations in a row that a sampler may ask for before one of the others is taken."""
 
 
 class Asked(NamedTuple):
@@ -29,127 +28,125 @@ class Asked(NamedTuple):
 
 
 class Asker:
-    """One study of Optuna, kept in a file that later calls go on with.
+    """A study of Optuna, in memory: what it knows of earlier calls are their tries.
 
-    `check` raises ConfigError for a combination that makes no sense, such as a fast average that is
-    slower than the slow one: it is passed over, and is no try.
+    Which combinations it asks for follows from `seed`, the number of those tries, and what came of
+    them: a later call does not draw again what an earlier one drew.
     """
 
     def __init__(
         self,
-        place: Path,
-        name: str,
         space: Space,
         sampler: Sampler,
         signs: tuple[int, ...],
         seed: int,
+        tries: Sequence[Try] = (),
     ) -> None:
-        """Open or make the study `name` in the file `place`; raises CommandError without Optuna."""
-        optuna = _optuna()
-        self._states = optuna.trial.TrialState
+        """Make a study that knows `tries`; raises CommandError without Optuna."""
+        self._optuna = optuna = _optuna()
+        self._space, self._signs = space, signs
         self._distributions = {
-            one: _distribution(optuna, dimension) for one, dimension in space.dimensions.items()
+            name: _distribution(optuna, one) for name, one in space.dimensions.items()
         }
-        storage = optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(place))
-        )
+        chance = Random(f"{seed} {len(tries)}")  # noqa: S311 - no secret
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is experimental there is no news here
-            chosen = (
-                optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-                if sampler == "tpe"
-                else optuna.samplers.RandomSampler(seed=seed)
-            )
+            first = chance.randrange(1 << 32)
             self._study = optuna.create_study(
-                storage=storage,
-                study_name=name,
-                load_if_exists=True,
-                sampler=chosen,
+                sampler=optuna.samplers.TPESampler(seed=first, constant_liar=True)
+                if sampler == "tpe"
+                else optuna.samplers.RandomSampler(seed=first),
                 directions=["maximize" if sign > 0 else "minimize" for sign in signs],
             )
-        self._space = space
-        self._finite = space.size is not None and space.size <= MOST
         self._refused: set[str] = set()
-        self._chance = random.Random(seed)  # noqa: S311 - no secret
-        self._left = self._interrupted()
-        self._points: Iterator[Params] | None = space.grid() if sampler == "grid" else None
-
-    def _interrupted(self) -> list[Params]:
-        """Return what an earlier call was trying when it ended, and end it in the study."""
-        states = self._states
-        left = self._study.get_trials(deepcopy=False, states=(states.RUNNING, states.WAITING))
-        for one in left:
-            if one.state == states.RUNNING:
-                self._study.tell(one.number, state=states.FAIL)
-        return [dict(one.params) for one in left if one.params]
-
-    def ask(self, known: Callable[[str], bool], check: Callable[[Params], None]) -> Asked | None:
-        """Return a combination that is not `known` yet, None once there is hardly any left.
-
-        Where the sampler keeps asking for what is known, one of the others is taken.
-        """
-        senseless = vain = 0
-        while vain < VAIN:
-            wanted = self._next(known, vain)
-            if wanted is None and self._points is not None:
-                return None
-            if wanted is not None:
-                self._study.enqueue_trial(wanted)
-            trial = self._study.ask(self._distributions)
-            params = dict(trial.params)
-            vain += 1
-            try:
-                if not known(key_of(params)):
-                    check(params)
-                    return Asked(trial, params)
-            except ConfigError:
-                senseless += 1
-                if senseless >= (VAIN if self._hopeful else HOPELESS):
-                    raise
-                vain -= self._points is not None
-                self._refused.add(key_of(params))
-            self._study.tell(trial, state=self._states.FAIL)
-        return None
+        self._patience = {"grid": 0}.get(sampler, PATIENCE if self._finite else VAIN)
+        self._rest = space.grid() if sampler == "grid" else self._shuffled(chance)
+        for one in tries:
+            self._recall(one)
 
     @property
-    def _hopeful(self) -> bool:
-        complete = self._study.get_trials(deepcopy=False, states=(self._states.COMPLETE,))
-        return bool(complete)
+    def _finite(self) -> bool:
+        return self._space.size is not None and self._space.size <= MOST
 
-    def _next(self, known: Callable[[str], bool], vain: int) -> Params | None:
-        """Return what to try instead of what the sampler would choose, if anything."""
-        while self._left:
-            params = self._left.pop()
-            if not known(key_of(params)):
-                return params
-        if self._points is not None:
-            return next((one for one in self._points if not known(key_of(one))), None)
-        if vain < PATIENCE or not self._finite:
-            return None
-        left = [
-            one
-            for one in self._space.grid()
-            if not known(key_of(one)) and key_of(one) not in self._refused
-        ]
-        return self._chance.choice(left) if left else None
+    def _shuffled(self, chance: Random) -> Iterator[Params]:
+        """Yield every combination, where there is an end of them, in any order."""
+        if self._finite:
+            found = list(self._space.grid())
+            chance.shuffle(found)
+            yield from found
+
+    def ask(self, known: Callable[[str], bool], check: Callable[[Params], object]) -> Asked | None:
+        """Return a combination that is not `known` yet, None once there is hardly any left.
+
+        `check` raises ConfigError for one that makes no sense, such as a fast average that is
+        slower than the slow one: it is passed over, and is no try. Where the sampler keeps asking
+        for such ones, one of the others is taken.
+        """
+        for _ in range(self._patience):
+            trial = self._study.ask(self._distributions)
+            params = self._tidied(trial.params)
+            if self._fits(params, known, check):
+                return Asked(trial, params)
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        for params in self._rest:
+            if self._fits(params, known, check):
+                self._study.enqueue_trial(params)
+                return Asked(self._study.ask(self._distributions), params)
+        return None
+
+    def _tidied(self, params: Params) -> Params:
+        dimensions = self._space.dimensions
+        return {name: dimensions[name].tidy(value) for name, value in params.items()}
+
+    def _fits(
+        self, params: Params, known: Callable[[str], bool], check: Callable[[Params], object]
+    ) -> bool:
+        key = key_of(params)
+        if known(key) or key in self._refused:
+            return False
+        try:
+            check(params)
+        except ConfigError:
+            self._refused.add(key)
+            return False
+        return True
 
     def tell(self, asked: Asked, one: Try) -> None:
         """Tell what came of a combination."""
+        state, values, reported = self._outcome(one)
+        for stage, value in reported.items():
+            asked.trial.report(value, stage)
+        self._study.tell(asked.trial, values, state=state)
+
+    def _recall(self, one: Try) -> None:
+        """Tell of a try of an earlier call, where it lies in the space."""
+        state, values, reported = self._outcome(one)
+        try:
+            trial = self._optuna.trial.create_trial(
+                state=state,
+                values=values,
+                params=one.params,
+                distributions=self._distributions,
+                intermediate_values=reported,
+            )
+        except ValueError:
+            return
+        self._study.add_trial(trial)
+
+    def _outcome(self, one: Try) -> tuple[Any, list[float] | None, dict[int, float]]:
+        """Return a try's state, values and stages in Optuna's words; of stages more is better."""
+        states = self._optuna.trial.TrialState
         if one.complete:
-            self._study.tell(asked.trial, [value for value in one.values if value is not None])
-            return
-        if one.state == "pruned" and one.values and one.values[0] is not None:
-            for stage, value in enumerate(one.stages):
-                asked.trial.report(value, stage)
-            self._study.tell(asked.trial, state=self._states.PRUNED)
-            return
-        self._study.tell(asked.trial, state=self._states.FAIL)
+            return states.COMPLETE, [value for value in one.values if value is not None], {}
+        if one.state == "pruned":
+            sign = self._signs[0]
+            return states.PRUNED, None, {at: sign * value for at, value in enumerate(one.stages)}
+        return states.FAIL, None, {}
 
 
 def _optuna() -> Any:
     try:
         import optuna
-        import optuna.storages.journal
     except ImportError as error:
         raise CommandError("optimising needs optuna: pip install 'tradeagent[research]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -160,8 +157,8 @@ def _distribution(optuna: Any, dimension: Range | Choice) -> Any:
     made = optuna.distributions
     if isinstance(dimension, Choice):
         return made.CategoricalDistribution(dimension.options)
-    values = dimension.values() if dimension.step is not None else (dimension.low, dimension.high)
-    low, high = values[0], values[-1]
+    count = dimension.count
+    low, high = dimension.low, dimension.high if count is None else dimension.at(count - 1)
     if dimension.whole:
         return made.IntDistribution(int(low), int(high), step=int(dimension.step or 1))
     return made.FloatDistribution(float(low), float(high), step=dimension.step)

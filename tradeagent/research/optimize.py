@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from tradeagent.config.layers import Option
-from tradeagent.errors import ConfigError
-from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
-from tradeagent.plan import Plan
+from tradeagent.errors import DataError
 from tradeagent.quant.luck import Trials
 from tradeagent.research.asking import Asked, Asker
-from tradeagent.research.backtest import prepare
+from tradeagent.research.backtest import load_feed, prepare
 from tradeagent.research.cautions import cautions
+from tradeagent.research.data.commit import alone
 from tradeagent.research.folder import save
+from tradeagent.research.identity import Kept, identity_of
 from tradeagent.research.result import Result
 from tradeagent.research.search import Onlooker, Optimization, Search, Told, front_of
-from tradeagent.research.space import Choice, Params, key_of
+from tradeagent.research.space import Params, key_of
 from tradeagent.research.spec import Backtest, plan_of
-from tradeagent.research.trial import Job, cores, run_trial, workers
-from tradeagent.research.tries import Tries, Try, same_search, save_table
+from tradeagent.research.supply import Supply
+from tradeagent.research.trial import Job, Workers, cores
+from tradeagent.research.tries import Tries, Try, save_table
 from tradeagent.research.verdict import judge
 from tradeagent.research.walkforward import Walk
 
@@ -49,68 +50,45 @@ def optimize(
     run in `executor`, by default in `jobs` processes, one for each core. Once `stopped` says so,
     nothing new is begun. Raises an OperatorError with one line for each mistake.
     """
-    signs, jobs = search.signs, jobs or cores()
-    spec, feed = resolved(search)
-    same_search(out, search.identity({one.name: one.sha256 for one in feed.references()}))
-    walk = Walk.of(spec, feed, search.folds) if search.folds else None
-    with closing(Tries(out)) as tries, workers(executor, jobs) as pool:
-        hunt = Hunt(search, spec, out, tries, pool, jobs, onlooker, stopped)
+    jobs = jobs or cores()
+    search.check()
+    plan = plan_of(Supply(search.fixed).sample(search.space)).plan
+    feed = load_feed(plan)
+    walk = Walk.of(search.fixed, feed, search.folds) if search.folds else None
+    identity = identity_of(search, plan, () if walk is None else walk.ranges)
+    with alone(out, "--out"), closing(Tries(out)) as tries, Workers(executor, jobs) as pool:
+        kept = Kept(out, identity, begun=bool(tries.all))
+        kept.plays(feed.settings.files)
+        hunt = Hunt(search, kept, tries, pool, jobs, onlooker, stopped)
         if walk is not None:
             walk.go(hunt)
-        hunt.go(spec, 0)
-        found = tuple(tries.all)
+        hunt.go(search.fixed, 0)
+        return _judged(hunt, walk, out)
+
+
+def _judged(hunt: Hunt, walk: Walk | None, out: Path) -> Optimization:
+    """Return what a search came to, and keep it in `out`."""
+    search, found = hunt.search, tuple(hunt.tries.all)
     save_table(found, search.objectives, out / "trials.csv")
     whole = [one for one in found if not one.fold]
-    front = front_of(whole, signs)
+    front = front_of(whole, search.signs)
     best = front[0] if front else None
     verdict, tried = judge(whole, len(found), best, search.objectives[0])
-    done = Optimization(search, found, best, front, verdict, interrupted=stopped())
+    done = Optimization(search, found, best, front, verdict, interrupted=hunt.stopped())
     if walk is not None:
         done = replace(done, forward=walk.folds, outside=walk.outside())
     if best is not None:
+        spec = Supply(search.fixed, hunt.kept.plays).of(best.params)
         done = replace(done, result=_played(spec, best, tried, done.told(), out / "best"))
     (out / "optimization.json").write_text(done.summary() + "\n", encoding="utf-8")
     return done
 
 
-def resolved(search: Search) -> tuple[Backtest, RecordedFeed]:
-    """Return the backtest with its data found, and that data; raises an OperatorError.
+class Running(NamedTuple):
+    """A try under way."""
 
-    The data is that for the largest parameters, whose warm-up reaches back the farthest.
-    """
-    spec = search.fixed
-    plan = _sensible(spec, search)
-    assert isinstance(plan.feed, RecordedSettings)
-    feed = plan.feed.model_dump(mode="json", exclude_none=True, exclude={"start", "end"})
-    settings = {**spec.settings, "feeds": Option([{"type": "recorded", **feed}], "the data")}
-    found = spec.model_copy(update={"settings": settings, "data": (), "catalogue": None})
-    return found, RecordedFeed(plan.feed)
-
-
-def _sensible(spec: Backtest, search: Search) -> Plan:
-    """Return a plan with the largest parameters that make sense."""
-    dimensions = search.space.dimensions
-    largest: Params = {
-        name: one.options[-1] if isinstance(one, Choice) else _number(one.high, whole=one.whole)
-        for name, one in dimensions.items()
-    }
-    try:
-        return plan_of(with_params(spec, largest)).plan
-    except ConfigError:
-        smallest: Params = {
-            name: one.options[0] if isinstance(one, Choice) else _number(one.low, whole=one.whole)
-            for name, one in dimensions.items()
-        }
-        return plan_of(with_params(spec, smallest)).plan
-
-
-def _number(value: float, *, whole: bool) -> int | float:
-    return int(value) if whole else value
-
-
-def with_params(spec: Backtest, params: Params) -> Backtest:
-    """Return a backtest with further parameters."""
-    return spec.model_copy(update={"params": {**spec.params, **params}})
+    asked: Asked
+    job: Job
 
 
 @dataclass
@@ -118,47 +96,50 @@ class Hunt:
     """The tries of a search, those under way and those done."""
 
     search: Search
-    spec: Backtest
-    out: Path
+    kept: Kept
     tries: Tries
-    pool: Executor
+    pool: Workers
     jobs: int
     onlooker: Onlooker | None
     stopped: Callable[[], bool]
 
+    def __post_init__(self) -> None:
+        self._last = max((one.number for one in self.tries.all), default=0)
+
     def go(self, spec: Backtest, fold: int) -> None:
         """Try until enough were tried, or all there is; `fold` is a training range, 0 the whole."""
-        search = self.search
-        asker = Asker(
-            self.out / "optuna.log",
-            search.study(fold),
-            search.space,
-            search.sampler,
-            search.signs,
-            search.seed + fold,
-        )
-        under_way: dict[Future[Try], Asked] = {}
-        known = {key_of(one.params) for one in self.done(fold)}
+        search, supply = self.search, Supply(spec, self.kept.plays)
+        before = self.done(fold)
+        known = {key_of(one.params) for one in before}
+        asker = Asker(search.space, search.sampler, search.signs, search.seed + fold, before)
+        under_way: dict[Future[Try], Running] = {}
         wanted = self._wanted()
         self._tell(fold, wanted, under_way)
         while True:
             while len(under_way) <= self.jobs and self._wants_more(fold, wanted, under_way):
-                asked = asker.ask(known.__contains__, lambda params: _check(spec, params))
+                asked = asker.ask(known.__contains__, supply.of)
                 if asked is None:
                     wanted = len(self.done(fold)) + len(under_way)
                     break
                 known.add(key_of(asked.params))
-                number = len(self.tries.all) + len(under_way) + 1
-                job = self._job(spec, asked.params, fold, number)
-                under_way[self.pool.submit(run_trial, job)] = asked
+                job = self._job(supply.of(asked.params), asked.params, fold)
+                under_way[self.pool.submit(job)] = Running(asked, job)
             if not under_way:
                 return
-            ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in [one for one in under_way if one in ended]:  # in the order they began
-                one = future.result()
+            for running, one in self._ended(under_way):
                 self.tries.add(one)
-                asker.tell(under_way.pop(future), one)
+                asker.tell(running.asked, one)
             self._tell(fold, wanted, under_way)
+
+    def _ended(self, under_way: dict[Future[Try], Running]) -> Iterator[tuple[Running, Try]]:
+        """Wait, and yield what ended, in the order it began; what a stop killed is left out."""
+        ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        if any(map(_broken, ended)):
+            ended, _ = wait(under_way)  # all that ran beside it died with it
+        for future in [one for one in under_way if one in ended]:
+            running = under_way.pop(future)
+            if not (self.stopped() and _broken(future)):
+                yield running, self.pool.result(future, running.job)
 
     def done(self, fold: int) -> list[Try]:
         """Return the tries of one range."""
@@ -174,16 +155,17 @@ class Hunt:
         return USUAL
 
     def _wants_more(
-        self, fold: int, wanted: int | None, under_way: dict[Future[Try], Asked]
+        self, fold: int, wanted: int | None, under_way: dict[Future[Try], Running]
     ) -> bool:
         enough = wanted is not None and len(self.done(fold)) + len(under_way) >= wanted
         return not enough and not self.stopped()
 
-    def _job(self, spec: Backtest, params: Params, fold: int, number: int) -> Job:
+    def _job(self, spec: Backtest, params: Params, fold: int) -> Job:
         search = self.search
+        self._last += 1
         prunes = search.prune and len(search.objectives) == 1
         return Job(
-            number=number,
+            number=self._last,
             backtest=spec,
             params=params,
             objectives=search.objectives,
@@ -204,21 +186,29 @@ class Hunt:
             hurdles.append(sorted(seen)[len(seen) // 4])
         return tuple(hurdles)
 
-    def _tell(self, fold: int, wanted: int | None, under_way: dict[Future[Try], Asked]) -> None:
+    def _tell(self, fold: int, wanted: int | None, under_way: dict[Future[Try], Running]) -> None:
         if self.onlooker is not None:
             done = len(self.done(fold))
             self.onlooker(Told(done, wanted, len(under_way), self.best(fold), fold))
 
 
-def _check(spec: Backtest, params: Params) -> None:
-    plan_of(with_params(spec, params))
+def _broken(future: Future[Try]) -> bool:
+    return isinstance(future.exception(), BrokenExecutor)
 
 
 def _played(
     spec: Backtest, best: Try, tried: Trials, told: tuple[str, ...], folder: Path
 ) -> Result:
-    """Play the best again, whole, and save it with what is said of it."""
-    result = prepare(with_params(spec, best.params)).run(folder / "state")
+    """Play the best again, whole, and save it with what is said of it.
+
+    Raises DataError where it comes to something else than when it was tried.
+    """
+    result = prepare(spec).run(folder / "state")
+    if result.metrics.model_dump_json() != best.metrics.model_dump_json():
+        raise DataError(
+            f"{folder}: try {best.number} ({key_of(best.params)}) comes to other figures "
+            "now than when it was tried; what it is made of has changed: name another --out"
+        )
     known = set(cautions(result.metrics, result.origin))
     others = [one for one in result.warnings if one not in known]
     words = (*told, *others, *cautions(result.metrics, result.origin, tried))

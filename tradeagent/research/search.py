@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,27 +65,11 @@ class Search(BaseModel):
             raise CommandError("--objective: name one, such as sharpe")
         return tuple(map(_sign, self.objectives))
 
-    def identity(self, data: dict[str, str]) -> dict[str, object]:
-        """Return what must be equal for the tries of two searches to count together."""
-        spec = self.fixed.model_dump(
-            mode="json", include={"strategies", "symbols", "timeframes", "timerange", "params"}
-        )
-        settings = {name: str(value) for name, value in self.backtest.settings.items()}
-        files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.backtest.config]
-        return {
-            **spec,
-            "settings": settings,
-            "configuration": files,
-            "data": data,
-            "objectives": self.objectives,
-            "folds": self.folds,
-        }
-
-    def study(self, fold: int) -> str:
-        """Return the name of the study that knows this space and sampler."""
-        params = sorted(self.backtest.params.items(), key=str)
-        text = json.dumps([params, self.sampler], default=str)
-        return f"{fold}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    def check(self) -> None:
+        """Raise CommandError for what cannot be searched: a measure, or the space."""
+        assert self.signs
+        if self.sampler == "grid":
+            self.space.grid()
 
 
 def _sign(name: str) -> int:

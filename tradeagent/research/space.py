@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
+from random import Random
 
 from tradeagent.config.tree import scalar
 from tradeagent.errors import CommandError
@@ -24,13 +26,31 @@ class Range:
     step: float | None
     whole: bool
 
+    @property
+    def count(self) -> int | None:
+        """Return how many numbers there are, None where there is no end of them."""
+        return None if self.step is None else int((self.high - self.low) / self.step + 1e-9) + 1
+
+    def at(self, index: int) -> Value:
+        """Return the number that is so many steps from the lowest."""
+        return self.tidy(self.low + index * (self.step or 0))
+
+    def tidy(self, value: Value) -> Value:
+        """Return a number as it is written: 0.7 where sums of steps come to 0.7000000000000001."""
+        number = float(value)
+        if self.whole:
+            return round(number)
+        return number if self.step is None else round(number, 12)
+
     def values(self) -> tuple[Value, ...]:
-        """Return every number, in order; raises CommandError where there is no step."""
-        if self.step is None:
-            raise CommandError("a grid needs steps: write LOW:HIGH:STEP")
-        count = int((self.high - self.low) / self.step + 1e-9) + 1
-        found = (self.low + index * self.step for index in range(count))
-        return tuple(round(one) if self.whole else round(one, 12) for one in found)
+        """Return every number, in order; none where there is no end of them."""
+        return tuple(map(self.at, range(self.count or 0)))
+
+    def any(self, chance: Random) -> Value:
+        """Return one of them, each as likely."""
+        if self.count is None:
+            return chance.uniform(self.low, self.high)
+        return self.at(chance.randrange(self.count))
 
 
 @dataclass(frozen=True)
@@ -39,9 +59,22 @@ class Choice:
 
     options: tuple[Value, ...]
 
+    @property
+    def count(self) -> int:
+        """Return how many there are."""
+        return len(self.options)
+
     def values(self) -> tuple[Value, ...]:
         """Return them."""
         return self.options
+
+    def tidy(self, value: Value) -> Value:
+        """Return an option as it is."""
+        return value
+
+    def any(self, chance: Random) -> Value:
+        """Return one of them, each as likely."""
+        return chance.choice(self.options)
 
 
 @dataclass(frozen=True)
@@ -53,28 +86,28 @@ class Space:
     @property
     def size(self) -> int | None:
         """Return how many combinations there are, None where there is no end of them."""
-        count = 1
-        for one in self.dimensions.values():
-            if isinstance(one, Range) and one.step is None:
-                return None
-            count *= len(one.values())
-        return count
+        counts = [one.count for one in self.dimensions.values()]
+        known = [one for one in counts if one is not None]
+        return prod(known) if len(known) == len(counts) else None
+
+    def any(self, chance: Random) -> Params:
+        """Return one combination, each as likely."""
+        return {name: one.any(chance) for name, one in self.dimensions.items()}
 
     def grid(self) -> Iterator[Params]:
         """Yield every combination, the last parameter changing fastest; raises CommandError."""
-        count = 1
-        columns = []
-        for name, dimension in self.dimensions.items():
-            try:
-                columns.append(dimension.values())
-            except CommandError as error:
-                raise CommandError(f"-p {name}: {error}") from error
-            count *= len(columns[-1])
-        if count > MOST:
+        for name, one in self.dimensions.items():
+            if one.count is None:
+                raise CommandError(f"-p {name}: a grid needs steps: write LOW:HIGH:STEP")
+        if (self.size or 0) > MOST:
             raise CommandError(
-                f"the grid has {count:,} combinations, more than {MOST:,}; take wider steps, or "
-                "--sampler tpe"
+                f"the grid has {self.size:,} combinations, more than {MOST:,}; take wider steps, "
+                "or --sampler tpe"
             )
+        return self._grid()
+
+    def _grid(self) -> Iterator[Params]:
+        columns = [one.values() for one in self.dimensions.values()]
         for values in product(*columns):
             yield dict(zip(self.dimensions, values, strict=True))
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from functools import lru_cache
+from multiprocessing import connection, get_context, parent_process
+from threading import Thread
+from typing import Self
 
 from tradeagent.app import Daemon
 from tradeagent.clock import SECOND, monotonic
-from tradeagent.errors import OperatorError
-from tradeagent.integrations.recorded import RecordedFeed, RecordedSettings
+from tradeagent.errors import CommandError, OperatorError
+from tradeagent.integrations.recorded import RecordedFeed, RecordedFile, RecordedSettings
+from tradeagent.integrations.recorded.feed import Recording
 from tradeagent.log import log
+from tradeagent.messages.market import TIMEFRAMES
 from tradeagent.plan import Plan
 from tradeagent.quant.curve import DAY
 from tradeagent.quant.days import days
@@ -81,22 +84,21 @@ class Stages:
         return look
 
 
-_LOADED: dict[str, RecordedFeed] = {}
-"""The data of this process, by what was loaded: all tries of a search play the same."""
-
-
 def loaded(settings: RecordedSettings) -> RecordedFeed:
-    """Return the data that `settings` name, loaded at the first call, played in their range."""
-    stats = [os.stat(one.path) for one in settings.files]
-    told = [f"{one.st_size} {one.st_mtime_ns}" for one in stats]
-    key = settings.model_copy(update={"start": None, "end": None}).model_dump_json() + str(told)
-    whole = _LOADED.get(key)
-    if whole is None:
-        _LOADED.clear()  # of another search, if anything
-        whole = _LOADED[key] = RecordedFeed(settings)
-    ranged = copy.copy(whole)  # the columns stay shared
-    ranged.settings = settings
-    return ranged
+    """Return the data that `settings` name, played in their range; a file is loaded once."""
+
+    def load(file: RecordedFile) -> Recording:
+        stat = file.path.stat() if file.path.exists() else None
+        told = None if stat is None else (stat.st_size, stat.st_mtime_ns)
+        return _recording(file.model_dump_json(), told)
+
+    return RecordedFeed(settings, load)
+
+
+@lru_cache(1_000)
+def _recording(file: str, _: tuple[int, int] | None) -> Recording:
+    """Return a file, loaded: of each size and time of change once in this process."""
+    return Recording(RecordedFile.model_validate_json(file))
 
 
 def run_trial(job: Job) -> Try:
@@ -109,7 +111,9 @@ def run_trial(job: Job) -> Try:
     plan = plan_of(spec).plan
     assert isinstance(plan.feed, RecordedSettings)
     feed = loaded(plan.feed)
-    one = Try(number=job.number, fold=job.fold, params=job.params, state="failed")
+    if missing := _missing(plan, feed):
+        return _failed(job, missing)
+    one = _failed(job)
     if job.screen:
         try:
             found = screen(plan, feed)
@@ -127,6 +131,19 @@ def run_trial(job: Job) -> Try:
         said = f"{type(error).__name__}: {error}"
         return one.model_copy(update={"error": said, "seconds": seconds})
     return _told(one, job, *played).model_copy(update={"seconds": seconds})
+
+
+def _failed(job: Job, error: str = "") -> Try:
+    return Try(number=job.number, fold=job.fold, params=job.params, state="failed", error=error)
+
+
+def _missing(plan: Plan, feed: RecordedFeed) -> str:
+    """Return in words which candles the strategies ask for and can never see, if any."""
+    for symbol, timeframe in plan.needed():
+        shortest = feed.shortest(symbol)
+        if shortest is not None and TIMEFRAMES[timeframe] % TIMEFRAMES[shortest]:
+            return f"no {timeframe} candles of {symbol} can be made of those of {shortest}"
+    return ""
 
 
 async def _play(job: Job, plan: Plan, feed: RecordedFeed) -> tuple[Measured, Stages]:
@@ -169,17 +186,73 @@ def _told(one: Try, job: Job, found: Measured, stages: Stages) -> Try:
 # -- where it runs --------------------------------------------------------------------------------
 
 
-def workers(executor: Executor | None, jobs: int) -> Executor | nullcontext[Executor]:
-    """Return an executor as a context: the one given, or one of `jobs` fresh processes."""
-    if executor is not None:
-        return nullcontext(executor)
-    return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin)
+class Workers:
+    """What tries: an executor of somebody else's, or processes that are replaced where one dies."""
+
+    def __init__(self, executor: Executor | None, jobs: int) -> None:
+        """Try in `executor`, without one in `jobs` fresh processes."""
+        self._given, self._jobs = executor, jobs
+        self._pool = executor or _processes(jobs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._given is None:
+            self._pool.shutdown()
+
+    def submit(self, job: Job) -> Future[Try]:
+        """Begin a try."""
+        try:
+            return self._pool.submit(run_trial, job)
+        except BrokenExecutor:
+            if self._given is not None:
+                raise
+        self._pool = _processes(self._jobs)
+        return self._pool.submit(run_trial, job)
+
+    def result(self, future: Future[Try], job: Job) -> Try:
+        """Return what came of a try.
+
+        Where its process died, or one beside it, it is tried again by itself; if it dies there,
+        too, it has failed. Raises CommandError where no process can live.
+        """
+        try:
+            return future.result()
+        except BrokenExecutor:
+            if self._given is not None:
+                raise
+        with _processes(1) as pool:
+            try:
+                pool.submit(cores).result()
+            except BrokenExecutor as error:
+                raise CommandError(
+                    "no process can be started to try in; call optimize in a script below "
+                    "if __name__ == '__main__'"
+                ) from error
+            try:
+                return pool.submit(run_trial, job).result()
+            except BrokenExecutor:
+                died = "its process died twice, as where memory does not suffice"
+                return _failed(job, died)
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin)
 
 
 def _begin() -> None:
-    """Leave interrupts to the process that asked, and logs to nobody."""
+    """Leave interrupts to the process that asked, logs to nobody, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log.remove()
+    parent = parent_process()
+    assert parent is not None
+    Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 def cores() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -147,24 +146,3 @@ def save_table(tries: Sequence[Try], objectives: Sequence[str], path: Path) -> N
     new = path.with_name(f".{path.name}.new")
     new.write_text(text.getvalue(), encoding="utf-8")
     new.replace(path)
-
-
-def same_search(folder: Path, identity: dict[str, object]) -> None:
-    """Keep what a folder searches; raises DataError where it searches something else."""
-    place = folder / "search.json"
-    text = json.dumps(identity, indent=2, sort_keys=True) + "\n"
-    if not place.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
-        return
-    try:
-        known = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{place}: is no JSON ({error}); name another --out") from None
-    wanted = json.loads(text)
-    other = [name for name in {**known, **wanted} if known.get(name) != wanted.get(name)]
-    if other:
-        raise DataError(
-            f"{folder}: holds another search ({', '.join(sorted(other))} differ); name another "
-            "--out, or remove it"
-        )

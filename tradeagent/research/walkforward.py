@@ -17,7 +17,8 @@ from tradeagent.research.data.span import moment
 from tradeagent.research.prices import span_of
 from tradeagent.research.search import Fold
 from tradeagent.research.spec import Backtest
-from tradeagent.research.trial import Job, run_trial
+from tradeagent.research.supply import Supply
+from tradeagent.research.trial import Job
 from tradeagent.research.tries import Try
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Walk:
         return cls(spec, start, splits[:folds])
 
     @property
+    def ranges(self) -> tuple[str, ...]:
+        """Return each test, as a range that a backtest understands."""
+        return tuple(self._range(one.test, one.test_end) for one in self.splits)
+
+    @property
     def folds(self) -> tuple[Fold, ...]:
         """Return the steps that were made."""
         return tuple(self.found)
@@ -81,9 +87,10 @@ class Walk:
 
     def _tested(self, hunt: Hunt, test: str, best: Try) -> Try:
         search = hunt.search
-        spec = self.spec.model_copy(update={"timerange": test})
+        ranged = self.spec.model_copy(update={"timerange": test})
+        spec = Supply(ranged, hunt.kept.plays).of(best.params)
         job = Job(best.number, spec, best.params, search.objectives, search.signs, best.fold)
-        return hunt.pool.submit(run_trial, job).result()
+        return hunt.pool.result(hunt.pool.submit(job), job)
 
     def _range(self, first: int, last: int) -> str:
         """Return rows as a range that a backtest understands."""

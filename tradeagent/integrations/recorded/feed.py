@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from heapq import merge
@@ -90,10 +90,12 @@ class RecordedFeed:
     name = "recorded"
     recorded = True
 
-    def __init__(self, settings: RecordedSettings) -> None:
-        """Load the files; raises DataError for one that cannot be used."""
+    def __init__(
+        self, settings: RecordedSettings, load: Callable[[RecordedFile], Recording] = Recording
+    ) -> None:
+        """Load each file by `load`; raises DataError for one that cannot be used."""
         self.settings = settings
-        self._recordings = [Recording(file) for file in settings.files]
+        self._recordings = [load(file) for file in settings.files]
         self._instruments: list[InstrumentUpdate] | None = None
         self._bars: dict[tuple[str, str], list[Bars]] = {}
         for recording in self._recordings:

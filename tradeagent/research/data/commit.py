@@ -92,8 +92,8 @@ def finish(root: Path) -> None:
 
 
 @contextmanager
-def alone(root: Path) -> Iterator[None]:
-    """Keep other writers out; raises DataError while one is in.
+def alone(root: Path, option: str = "--catalogue") -> Iterator[None]:
+    """Keep other writers out of the folder that `option` names; raises DataError while one is in.
 
     Raises Unwritable where nothing can be written.
     """
@@ -102,15 +102,16 @@ def alone(root: Path) -> Iterator[None]:
         lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise Unwritable(
-            f"{root}: cannot be written to ({error.strerror}); choose another with --catalogue"
+            f"{root}: cannot be written to ({error.strerror}); choose another with {option}"
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise DataError(f"{root}: another process writes to it; try again when it is done") from (
-            error
-        )
+        raise DataError(
+            f"{root}: another process writes to it; try again when it is done, or choose another "
+            f"with {option}"
+        ) from error
     except OSError as error:
         raise DataError(
             f"{error.filename or root}: cannot be written ({error.strerror}); put that right, "
