@@ -44,7 +44,11 @@ def search(
     ] = "tpe",
     trials: Annotated[
         int | None,
-        typer.Option("--trials", help="Tries at most; else 100, or the whole grid.", min=1),
+        typer.Option(
+            "--trials",
+            help="Tries at most, in each training range, too; else 100, or the whole grid.",
+            min=1,
+        ),
     ] = None,
     objective: Annotated[
         list[str] | None,
@@ -136,20 +140,21 @@ def _go(wanted: Search, out: Path, jobs: int | None, *, as_json: bool) -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Let the first interrupt stop new tries, and the second end the process."""
+    """Let the first Ctrl-C or SIGTERM stop new tries, and the second end all processes."""
     asked: list[int] = []
 
     def handle(number: int, _: object) -> None:
         if asked:
-            os._exit(INTERRUPTED)
+            os._exit(INTERRUPTED)  # its processes end with it
         asked.append(number)
         sys.stderr.write("\nfinishing what is under way; once more ends at once\n")
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 @contextmanager
