@@ -31,8 +31,6 @@ STAGES = (0.25, 0.5)
 """After which parts of the range a run that is behind is given up."""
 LEARN = 8
 """Tries before any is given up."""
-LOOK = 1.0
-"""Seconds after which a wait begins anew: a signal in the instant before it is not heard in it."""
 USUAL = 100
 """Tries where none are asked for and there is no grid to exhaust."""
 
@@ -134,8 +132,8 @@ class Hunt:
             self._tell(fold, wanted, under_way)
 
     def _ended(self, under_way: dict[Future[Try], Running]) -> Iterator[tuple[Running, Try]]:
-        """Wait a while, and yield what ended, in the order it began, but what a stop killed."""
-        ended, _ = wait(under_way, LOOK, FIRST_COMPLETED)
+        """Wait, and yield what ended, in the order it began; what a stop killed is left out."""
+        ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
         if any(map(_broken, ended)):
             ended, _ = wait(under_way)  # all that ran beside it died with it
         for future in [one for one in under_way if one in ended]:
