@@ -17,14 +17,13 @@ from tests.research.data.stock import bars, imported
 from tests.research.mortal import PIPE
 from tests.research.test_optimize import LEAN, go, searched
 from tests.research.walks import walk
-from tradeagent.cli.optimize import _interrupts
+from tradeagent.cli.optimize import _interrupts, _tell
 from tradeagent.errors import CommandError, ConfigError, DataError
 from tradeagent.research import Backtest, Search, backtest, optimize
 from tradeagent.research.asking import Asker, Sampler
 from tradeagent.research.data.catalogue import Catalogue
 from tradeagent.research.data.commit import alone
 from tradeagent.research.space import Range, key_of, read_space
-from tradeagent.research.trial import Job, run_trial
 from tradeagent.research.tries import Tries, Try
 
 ONE: dict[str, object] = {"fast": "4:4:1", "slow": 20, "stop_atr": 0}
@@ -78,12 +77,17 @@ def test_a_try_sees_what_its_backtest_sees(
         assert one.metrics == plain.metrics
 
 
-def test_candles_that_cannot_be_made_fail_the_try(day: Path) -> None:
-    """A try on candles shorter than those of the file is no try without trades, but a failure."""
-    job = Job(1, searched(day).fixed, {"timeframe": "1m"}, ("sharpe",), (1,))
-    one = run_trial(job)
+def test_candles_that_cannot_be_made_fail_the_try(
+    day: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A try on candles shorter than those of the file is no try without trades, and is told."""
+    found = go(searched(day, params={**ONE, "timeframe": "1m,30m"}), tmp_path)
+    failed, complete = found.tries
 
-    assert (one.state, one.error) == ("failed", "no 1m candles of BTC can be made of those of 30m")
+    assert (failed.state, complete.state) == ("failed", "complete")
+    assert failed.error == "no 1m candles of BTC can be made of those of 30m"
+    _tell(found, tmp_path)
+    assert f"1 of 2 tries failed: {failed.error}" in capsys.readouterr().out
 
 
 def test_a_configured_range_is_kept(day: Path, tmp_path: Path) -> None:

@@ -212,6 +212,8 @@ def _tell(found: Optimization, out: Path) -> None:
         played = [one for one in found.tries if not one.screened]
         reason = next((f": {one.refusal}" for one in played if one.refusal), "")
         console.print(f"{len(played):,} of {len(found.tries):,} tries were played whole{reason}")
+    if failed := [one for one in found.tries if one.state == "failed"]:
+        console.print(f"{len(failed):,} of {len(found.tries):,} tries failed: {failed[0].error}")
     report = f", the best in {out / 'best' / 'report.html'}" if found.result is not None else ""
     console.print(f"{len(found.tries):,} tries in {out / 'trials.csv'}{report}")
 
