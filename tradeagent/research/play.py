@@ -28,6 +28,9 @@ T = TypeVar("T")
 Call = tuple[int, Callable[[Daemon], None]]
 """What is done to a run at a moment of it (UTC ns)."""
 
+SELDOM = (10_000, 10, 1_000)
+"""When garbage is collected in a run (see `gc`): the young as usual, all of it hardly ever."""
+
 
 @dataclass(frozen=True)
 class Listening:
@@ -76,11 +79,17 @@ async def _play(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Spare what was loaded from every collection of garbage meanwhile."""
+    """Spare what was loaded, and what listeners keep, from every collection of garbage meanwhile.
+
+    Each full one would walk through all they kept so far, so a long run would become slower.
+    """
+    usual = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(*SELDOM)
     try:
         yield
     finally:
+        gc.set_threshold(*usual)
         gc.unfreeze()
 
 
