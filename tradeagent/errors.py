@@ -22,12 +22,16 @@ TradeAgentError
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 import traceback
 from pathlib import Path
 
-LIBRARIES = tuple({str(Path(__file__).parent), *sysconfig.get_paths().values(), sys.prefix})
+LIBRARIES = tuple(
+    os.path.join(place, "")
+    for place in {str(Path(__file__).parent), *sysconfig.get_paths().values(), sys.prefix}
+)
 """Where code lies that no user wrote."""
 
 

@@ -100,6 +100,40 @@ def fund_stands(risk: Risk) -> None:
     risk.account(AccountUpdate(balance=money, equity=money, time=START, stands=True))
 
 
+def test_shorter_candles_hasten_the_next_look() -> None:
+    """Once a symbol shows candles of a minute, an hour without one is silence."""
+    risk = desk(limits=LIMITS, watch={"max_blind_s": 300})
+    fund_stands(risk)
+    risk.bar(_bar("BTC", 100.0, 60).model_copy(update={"timeframe": "1h", "time": START}))
+    at(risk, 3600)
+    hold(risk, "1")
+    risk.monitor_risk()
+    assert not risk.lookout.is_overdue(START + 3700 * SECOND)
+
+    at(risk, 3660)
+    risk.bar(_bar("BTC", 100.0, 3660))
+
+    assert not risk.lookout.is_overdue(START + (3660 + 359) * SECOND)
+    assert risk.lookout.is_overdue(START + (3660 + 362) * SECOND)
+
+
+def test_an_approval_that_lapsed_is_looked_at_once() -> None:
+    """What came to nothing is forgotten by the look it causes, and causes no other."""
+    risk = desk(limits=LIMITS)
+    fund_stands(risk)
+    verdict = judge(risk, request())
+    assert verdict.approved
+    risk.monitor_risk()
+    lapse = risk.exposure.claims.lapse
+    assert lapse is not None
+    assert risk.lookout.is_overdue(lapse + 1)
+
+    at(risk, (lapse - START) / SECOND + 1)
+    risk.monitor_risk()
+    assert risk.exposure.claims.lapse is None
+    assert not risk.lookout.is_overdue(lapse + 2 * SECOND)
+
+
 def test_a_candle_to_come_is_no_silence() -> None:
     """A holding on candles of a day, with an order resting, is left alone until one is missing."""
     day, patience = 86_400, 300

@@ -90,6 +90,25 @@ def test_candles_that_cannot_be_made_fail_the_try(
     assert f"1 of 2 tries failed: {failed.error}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("timeframes", ["1d,5m", "5m,1d"])
+def test_a_combination_without_data_is_one_failed_try(
+    catalogue: Path, tmp_path: Path, timeframes: str
+) -> None:
+    """Where the catalogue lacks the candles of one, the others are tried all the same."""
+    spec = Backtest(
+        strategies=("sma_cross",),
+        symbols=("BTC",),
+        catalogue=catalogue,
+        params={**ONE, "timeframe": timeframes},
+        settings=LEAN,
+    )
+    found = go(Search(backtest=spec, sampler="grid", objectives=("profit",)), tmp_path)
+
+    ended = {str(one.params["timeframe"]): one for one in found.tries}
+    assert {name: one.state for name, one in ended.items()} == {"1d": "failed", "5m": "complete"}
+    assert ended["1d"].error == "BTC 1m bars: there is not one whole 1d candle in them"
+
+
 def test_a_configured_range_is_kept(day: Path, tmp_path: Path) -> None:
     """What a configuration file plays of its recording is what every try plays."""
     config = tmp_path / "feed.yaml"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -98,6 +101,48 @@ def test_many_may_read_at_once(path: Path) -> None:
     assert rebuild(SqlRecords.read(path)) == []
 
 
+def test_a_proof_beside_a_run_compares_what_is_folded(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a lean run has written since the tables were read is no difference."""
+    monkeypatch.setattr("tradeagent.storage.journal.GROUP", 1)
+    store = written(path, last=200, lean=True)
+    store.journal.settle()
+    records = SqlRecords.read(path)
+    for made in islice(stream(7, 400), 200, 400):
+        store.journal.append(made)
+        store.journal.settle()
+
+    assert rebuild(records) == []
+    store.close()
+
+
+def test_a_damaged_journal_is_not_folded(path: Path) -> None:
+    """A start that refuses the chain has written nothing to the tables."""
+    store = written(path, lean=True)
+    store.close()
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE journal SET ts = ts + 1 WHERE seq = 1")
+        connection.exec_driver_sql("COMMIT")
+
+    with pytest.raises(StateError, match="chain breaks at 1"):
+        SqlStore.open(path, waits=False)
+    with store.engine.connect() as connection:
+        assert read_note(connection, lag.FOLDED) == [0, 0]
+
+
+def test_tables_that_cannot_be_folded_are_one_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another process holds the file, a reader is told so with the remedy."""
+    written(path, lean=True).close()
+    monkeypatch.setattr("sqlite3.dbapi2.connect", partial(sqlite3.connect, timeout=0.01))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateError, match="another process holds the file"):
+            SqlRecords.read(path)
+
+
 def test_a_later_run_writes_its_tables(path: Path) -> None:
     """A run that is not lean begins with whole tables and keeps them so."""
     written(path, last=200, lean=True).close()
@@ -122,5 +167,7 @@ def test_a_row_that_cannot_be_read_is_named(
         connection.exec_driver_sql("COMMIT")
 
     for _ in range(2):
-        with pytest.raises(StateError, match=r"journal \d+: cannot be read.*play the run again"):
+        with pytest.raises(
+            StateError, match=r"journal \d+: cannot be read.*play the run again|chain breaks"
+        ):
             opened(path)

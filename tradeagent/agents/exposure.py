@@ -40,6 +40,8 @@ class Exposure:
         self.heard = 0
         self.stands = False
         """Whether the account stands until it is told again, however long ago that was."""
+        self.hastened = False
+        """Whether a symbol turned out to have shorter candles than was thought."""
         self.venue_margin = ZERO
         self.high_water = ZERO
         self.instruments: dict[str, InstrumentUpdate] = {}
@@ -94,6 +96,7 @@ class Exposure:
         length, symbol = TIMEFRAMES[bar.timeframe], bar.symbol
         standing = self._standings.get(symbol) or self[symbol]
         if length != standing.bar:
+            self.hastened = self.hastened or length < standing.bar
             standing.bar = min(standing.bar or length, length)
         closed = bar.time + length
         if closed < standing.heard:

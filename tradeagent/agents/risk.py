@@ -156,7 +156,11 @@ class Risk(BaseAgent[RiskSettings]):
     @on(MarketData)
     def bar(self, bar: MarketData) -> list[Message] | None:
         """Mark the symbol at a candle's close, unless it has a ticker."""
-        standing = self.exposure.price(bar)
+        exposure = self.exposure
+        standing = exposure.price(bar)
+        if exposure.hastened:
+            exposure.hastened = False
+            self.lookout.disturb()
         if self._measures:
             self.histories.bar(bar)
         return None if standing is None else self._marked(standing, standing.heard)
@@ -382,8 +386,7 @@ class Risk(BaseAgent[RiskSettings]):
 
     @every(300, when="is_overdue")
     def look(self) -> list[Message]:
-        """Check the account where nothing else asked for it, and forget lost approvals."""
-        self.exposure.claims.expire(self.now())
+        """Check the account where nothing else asked for it."""
         return self.monitor_risk()
 
     def is_overdue(self) -> bool:
@@ -391,8 +394,9 @@ class Risk(BaseAgent[RiskSettings]):
         return self.brake.flattens or self.lookout.is_overdue(self.runtime.time())
 
     def monitor_risk(self) -> list[Message]:
-        """Check the account as it stands; each crossing of a limit is told once."""
+        """Check the account as it stands, without lost approvals; each crossing is told once."""
         now, flattens = self.now(), self.brake.flattens
+        self.exposure.claims.expire(now)
         if flattens:
             flat, trouble = self.exposure.is_flat, bool(self.line.trouble)
             if over := self.brake.end_flattening(now, flat=flat, trouble=trouble):

@@ -265,6 +265,8 @@ class Trading(BaseAgent[TradingSettings]):
                 return self.generate_signals(desk)
         if work is not None and mine:
             work.cloid, work.unsure = update.order.cloid, update.status is OrderStatus.UNKNOWN
+            if work.unsure:
+                self._remind()
             if not ended:
                 return self.generate_signals(desk) if work.limit is not None else []
             desk.finish(update)

@@ -34,7 +34,7 @@ def identity_of(search: Search, plan: Plan, folds: Sequence[str]) -> dict[str, o
         "configuration": [_digest(path) for path in spec.config],
         "settings": _settings(plan, [*search.space.dimensions]),
         "code": code_digest(),
-        "strategy code": {path.name: _digest(path) for path in _sources(plan)},
+        "strategy code": [[path.name, _digest(path)] for path in _sources(plan)],
         "objectives": list(search.objectives),
         "folds": list(folds),
     }
@@ -53,7 +53,10 @@ def _settings(plan: Plan, varied: Sequence[str]) -> str:
 
 
 def _sources(plan: Plan) -> Iterator[Path]:
-    """Yield the files of strategies and agents, and of what they derive from, but our own."""
+    """Yield the files of strategies and agents, and of what they derive from, but our own.
+
+    What those files import is not looked at.
+    """
     kinds = [one.kind for one in plan.strategies] + [one.kind for one in plan.agents]
     modules = dict.fromkeys(base.__module__ for kind in kinds for base in inspect.getmro(kind))
     for name in sorted(modules):

@@ -109,6 +109,7 @@ class Hunt:
     def go(self, spec: Backtest, fold: int) -> None:
         """Try until enough were tried, or all there is; `fold` is a training range, 0 the whole."""
         search, supply = self.search, Supply(spec, self.kept.plays)
+        supply.sample(search.space)  # some data are there, so what has none is one failed try
         before = self.done(fold)
         known = {key_of(one.params) for one in before}
         asker = Asker(search.space, search.sampler, search.signs, search.seed + fold, before)

@@ -52,7 +52,8 @@ def _held(folder: Path, wanted: Same) -> str:
     if not names <= OURS:
         return "something else"
     if SUMMARY not in names:
-        return ""  # a backtest that was cut off
+        cut_off = not names or STATE in names
+        return "" if cut_off else "something else"
     try:
         summary = load_summary(folder)
     except DataError:

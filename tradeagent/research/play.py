@@ -28,8 +28,8 @@ T = TypeVar("T")
 Call = tuple[int, Callable[[Daemon], None]]
 """What is done to a run at a moment of it (UTC ns)."""
 
-SELDOM = (10_000, 10, 1_000)
-"""When garbage is collected in a run (see `gc`): the young as usual, all of it hardly ever."""
+USUAL, SELDOM = gc.get_threshold(), (10_000, 10, 1_000)
+"""When garbage is collected (see `gc`), and when in a run: less, and all of it hardly ever."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,12 @@ def _undisturbed() -> Iterator[None]:
 
     Each full one would walk through all they kept so far, so a long run would become slower.
     """
-    usual = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*SELDOM)
     try:
         yield
     finally:
-        gc.set_threshold(*usual)
+        gc.set_threshold(*USUAL)
         gc.unfreeze()
 
 

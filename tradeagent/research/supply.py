@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from tradeagent.config.layers import Option
-from tradeagent.errors import ConfigError
+from tradeagent.errors import ConfigError, DataError, OperatorError
 from tradeagent.integrations.recorded import RecordedFile, RecordedSettings
 from tradeagent.plan import Plan
 from tradeagent.research.space import Params, Space
@@ -30,9 +30,10 @@ class Supply:
         self._found: dict[str, RecordedSettings] = {}
 
     def of(self, params: Params) -> Backtest:
-        """Return the backtest of a combination, its files named; raises an OperatorError.
+        """Return the backtest of a combination, its files named where it has any.
 
-        A ConfigError is one of the parameters, whatever the data.
+        Raises ConfigError for parameters that make no sense, and DataError while there are no files
+        of any combination.
         """
         spec = with_params(self._spec, params)
         for feed in self._found.values():  # any will do to ask what the strategies want
@@ -40,7 +41,12 @@ class Supply:
             if wanted in self._found:
                 return _playing(spec, self._found[wanted])
             break
-        plan = plan_of(spec).plan
+        try:
+            plan = plan_of(spec).plan
+        except DataError:
+            if not self._found:
+                raise
+            return spec  # it alone lacks data, and is a failed try
         assert isinstance(plan.feed, RecordedSettings)
         self._note(plan.feed.files)
         self._found[_wanted(plan)] = plan.feed
@@ -51,11 +57,12 @@ class Supply:
 
         Raises an OperatorError where hardly any does.
         """
-        chance, refusal = Random(0), None  # noqa: S311 - no secret
+        chance = Random(0)  # noqa: S311 - no secret
+        refusal: OperatorError | None = None
         for _ in range(HOPELESS):
             try:
                 return self.of(space.any(chance))
-            except ConfigError as error:
+            except (ConfigError, DataError) as error:
                 refusal = refusal or error
         assert refusal is not None
         raise refusal

@@ -14,7 +14,7 @@ from typing import Self
 
 from tradeagent.app import Daemon
 from tradeagent.clock import SECOND, monotonic
-from tradeagent.errors import CommandError, OperatorError
+from tradeagent.errors import CommandError, DataError, OperatorError
 from tradeagent.integrations.recorded import RecordedFeed, RecordedFile, RecordedSettings
 from tradeagent.integrations.recorded.feed import Recording
 from tradeagent.log import log
@@ -108,7 +108,10 @@ def run_trial(job: Job) -> Try:
     """
     began = monotonic()
     spec = job.backtest.model_copy(update={"params": {**job.backtest.params, **job.params}})
-    plan = plan_of(spec).plan
+    try:
+        plan = plan_of(spec).plan
+    except DataError as lacking:
+        return _failed(job, str(lacking))
     assert isinstance(plan.feed, RecordedSettings)
     feed = loaded(plan.feed)
     if missing := _missing(plan, feed):

@@ -57,7 +57,7 @@ def fold_rows(rows: Iterable[Told], state: Projection, sheet: Sheet) -> list[str
 
 def lags(connection: Connection) -> bool:
     """Tell whether the tables stand behind the journal."""
-    folded = _folded(connection)
+    folded = folded_to(connection)
     return folded is not None and folded[0] < read_head(connection).seq
 
 
@@ -68,7 +68,7 @@ def catch_up(engine: Engine, path: Path) -> None:
     row cannot be read.
     """
     with engine.connect() as connection:
-        head, folded = read_head(connection), _folded(connection)
+        head, folded = read_head(connection), folded_to(connection)
         if folded is None or folded[0] >= head.seq:
             return
         state = restore(connection, folded)
@@ -91,7 +91,8 @@ def note_folded(seq: int, ts: int) -> tuple[str, str]:
     return FOLDED, json.dumps([seq, ts])
 
 
-def _folded(connection: Connection) -> tuple[int, int] | None:
+def folded_to(connection: Connection) -> tuple[int, int] | None:
+    """Return seq and ts (UTC ns) of where the tables stand, None where nothing lags."""
     found = cast(list[int] | None, read_note(connection, FOLDED))
     return None if found is None else (found[0], found[1])
 

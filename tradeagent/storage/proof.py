@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 
 from tradeagent.storage import tables
 from tradeagent.storage.chain import first_break
-from tradeagent.storage.lag import BATCH, KNOWN, Told, fold_rows
+from tradeagent.storage.lag import BATCH, KNOWN, Told, fold_rows, folded_to
 from tradeagent.storage.projection import Projection
 from tradeagent.storage.records import SqlRecords, read_rows
 from tradeagent.storage.rows import NOTHING, Sheet
@@ -78,6 +78,8 @@ def _stored(stored: Connection) -> Iterator[Told]:
     """Yield the rows of the journal file that change a state table."""
     journal = tables.journal.c
     query = select(journal.seq, journal.ts, journal.source, journal.type, journal.payload)
+    if (reached := folded_to(stored)) is not None:  # a run goes on that leaves its tables behind
+        query = query.where(journal.seq <= reached[0])
     rows = stored.execute(query.where(journal.type.in_(sorted(KNOWN))).order_by(journal.seq))
     for batch in rows.partitions(BATCH):
         for row in batch:

@@ -122,7 +122,7 @@ class SqlRecords:
                 raise StateError(newer(path, version))
             behind = tables and lags(connection)
         if behind:
-            catch_up(open_engine(path, writable=True), path)
+            bring_forward(open_engine(path, writable=True), path)
         return cls(engine, path)
 
     def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:
@@ -259,6 +259,14 @@ class SqlRecords:
     def close(self) -> None:
         """Close the file."""
         self.engine.dispose()
+
+
+def bring_forward(engine: Engine, path: Path) -> None:
+    """Fold into the tables of the file at `path` what they lack; raises StateError."""
+    try:
+        catch_up(engine, path)
+    except sqlite3.Error as error:
+        raise StateError(remedy(path, str(error))) from error
 
 
 def read_rows(engine: Engine, query: Select[Any]) -> Sequence[Row[Any]]:

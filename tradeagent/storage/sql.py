@@ -21,9 +21,9 @@ from tradeagent.storage import tables
 from tradeagent.storage.base import Head, Past
 from tradeagent.storage.chain import GENESIS, first_break
 from tradeagent.storage.journal import Failed, PassingJournal, SqlJournal
-from tradeagent.storage.lag import FOLDED, catch_up, note_folded
+from tradeagent.storage.lag import FOLDED, note_folded
 from tradeagent.storage.projection import Projection
-from tradeagent.storage.records import SqlRecords, open_engine, remedy
+from tradeagent.storage.records import SqlRecords, bring_forward, open_engine, remedy
 from tradeagent.storage.restore import read_head, read_note, restore
 from tradeagent.storage.rows import RUNTIME
 from tradeagent.storage.scribe import Scribe, insert, note
@@ -88,11 +88,13 @@ class SqlStore(SqlRecords):
             try:
                 _check(writer, path)
                 _migrate(writer, engine, path)
-                catch_up(engine, path)
                 with engine.connect() as connection:
-                    state, head = restore(connection), read_head(connection)
-                    past = _past(connection, state)
+                    head = read_head(connection)
                 _check_tail(writer, head, path)
+                bring_forward(engine, path)
+                with engine.connect() as connection:
+                    state = restore(connection)
+                    past = _past(connection, state)
                 _begin_epoch(writer, head, past.epoch, lean=lean)
             except BaseException:
                 writer.close()
@@ -110,14 +112,14 @@ class SqlStore(SqlRecords):
         """Return what this start restores, or later an agent's restart: all that is durable."""
         known = self._past
         if self.journal.head().seq > known.seq:
-            catch_up(self.engine, self.path)
+            bring_forward(self.engine, self.path)
             with self.engine.connect() as connection:
                 self._past = restore(connection).past(known.epoch, clean=known.clean)
         return self._past
 
     def bars(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
         """Return up to `count` candles that closed by `before` (UTC ns), oldest first."""
-        catch_up(self.engine, self.path)
+        bring_forward(self.engine, self.path)
         return super().bars(symbol, timeframe, before, count)
 
     def played(self) -> int | None:

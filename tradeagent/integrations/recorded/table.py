@@ -163,7 +163,8 @@ def guess_unit(raw: Raw) -> int | None:
 def times(raw: Raw, unit: int) -> array[int]:
     """Return times in ns; text that is no number is read as ISO 8601, in UTC unless it says."""
     if unit == DATES:
-        return array("q", [_moment(str(one).strip()) for one in raw])
+        days = (int(one) if isinstance(one, float) and one.is_integer() else one for one in raw)
+        return array("q", [_moment(str(one).strip()) for one in days])
     if isinstance(raw, np.ndarray) and raw.dtype == np.int64:
         fits = (raw >= 0) & (raw < LATEST // unit)
         return integers(np.where(fits, raw * unit, WRONG))

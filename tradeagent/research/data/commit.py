@@ -63,10 +63,12 @@ class Staged:
 
 @contextmanager
 def staging(root: Path) -> Iterator[Staged]:
-    """Yield a place aside for files; what is not committed goes."""
+    """Yield a place aside for files; what is not committed goes. Raises DataError."""
     finish(root)
     try:
         yield Staged(root)
+    except OSError as error:
+        raise DataError(_unwritten(root, error)) from error
     finally:
         finish(root)
 
@@ -74,8 +76,20 @@ def staging(root: Path) -> Iterator[Staged]:
 def finish(root: Path) -> None:
     """Put in their places the files of a commit that was cut short; what came to none goes.
 
-    Raises OSError.
+    Raises DataError.
     """
+    try:
+        _finish(root)
+    except OSError as error:
+        raise DataError(_unwritten(root, error)) from error
+
+
+def _unwritten(root: Path, error: OSError) -> str:
+    place = error.filename or root
+    return f"{place}: cannot be written ({error.strerror}); put that right, and try again"
+
+
+def _finish(root: Path) -> None:
     folder = root / STAGED
     listed = folder / LIST
     if listed.exists():
@@ -105,18 +119,14 @@ def alone(root: Path, option: str = "--catalogue") -> Iterator[None]:
             f"{root}: cannot be written to ({error.strerror}); choose another with {option}"
         ) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError(
+                f"{root}: another process writes to it; try again when it is done, or choose "
+                f"another with {option}"
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise DataError(
-            f"{root}: another process writes to it; try again when it is done, or choose another "
-            f"with {option}"
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{error.filename or root}: cannot be written ({error.strerror}); put that right, "
-            "and try again"
-        ) from error
     finally:
         os.close(lock)
 

@@ -21,6 +21,9 @@ from tradeagent.research.data.root import MADE, usual_made
 from tradeagent.research.data.series import Card, Columns, Series, Taken
 from tradeagent.research.data.span import EVER, Span, date
 
+MAKING = 2
+"""The way they are made; those of another way are made anew."""
+
 
 class Chosen(NamedTuple):
     """What to play, and what of the wish it does not fulfil, in words."""
@@ -120,7 +123,8 @@ def _made(catalogue: Catalogue, source: Series, timeframe: Timeframe) -> tuple[S
     """
     target = Series("bars", source.symbol, timeframe)
     files = [(file.name, file.stat()) for file in catalogue.files(source)]
-    told = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in files]
+    told = [f"{MAKING} {timeframe}"]
+    told += [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in files]
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
     homes = [catalogue.root / MADE, usual_made(catalogue.root, os.environ)]
     for home in map(Catalogue, homes):
