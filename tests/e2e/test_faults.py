@@ -42,8 +42,9 @@ REMEDIES = {
     "11: risk.sizing": "one of fixed_fraction, risk_per_trade",
     "12: risk.limits.max_order_notinal": "did you mean max_order_notional?",
 }
+DAY1 = 1640995200000
 HEADER = "timestamp,open,high,low,close,volume"
-ROWS = [f"{1640995200000 + minute * 60_000},100,101,99,100.5,5" for minute in range(60)]
+ROWS = [f"{DAY1 + minute * 60_000},100,101,99,100.5,5" for minute in range(60)]
 Ended = CompletedProcess[str]
 
 
@@ -237,8 +238,14 @@ def test_an_unusable_data_file_is_told(tmp_path: Path) -> None:
         "empty": (b"", "the file is empty"),
         "header": (f"{HEADER}\n".encode(), "no row after the header"),
         "column": (b"timestamp,open,high,low\n1,2,3,4\n", "it has: timestamp, open, high, low"),
-        "number": (f"{HEADER}\n1,2,x,1,2,5\n".encode(), "in row 2: column high is 'x', not a"),
-        "bar": (f"{HEADER}\n1,2,1,3,2,5\n".encode(), "in row 2: columns open/high/low/close"),
+        "number": (
+            f"{HEADER}\n{DAY1},2,x,1,2,5\n".encode(),
+            "in row 2: column high is 'x', not a",
+        ),
+        "bar": (
+            f"{HEADER}\n{DAY1},2,1,3,2,5\n".encode(),
+            "in row 2: columns open/high/low/close",
+        ),
         "binary": (bytes(range(256)), "is not CSV text"),
     }
     for name, (content, _) in files.items():
@@ -272,10 +279,10 @@ def test_malformed_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     )
 
     assert played.returncode == 0, played.stderr
-    assert played.stderr.count("btc.csv BTC: 57 rows, 3 gaps, 3 missing") == 1
-    assert "3 malformed" in played.stderr
+    assert played.stderr.count("btc.csv BTC: rows 57, gaps 3, missing 3") == 1
+    assert "malformed 3" in played.stderr
     assert "57 bars" in played.stdout
-    assert "columns maps close to 'price', which is not in row 1" in one_line(misread, 1)
+    assert "maps close to 'price', which is not in row 1" in one_line(misread, 1)
 
 
 def test_a_mistyped_file_puts_no_run_aside(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ class SqlRecords:
                 raise StateError(newer(path, version))
             behind = tables and lags(connection)
         if behind:
-            bring_forward(open_engine(path, writable=True), path)
+            writer = open_engine(path, writable=True)
+            bring_forward(writer, path)
+            writer.dispose()
         return cls(engine, path)
 
     def orders(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Record[OrderUpdate]]:
