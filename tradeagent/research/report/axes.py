@@ -47,7 +47,8 @@ def _label(moment: int, unit: str) -> str:
 
 def _month_ticks(start: int, end: int, most: int) -> list[Tick]:
     first, last = (np.datetime64(one, "ns").astype("datetime64[M]") for one in (start, end))
-    months = np.arange(first, last + 1)
+    month = np.timedelta64(1, "M")
+    months = np.arange(first, last + month, month)
     for step in _MONTHS:
         # Months are counted from January 1970, so every step of up to a year falls on January.
         chosen = months[months.astype(np.int64) % step == 0]
@@ -55,8 +56,8 @@ def _month_ticks(start: int, end: int, most: int) -> list[Tick]:
             break
     moments = chosen.astype("datetime64[ns]").astype(np.int64)
     return [
-        Tick(float(at), str(month))
-        for at, month in zip(moments, chosen, strict=True)
+        Tick(float(at), str(one))
+        for at, one in zip(moments, chosen, strict=True)
         if start <= at <= end
     ]
 

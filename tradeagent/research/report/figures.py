@@ -54,10 +54,10 @@ def daily(found: Days) -> Markup | None:
     if not 1 < len(found) <= DAYS_SHOWN:
         return None
     edges = np.arange(len(found) + 1, dtype=np.float64)
-    first = found.ends[0].astype("datetime64[ns]").astype("datetime64[D]") - 1
+    first = found.ends[0].astype("datetime64[ns]").astype("datetime64[D]") - np.timedelta64(1, "D")
 
     def name(day: float) -> str:
-        return str(first + int(day))
+        return str(first + np.timedelta64(int(day), "D"))
 
     frame = Frame("Daily returns", "The return of each UTC day.", axis_percent, 200, zero=True)
     return bars(frame, edges, found.returns, name=name, signed=True)
