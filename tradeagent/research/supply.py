@@ -36,11 +36,11 @@ class Supply:
         of any combination.
         """
         spec = with_params(self._spec, params)
-        for feed in self._found.values():  # any will do to ask what the strategies want
-            wanted = _wanted(plan_of(_playing(spec, feed)).plan)
-            if wanted in self._found:
-                return _playing(spec, self._found[wanted])
-            break
+        if self._found:
+            known = next(iter(self._found.values()))  # any will do to ask what strategies want
+            found = self._found.get(_wanted(plan_of(_playing(spec, known)).plan))
+            if found is not None:
+                return _playing(spec, found)
         try:
             plan = plan_of(spec).plan
         except DataError:

@@ -102,9 +102,9 @@ def _recording(file: str, _: tuple[int, int] | None) -> Recording:
 
 
 def run_trial(job: Job) -> Try:
-    """Try one combination; what the strategy raises makes it a failed try.
+    """Try one combination; what the strategy raises, or data it lacks, makes it a failed try.
 
-    Raises OperatorError for what is wrong with every combination, such as missing data.
+    Raises OperatorError for what is wrong with every combination.
     """
     began = monotonic()
     spec = job.backtest.model_copy(update={"params": {**job.backtest.params, **job.params}})

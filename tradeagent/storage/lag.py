@@ -22,7 +22,7 @@ from tradeagent.storage.base import Head
 from tradeagent.storage.projection import Projection
 from tradeagent.storage.restore import read_head, read_note, restore
 from tradeagent.storage.rows import PROJECTED, RUNTIME, Place, Sheet, fold
-from tradeagent.storage.scribe import insert, note
+from tradeagent.storage.scribe import insert, note, transaction
 from tradeagent.storage.tables import STORE
 
 KNOWN = frozenset(kind.wire for kind in PROJECTED)
@@ -110,15 +110,10 @@ def _write(engine: Engine, sheet: Sheet, folded: tuple[int, int], reached: tuple
     with closing(engine.raw_connection()) as pooled:
         connection = pooled.driver_connection
         assert isinstance(connection, sqlite3.Connection)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             found = connection.execute(NOTED, (STORE, FOLDED)).fetchone()
             if found is None or tuple(json.loads(found[0])) != folded:
                 return False
             for way, lines in sheet.items():
                 insert(connection, way, lines)
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
     return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from tradeagent.errors import Fenced
@@ -85,22 +85,29 @@ class Scribe:
 
     def _commit(self, rows: list[Row], sheet: dict[Put, list[tuple[Cell, ...]]]) -> None:
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             self._assert_ours(connection)
             insert(connection, JOURNAL, rows)
             for way, lines in sheet.items():
                 insert(connection, way, lines)
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
 
     def _assert_ours(self, connection: sqlite3.Connection) -> None:
         """Raise Fenced once a later start has begun: what it does not know must not happen."""
         found = connection.execute(EPOCH, (STORE,)).fetchone()
         if found is None or json.loads(found[0]) != self._epoch:
             raise Fenced(f"start {self._epoch} was superseded by start {found and found[0]}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all or nothing, waiting for who else writes; raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def note(name: str, value: str, head: Head) -> tuple[Cell, ...]:

@@ -112,15 +112,19 @@ class SqlStore(SqlRecords):
         """Return what this start restores, or later an agent's restart: all that is durable."""
         known = self._past
         if self.journal.head().seq > known.seq:
-            bring_forward(self.engine, self.path)
+            self._bring_forward()
             with self.engine.connect() as connection:
                 self._past = restore(connection).past(known.epoch, clean=known.clean)
         return self._past
 
     def bars(self, symbol: str, timeframe: str, before: int, count: int) -> Sequence[MarketData]:
         """Return up to `count` candles that closed by `before` (UTC ns), oldest first."""
-        bring_forward(self.engine, self.path)
+        self._bring_forward()
         return super().bars(symbol, timeframe, before, count)
+
+    def _bring_forward(self) -> None:
+        if self.lean:
+            bring_forward(self.engine, self.path)
 
     def played(self) -> int | None:
         """Return the time of the newest market event of late, UTC ns; None where there is none."""
